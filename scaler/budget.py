@@ -1,0 +1,122 @@
+"""Budgets: bounds on what an architecture may cost, as people write them.
+
+A budget is comma-separated bounds, ``flops=1.3G,params=5.4M``. A bare value is an upper bound, ``lo..hi`` a band (either side may
+be left out), ``60%`` is relative to the seed, and a model's name stands for that model's own cost.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from math import inf
+
+from scaler.cost import Cost
+from scaler.errors import ScalerError
+from scaler.units import format_quantity, looks_numeric, parse_quantity
+
+KEYS = ("flops", "params", "resolution")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """``low <= value <= high``; an open side is 0 or infinite."""
+
+    low: float = 0
+    high: float = inf
+
+    def admits(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def miss(self, value: float) -> float:
+        """By how much ``value`` misses, relative to the side that it misses; 0 inside."""
+        if value > self.high:
+            return (value - self.high) / max(self.high, 1)
+        return (self.low - value) / self.low if value < self.low else 0.0
+
+    def relaxed(self, share: float) -> "Bound":
+        return Bound(self.low * (1 - share), self.high * (1 + share))
+
+    def __str__(self) -> str:
+        return (
+            f"{format_quantity(self.low)}..{format_quantity(self.high)}" if self.low else f"at most {format_quantity(self.high)}"
+        )
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bounds by name (see `KEYS`), and the text that they were read from."""
+
+    bounds: tuple[tuple[str, Bound], ...] = ()
+    text: str = "any cost"
+
+    def __getitem__(self, key: str) -> Bound:
+        return dict(self.bounds).get(key, Bound())
+
+    def admits(self, cost: Cost, resolution: int) -> bool:
+        return not any(self.misses(cost, resolution).values())
+
+    def misses(self, cost: Cost, resolution: int) -> dict[str, float]:
+        """For each bounded key, by how much the value misses its bound, relative to it; 0 where it is met."""
+        values = cost._asdict() | {"resolution": resolution}
+        return {key: bound.miss(values[key]) for key, bound in self.bounds}
+
+    def relaxed(self, share: float) -> "Budget":
+        """The budget with every bound on cost moved outward by ``share`` of itself; the resolution's stays."""
+        moved = ((key, bound if key == "resolution" else bound.relaxed(share)) for key, bound in self.bounds)
+        return Budget(tuple(moved), self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_budget(text: str, reference: Mapping[str, int], look_up: Callable[[str], Mapping[str, int]]) -> Budget:
+    """Read a budget.
+
+    Args:
+        text: for example ``"flops=1.25G..1.3G,params=60%"``.
+        reference: the seed's flops, params and resolution, which percentages refer to.
+        look_up: from a model's name to the same three values of that model.
+
+    Raises:
+        ScalerError: the text is not a budget; the message says which part and what it may be.
+    """
+    bounds: dict[str, Bound] = {}
+    for part in text.split(","):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not value:
+            raise ScalerError(f"budget {text!r}: {part.strip()!r} is not KEY=VALUE, such as flops=1.3G or params=60%")
+        if key not in KEYS:
+            raise ScalerError(f"budget {text!r}: unknown key {key!r}; the keys are {', '.join(KEYS)}")
+        if key in bounds:
+            raise ScalerError(f"budget {text!r}: {key} is bounded twice; write one band such as {key}=1.2G..1.3G")
+        try:
+            bounds[key] = _parse_bound(value, lambda side, key=key: _parse_side(side, key, reference, look_up))  # type: ignore[misc]
+        except ScalerError as error:
+            raise ScalerError(f"budget {text!r}: {error}") from error
+    return Budget(tuple(sorted(bounds.items())), text)
+
+
+def _parse_bound(value: str, side: Callable[[str], float]) -> Bound:
+    low, band, high = value.partition("..")
+    if not band:
+        return Bound(high=side(value))
+    bound = Bound(side(low) if low.strip() else 0, side(high) if high.strip() else inf)
+    if bound.low > bound.high:
+        raise ScalerError(f"the band {value!r} is empty: its lower end is above its upper end")
+    return bound
+
+
+def _parse_side(text: str, key: str, reference: Mapping[str, int], look_up: Callable[[str], Mapping[str, int]]) -> int:
+    text = text.strip()
+    if text.endswith("%"):
+        return int(_parse_percent(text) * reference[key] / 100)
+    return parse_quantity(text) if looks_numeric(text) else look_up(text)[key]
+
+
+def _parse_percent(text: str) -> Decimal:
+    try:
+        share = Decimal(text[:-1])
+    except InvalidOperation:
+        share = Decimal(-1)
+    if share < 0:
+        raise ScalerError(f"{text!r} is not a percentage: write, for example, 60%")
+    return share

@@ -1,0 +1,264 @@
+"""Every architecture of a space that meets a budget, known exactly before any is trained.
+
+Cost is a sum over segments, so the space is cut in two halves that share only the variables read on both sides of the cut.
+Each half is listed in full (its size is about the square root of the space's). For one half's row the other half's partners
+are those of the same shared choices, with FLOPs in one interval and parameters in another: a range in an order sorted by FLOPs,
+and a range of ranks by parameters, which a wavelet matrix counts and selects from.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil, floor, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaler.budget import Bound, Budget
+from scaler.errors import InfeasibleError, ScalerError
+from scaler.family import Architecture, Value
+from scaler.range_index import Ints, RangeIndex
+from scaler.rows import Rows, SegmentTable, join, start, tables_of, unrank, used_choices
+from scaler.space import SearchSpace
+from scaler.units import format_quantity
+
+_FAR = 1 << 60  # beyond any cost
+_FEW = 4096  # so many nearest candidates are compared one by one
+
+
+class Halves:
+    """A space as two tables of rows that are paired by the choices they share. Independent of any budget on cost.
+
+    The right half is held in order of (shared choices, FLOPs).
+    """
+
+    def __init__(self, left: Rows, right: Rows) -> None:
+        self.left, self.right = left, right
+        self.order = np.lexsort((right.flops, right.code))
+        self._span = int(right.flops.max(initial=0)) + 2
+        if self._span * (prod(right.live.values()) + 1) >= 1 << 62:
+            raise ScalerError(f"all parts of the space read {', '.join(right.live)}: narrow one of these axes")
+        self.keys = self._key(right.code[self.order], right.flops[self.order])
+
+    @classmethod
+    def of(cls, space: SearchSpace) -> "Halves":
+        tables = tables_of(space)
+        cut = min(range(1, len(tables) + 1), key=lambda i: _rows_in(tables[:i]) + _rows_in(tables[i:]))
+        shared = _sizes(tables[:cut]).keys() & _sizes(tables[cut:]).keys()
+        return cls(*(_joined(part, space, shared) for part in (tables[:cut], tables[cut:][::-1])))
+
+    @cached_property
+    def swapped(self) -> "Halves":
+        return Halves(self.right, self.left)
+
+    @cached_property
+    def by_params(self) -> RangeIndex:
+        rank = np.empty(len(self.order), np.int64)
+        rank[np.argsort(self.right.params[self.order], kind="stable")] = np.arange(len(self.order))
+        return RangeIndex(rank, None if self.right.weight is None else self.right.weight[self.order])
+
+    @cached_property
+    def sorted_params(self) -> Ints:
+        return np.sort(self.right.params)
+
+    def positions(self, code: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints]:
+        """Where the right rows of each ``code`` with FLOPs in [low, high] lie, as [start, stop)."""
+        start = np.searchsorted(self.keys, self._key(code, low), side="left")
+        stop = np.searchsorted(self.keys, self._key(code, high), side="right")
+        return start, np.where(high < 0, start, stop)
+
+    def _key(self, code: Ints, flops: Ints) -> Ints:
+        return code * self._span + np.clip(flops, 0, self._span - 1)
+
+
+@dataclass(frozen=True)
+class Partners:
+    """For each left row that has some: the right positions in [start, stop) whose rank by parameters is in [low, high).
+
+    All arrays have shape (rows,). ``below`` is the weight of positions under ``low`` in the range, ``weight`` that of the
+    partners, ``pairs`` the ways of the left row times those of its partners.
+    """
+
+    row: Ints
+    start: Ints
+    stop: Ints
+    below: Ints
+    weight: Ints
+    pairs: Ints
+
+
+def find_partners(halves: Halves, flops: Bound, params: Bound) -> Partners:
+    """Pair the halves under bounds on the sums of their FLOPs and of their parameters."""
+    left = halves.left
+    start, stop = halves.positions(left.code, _at_least(flops) - left.flops, _at_most(flops) - left.flops)
+    low = np.searchsorted(halves.sorted_params, _at_least(params) - left.params, side="left")
+    high = np.searchsorted(halves.sorted_params, _at_most(params) - left.params, side="right")
+    row = np.flatnonzero((start < stop) & (low < high))
+    start, stop, low, high = start[row], stop[row], low[row], high[row]
+    below = halves.by_params.below(start, stop, low) if low.any() else low
+    weight = halves.by_params.below(start, stop, high) - below
+    some = np.flatnonzero(weight)
+    row, start, stop, below, weight = row[some], start[some], stop[some], below[some], weight[some]
+    return Partners(row, start, stop, below, weight, weight if left.weight is None else weight * left.weight[row])
+
+
+class FeasibleSet:
+    """All architectures of ``space`` that meet ``budget``.
+
+    Raises:
+        ScalerError: the space is too large to be counted in 64-bit integers.
+        InfeasibleError: the budget's resolution excludes every choice of the space.
+    """
+
+    def __init__(self, space: SearchSpace, budget: Budget, halves: Halves | None = None) -> None:
+        self.space = _within_resolution(space, budget)
+        self.budget = budget
+        self._given = halves
+
+    @cached_property
+    def size(self) -> int:
+        """How many architectures there are, exactly."""
+        return int(self._partners.pairs.sum())
+
+    def __contains__(self, arch: Architecture) -> bool:
+        try:
+            self.space.point(arch)
+        except ScalerError:
+            return False
+        return self.budget.admits(self.space.cost(arch), arch.resolution)
+
+    def sample_points(self, n: int, rng: np.random.Generator) -> Ints:
+        """``n`` points of the space, shape (n, variables), each uniform over the feasible set and independent of the others.
+
+        Raises:
+            InfeasibleError: the set is empty; the message names the nearest architecture.
+        """
+        self.require()
+        return self.points(rng.integers(self.size, size=n))
+
+    def sample(self, n: int, rng: np.random.Generator) -> list[Architecture]:
+        """``n`` architectures, uniform over the feasible set."""
+        return [self.space.arch(point) for point in self.sample_points(n, rng)]
+
+    def points(self, ranks: Ints) -> Ints:
+        """The points numbered ``ranks`` (each under `size`) in an arbitrary fixed order; a bijection."""
+        partners, halves = self._partners, self._halves
+        i = np.searchsorted(self._ends, ranks, side="right")
+        way, rest = np.divmod(ranks - (self._ends[i] - partners.pairs[i]), partners.weight[i])
+        position, other_way = halves.by_params.select(partners.start[i], partners.stop[i], partners.below[i] + rest)
+        digits = unrank(halves.right, halves.order[position], other_way) | unrank(halves.left, partners.row[i], way)
+        return np.stack([digits[name] for name in self.space.variables], axis=1)
+
+    def choices(self) -> dict[str, list[Value]]:
+        """For every variable, those of its choices that occur in some feasible architecture, ascending. Exact."""
+        used: dict[str, NDArray[np.bool_]] = {}
+        for halves in (self._halves, self._halves.swapped):
+            marked = np.zeros(len(halves.left), np.bool_)
+            marked[find_partners(halves, self.budget["flops"], self.budget["params"]).row] = True
+            used |= used_choices(halves.left, marked)
+        return {
+            name: [value for value, is_used in zip(values, used[name], strict=True) if is_used]
+            for name, values in self.space.variables.items()
+        }
+
+    def require(self) -> None:
+        """Do nothing where some architecture meets the budget.
+
+        Raises:
+            InfeasibleError: none does; the message names the nearest one and which bound it misses by how much.
+        """
+        if self.size == 0:
+            raise InfeasibleError(self._explain(self.nearest()))
+
+    def nearest(self) -> Architecture | None:
+        """The architecture whose greatest relative miss of a bound is least; None where nothing can be built at all."""
+        low, high = 0.0, 1e-6
+        while (found := self._relaxed(high)).size == 0:
+            if high > 1e12:
+                return None
+            low, high = high, high * 4
+        for _ in range(60):
+            middle = (low + high) / 2
+            if found.size <= _FEW or not low < middle < high:
+                break
+            if (inner := self._relaxed(middle)).size:
+                found, high = inner, middle
+            else:
+                low = middle
+        nearest = found.points(np.arange(min(found.size, _FEW)))
+        return min((self.space.arch(point) for point in nearest), key=self._greatest_miss)
+
+    def _relaxed(self, share: float) -> "FeasibleSet":
+        return FeasibleSet(self.space, self.budget.relaxed(share), self._halves)
+
+    def _greatest_miss(self, arch: Architecture) -> float:
+        return max(self.budget.misses(self.space.cost(arch), arch.resolution).values(), default=0.0)
+
+    def _explain(self, nearest: Architecture | None) -> str:
+        if nearest is None:
+            return f"no combination of the axes of {self.space.name} can be built: change the axes"
+        cost = self.space.cost(nearest)
+        values = cost._asdict()
+        missed = [
+            f"{key} {format_quantity(values[key])}, {miss:.2%} beyond {self.budget[key]}"
+            for key, miss in self.budget.misses(cost, nearest.resolution).items()
+            if miss
+        ]
+        return (
+            f"no architecture of {self.space.name} meets {self.budget}; the nearest has {' and '.join(missed)}: "
+            f"{_in_words(nearest)}. Widen that bound or the axes"
+        )
+
+    @cached_property
+    def _halves(self) -> Halves:
+        return self._given or Halves.of(self.space)
+
+    @cached_property
+    def _partners(self) -> Partners:
+        return find_partners(self._halves, self.budget["flops"], self.budget["params"])
+
+    @cached_property
+    def _ends(self) -> Ints:
+        return np.cumsum(self._partners.pairs)
+
+
+def _within_resolution(space: SearchSpace, budget: Budget) -> SearchSpace:
+    """``space`` without the resolutions that ``budget`` excludes; the space itself where nothing is excluded."""
+    if space.size >= 1 << 62:
+        raise ScalerError(f"the space of {space.name} holds {space.size:.1e} points, above 4.6e18: narrow an axis")
+    offered = space.variables.get("resolution", (space.seed.resolution,))
+    kept = tuple(side for side in offered if budget["resolution"].admits(side))
+    if not kept:
+        raise InfeasibleError(f"no architecture of {space.name} meets {budget}: its resolutions are {list(offered)}; name one")
+    if kept == offered:
+        return space
+    return replace(space, variables={**space.variables, "resolution": kept})
+
+
+def _joined(tables: Sequence[SegmentTable], space: SearchSpace, shared: Collection[str]) -> Rows:
+    """All rows of one half, in terms of the variables that it shares with the other."""
+    rows = start()
+    for i, table in enumerate(tables):
+        wanted = {*shared, *_sizes(tables[i + 1 :])}
+        rows = join(rows, table, [name for name in space.variables if name in wanted])
+    return rows
+
+
+def _sizes(tables: Sequence[SegmentTable]) -> dict[str, int]:
+    return {name: size for table in tables for name, size in table.sizes.items()}
+
+
+def _rows_in(tables: Sequence[SegmentTable]) -> int:
+    return prod(_sizes(tables).values())
+
+
+def _at_least(bound: Bound) -> int:
+    return ceil(bound.low)
+
+
+def _at_most(bound: Bound) -> int:
+    return floor(min(bound.high, _FAR))
+
+
+def _in_words(arch: Architecture) -> str:
+    return ", ".join(f"{name} {value}" for name, value in arch.to_dict().items())
