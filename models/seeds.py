@@ -21,7 +21,7 @@ SEEDS: dict[str, TinyViTArch] = {
     # the maps are 8, 4, 2 and 1 wide, so every window is its whole map but in stage 2.
     "tiny_vit_1m_32": TinyViTArch(
         embed_dims=(32, 64, 128, 160), depths=(2, 2, 3, 1), num_heads=(2, 4, 8, 10), window_sizes=(4, 4, 2, 1),
-        resolution=32,
+        resolution=32, num_classes=10,
     ),
 }  # fmt: skip
 

@@ -120,6 +120,10 @@ class FeasibleSet:
         """How many architectures there are, exactly."""
         return int(self._partners.pairs.sum())
 
+    def under(self, budget: Budget) -> "FeasibleSet":
+        """The same space under another budget whose bound on the resolution is the same; the space's tables are shared."""
+        return FeasibleSet(self.space, budget, self._halves)
+
     def __contains__(self, arch: Architecture) -> bool:
         try:
             self.space.point(arch)
@@ -173,7 +177,7 @@ class FeasibleSet:
     def nearest(self) -> Architecture | None:
         """The architecture whose greatest relative miss of a bound is least; None where nothing can be built at all."""
         low, high = 0.0, 1e-6
-        while (found := self._relaxed(high)).size == 0:
+        while (found := self.under(self.budget.relaxed(high))).size == 0:
             if high > 1e12:
                 return None
             low, high = high, high * 4
@@ -181,15 +185,12 @@ class FeasibleSet:
             middle = (low + high) / 2
             if found.size <= _FEW or not low < middle < high:
                 break
-            if (inner := self._relaxed(middle)).size:
+            if (inner := self.under(self.budget.relaxed(middle))).size:
                 found, high = inner, middle
             else:
                 low = middle
         nearest = found.points(np.arange(min(found.size, _FEW)))
         return min((self.space.arch(point) for point in nearest), key=self._greatest_miss)
-
-    def _relaxed(self, share: float) -> "FeasibleSet":
-        return FeasibleSet(self.space, self.budget.relaxed(share), self._halves)
 
     def _greatest_miss(self, arch: Architecture) -> float:
         return max(self.budget.misses(self.space.cost(arch), arch.resolution).values(), default=0.0)

@@ -1,0 +1,5 @@
+"""``python -m experiments`` does what ``scaler`` does."""
+
+from scaler.launch import main
+
+main()

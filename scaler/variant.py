@@ -1,0 +1,84 @@
+"""A variant: a folder that timm opens, with the weights once trained, and a note of what it was asked for and what it costs.
+
+- ``config.json``: timm's hub layout, so that ``timm.create_model("local-dir:FOLDER")`` builds it.
+- ``model.safetensors``: the weights; absent until trained.
+- ``scaler.json``: `Note`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from scaler.errors import ScalerError
+from scaler.files import write_json
+
+CONFIG, WEIGHTS, NOTE = "config.json", "model.safetensors", "scaler.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What timm's config does not say. ``flops`` and ``params`` are fvcore's count of the built network."""
+
+    family: str
+    arch: Mapping[str, Any]
+    seed: str
+    budget: str
+    flops: int
+    params: int
+
+
+def config(timm_name: str, model_args: Mapping[str, Any], resolution: int, pretrained_cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """``config.json`` in timm's hub layout for a model at ``resolution`` pixels."""
+    shared = {"num_classes": model_args["num_classes"], "input_size": [model_args["in_chans"], resolution, resolution]}
+    return {
+        "architecture": timm_name,
+        "num_classes": model_args["num_classes"],
+        "model_args": dict(model_args),
+        "pretrained_cfg": {**pretrained_cfg, **shared},
+    }
+
+
+def write(folder: Path, configuration: Mapping[str, Any], note: Note) -> None:
+    """Write the folder; ``config.json`` comes last, so that a folder that has one is whole."""
+    write_json(folder / NOTE, asdict(note))
+    write_json(folder / CONFIG, configuration)
+
+
+def is_variant(folder: Path) -> bool:
+    return (folder / CONFIG).is_file()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """``config.json`` of a variant, or of any folder in timm's hub layout.
+
+    Raises:
+        ScalerError: it is missing or cannot be read.
+    """
+    data = _read(folder / CONFIG, "a variant's folder holds config.json in timm's hub layout")
+    missing = [key for key in ("architecture", "pretrained_cfg") if key not in data]
+    if missing:
+        raise ScalerError(f"{folder / CONFIG} has no {' and no '.join(missing)}: it is not in timm's hub layout")
+    return data
+
+
+def read_note(folder: Path) -> Note | None:
+    """The note, or None for a folder that was not written by this project."""
+    if not (folder / NOTE).is_file():
+        return None
+    data = _read(folder / NOTE, "a variant's note is a JSON object")
+    try:
+        return Note(**{field.name: data[field.name] for field in fields(Note)})
+    except KeyError as error:
+        raise ScalerError(f"{folder / NOTE} has no {error}: restore or delete the file") from error
+
+
+def _read(path: Path, rule: str) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ScalerError(f"cannot read {path} ({error}): {rule}") from error
+    if not isinstance(data, dict):
+        raise ScalerError(f"{path} is not a JSON object: {rule}")
+    return data
