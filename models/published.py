@@ -1,7 +1,8 @@
 """Published models as reference points: what their authors report, and what fvcore counts.
 
-Accuracies are ImageNet-1k top-1 and top-5 of the authors' model zoos (column ``source``). Costs are exact: parameters with a head of
-1,000 classes, FLOPs by fvcore with attention left unfused, of timm's network where timm has one and of the authors' code otherwise.
+Accuracies are ImageNet-1k top-1 and top-5 of the authors' model zoos (column ``source``). Costs are exact: parameters with a
+head of 1,000 classes, FLOPs by fvcore with attention left unfused, of timm's network where timm has one and of the authors' code
+otherwise.
 """
 
 import csv
@@ -43,5 +44,6 @@ class Published:
 def published() -> tuple[Published, ...]:
     """Every published model of the families that can be scaled, from ``published.csv``."""
     types = get_type_hints(Published)
-    with files("models").joinpath("published.csv").open(encoding="utf-8", newline="") as handle:
-        return tuple(Published(**{name: types[name](value) for name, value in row.items()}) for row in csv.DictReader(handle))
+    text = files("models").joinpath("published.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return tuple(Published(**{name: types[name](value) for name, value in row.items()}) for row in rows)

@@ -33,7 +33,7 @@ class Bound:
         return (self.low - value) / self.low if value < self.low else 0.0
 
     def relaxed(self, share: float) -> "Bound":
-        return Bound(self.low * (1 - share), self.high * (1 + share))
+        return Bound(self.low * (1 - share), self.high + share * max(self.high, 1))
 
     def __str__(self) -> str:
         return (

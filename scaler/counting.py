@@ -59,7 +59,7 @@ def _flops(model: nn.Module, image: torch.Tensor) -> int:
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise ScalerError(
-            f"the model does not run on one image of {tuple(image.shape)}: {reason}; check its resolution"
+            f"the model does not run on an image of shape {tuple(image.shape)}: {reason}; check its resolution"
         ) from error
     lost = sorted(name for name in analysis.unsupported_ops() if _MULTIPLIES.search(name))
     if lost:

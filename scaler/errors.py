@@ -12,6 +12,10 @@ class InfeasibleError(ScalerError):
     """No architecture of the space meets the budget."""
 
 
+class DivergedError(ScalerError):
+    """Training met a loss that is not finite; the message names the step and the last good checkpoint."""
+
+
 class UnknownNameError(ScalerError):
     """A name that is not among the known ones.
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, floor, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,14 +88,15 @@ class Partners:
     pairs: Ints
 
 
-def find_partners(halves: Halves, flops: Bound, params: Bound) -> Partners:
-    """Pair the halves under bounds on the sums of their FLOPs and of their parameters."""
+def find_partners(halves: Halves, flops: Bound, params: Bound, among: Ints | None = None) -> Partners:
+    """Pair the halves under bounds on the sums of their FLOPs and of their parameters; ``among`` limits the left rows."""
     left = halves.left
-    start, stop = halves.positions(left.code, _at_least(flops) - left.flops, _at_most(flops) - left.flops)
-    low = np.searchsorted(halves.sorted_params, _at_least(params) - left.params, side="left")
-    high = np.searchsorted(halves.sorted_params, _at_most(params) - left.params, side="right")
-    row = np.flatnonzero((start < stop) & (low < high))
-    start, stop, low, high = start[row], stop[row], low[row], high[row]
+    row = np.arange(len(left)) if among is None else among
+    start, stop = halves.positions(left.code[row], _at_least(flops) - left.flops[row], _at_most(flops) - left.flops[row])
+    low = np.searchsorted(halves.sorted_params, _at_least(params) - left.params[row], side="left")
+    high = np.searchsorted(halves.sorted_params, _at_most(params) - left.params[row], side="right")
+    some = np.flatnonzero((start < stop) & (low < high))
+    row, start, stop, low, high = row[some], start[some], stop[some], low[some], high[some]
     below = halves.by_params.below(start, stop, low) if low.any() else low
     weight = halves.by_params.below(start, stop, high) - below
     some = np.flatnonzero(weight)
@@ -164,6 +166,45 @@ class FeasibleSet:
             name: [value for value, is_used in zip(values, used[name], strict=True) if is_used]
             for name, values in self.space.variables.items()
         }
+
+    def bounds(self) -> dict[str, Any]:
+        """The least and greatest feasible value of every axis (a list by stage where it has one each), flops and params. Exact.
+
+        Raises:
+            InfeasibleError: the set is empty.
+        """
+        self.require()
+        found: dict[str, Any] = {}
+        for name, values in self.choices().items():
+            axis, staged, _ = name.partition("[")
+            ends = [values[0], values[-1]]
+            found[axis] = [*found.get(axis, []), ends] if staged else ends
+        return found | {"flops": [self._end_of_flops(-1), self._end_of_flops(1)], "params": self._ends_of_params()}
+
+    def _ends_of_params(self) -> list[int]:
+        """Each left row's first and last partner in order of parameters give the least and the greatest sum."""
+        partners, halves = self._partners, self._halves
+        ends = []
+        for target, end in ((partners.below, np.min), (partners.below + partners.weight - 1, np.max)):
+            position, _ = halves.by_params.select(partners.start, partners.stop, target)
+            ends.append(int(end(halves.left.params[partners.row] + halves.right.params[halves.order[position]])))
+        return ends
+
+    def _end_of_flops(self, side: int) -> int:
+        """The least (side -1) or greatest (side 1) FLOPs, by bisection over the rows that still have partners."""
+        bound, among = self.budget["flops"], self._partners.row
+        most = int(self._halves.left.flops.max() + self._halves.right.flops.max())
+        low, high = _at_least(bound), min(_at_most(bound), most)
+        while low < high:
+            lower, upper = (low, (low + high) // 2) if side < 0 else ((low + high + 1) // 2, high)
+            found = find_partners(self._halves, Bound(lower, upper), self.budget["params"], among).row
+            if len(found):
+                low, high, among = lower, upper, found
+            elif side < 0:
+                low = upper + 1
+            else:
+                high = lower - 1
+        return low
 
     def require(self) -> None:
         """Do nothing where some architecture meets the budget.

@@ -1,7 +1,7 @@
 """The frontier as data: which models no other one beats in both accuracy and cost, and how sure their accuracies are.
 
-Scores of unlike kinds are never compared: trials (short training, held-out part of the training images) have a front of their own,
-the seed and the chosen variants (trained in full, test images) another.
+Scores of unlike kinds are never compared: trials (short training, held-out part of the training images) have a front of their
+own, the seed and the chosen variants (trained in full, test images) another.
 """
 
 import math

@@ -32,7 +32,7 @@ class FeasibleSampler(BaseSampler):
             feasible.require()
         self.space, self.sets, self.strategy, self.seed = space, sets, strategy, seed
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {name: CategoricalDistribution(choices) for name, choices in self.space.variables.items()}
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class FeasibleSampler(BaseSampler):
         study: Study,
         trial: FrozenTrial,
         param_name: str,
-        param_distribution: BaseDistribution,  # noqa: ARG002
+        param_distribution: BaseDistribution,
     ) -> Any:
         raise ScalerError(f"parameter {param_name!r} is not a variable of {self.space.name}: use {list(self.space.variables)}")
 

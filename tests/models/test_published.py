@@ -13,7 +13,7 @@ def named(name: str):
     return next(model for model in published() if model.model == name)
 
 
-# Parameters with 1,000 classes and fvcore's FLOPs with unfused attention, of timm 1.0.31's networks; the two minis of the authors'.
+# Parameters with 1,000 classes and fvcore's FLOPs with unfused attention, of timm 1.0.31's networks; the minis of the authors'.
 @pytest.mark.parametrize(
     ("name", "params", "flops_g", "top1"),
     [

@@ -18,7 +18,8 @@ POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30)
 
 RECORD = Record(
     role="trial", trial=0, budget="flops=10M", name="t0", family="f", flops=10, params=100, resolution=32, top1=50.0, top5=90.0,
-    loss=1.0, split="holdout", images=100, epochs=1, seconds=1.0, seed=0, start="random", recipe="proxy", data="digits", arch="{}",
+    loss=1.0, split="holdout", images=100, epochs=1, seconds=1.0, seed=0, start="random",
+    recipe="proxy", data="digits", arch="{}",
 )  # fmt: skip
 
 

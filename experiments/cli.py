@@ -1,0 +1,238 @@
+"""The command line. Each command reads its words, calls one function and prints what came back."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from experiments import deciding
+from experiments.console import emit, say, table
+from scaler.errors import ScalerError
+from scaler.units import format_quantity
+
+app = typer.Typer(
+    help="Families of vision transformers under compute budgets: shrink a seed, distil, plot the frontier, train the choice.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Budget = Annotated[str, typer.Option("--budget", help="Such as flops=1.3G,params=60%; see `scaler space --help`.")]
+Budgets = Annotated[list[str], typer.Option("--budget", help="A budget; several make a family.")]
+Axes = Annotated[Path | None, typer.Option("--axes", help="JSON file with axes that replace the space's own.")]
+Classes = Annotated[int | None, typer.Option("--num-classes", min=1, help="Classes of the task.")]
+Resolution = Annotated[int | None, typer.Option("--resolution", min=1, help="Side of the input in pixels.")]
+Data = Annotated[str, typer.Option("--data", help="digits, folder:PATH, or a timm data set such as torch/fashion_mnist:ROOT.")]
+Images = Annotated[int | None, typer.Option("--train-images", min=2, help="Use only so many training images.")]
+Teacher = Annotated[str | None, typer.Option("--teacher", help="A trained variant's folder to distil from.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+
+def run() -> int:
+    """Run the command line; returns the exit status."""
+    try:
+        status = app(standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.Abort:
+        return _interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "scaler"
+        say(f"{command}: {error.format_message()} (`{command} --help` shows the form)")
+        return 2
+    except ScalerError as error:
+        say(f"scaler: {error}")
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _interrupted() -> int:
+    say("scaler: interrupted; what was finished is kept, and the same command continues")
+    return 130
+
+
+@app.command("list")
+def list_(what: Annotated[str, typer.Argument(metavar="[seeds|families|spaces|strategies|recipes|data]")] = "all") -> None:
+    """What there is, one line each."""
+    for title, rows in deciding.listing(what):
+        print(title)
+        for name, summary in rows:
+            print(f"  {name:<28} {summary}")
+
+
+@app.command()
+def count(
+    target: Annotated[str, typer.Argument(help="A seed, any timm model, or a variant's folder.")],
+    resolution: Resolution = None,
+    num_classes: Classes = None,
+    parts: Annotated[bool, typer.Option("--parts", help="Break the cost down.")] = False,
+    as_json: Json = False,
+) -> None:
+    """FLOPs and parameters of a model, by fvcore."""
+    from experiments.counting import breakdown  # loads torch
+
+    found = breakdown(target, resolution, num_classes, parts)
+    if as_json:
+        return emit(found)
+    print(f"{found['flops']:,} FLOPs ({format_quantity(found['flops'], 5)}), {found['params']:,} parameters "
+          f"({format_quantity(found['params'], 5)}) at {found['resolution']} px, {found['num_classes']} classes")  # fmt: skip
+    if parts:
+        rows = [(p["name"], p["times"], f"{p['flops']:,}", f"{p['params']:,}") for p in found["parts"]]
+        table(("part", "times", "flops", "params"), rows, right=("times", "flops", "params"))
+    return None
+
+
+@app.command()
+def space(
+    seed: Annotated[str, typer.Argument(help="A seed's name or a variant's folder.")],
+    budget: Annotated[str | None, typer.Option("--budget", help="Only architectures within this budget.")] = None,
+    axes: Axes = None,
+    num_classes: Classes = None,
+    as_json: Json = False,
+) -> None:
+    """The axes around a seed, and exactly how many architectures meet a budget.
+
+    A budget is KEY=VALUE[,KEY=VALUE]: keys are flops, params and resolution; a value is an upper bound (1.3G), a band
+    (1.25G..1.3G), a share of the seed's (60%), or a model's name.
+    """
+    found = deciding.describe_space(seed, budget, axes, num_classes)
+    if as_json:
+        return emit(found)
+    print(f"{found['size']:,} architectures around {seed}; {found['feasible']:,} within {budget or 'any cost'}")
+    rows = [(name, values["choices"], *_range(found["bounds"], name)) for name, values in found["axes"].items()]
+    table(("axis", "choices", "least", "greatest"), rows, right=("least", "greatest"))
+    return None
+
+
+@app.command()
+def sample(
+    seed: Annotated[str, typer.Argument(help="A seed's name or a variant's folder.")],
+    budget: Budget,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
+    axes: Axes = None,
+    num_classes: Classes = None,
+    draw_seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Architectures drawn uniformly from all that meet a budget."""
+    found = deciding.sample(seed, budget, n, axes, num_classes, draw_seed)
+    if as_json:
+        return emit(found)
+    names = [name for name in found[0]["arch"] if name not in ("num_classes", "in_chans")]
+    rows = [(format_quantity(f["flops"]), format_quantity(f["params"]), *(f["arch"].get(k, "") for k in names)) for f in found]
+    return table(("flops", "params", *names), rows, right=("flops", "params"))
+
+
+def _range(bounds: dict[str, Any], axis: str) -> tuple[str, str]:
+    return (str(bounds[axis][0]), str(bounds[axis][1])) if axis in bounds else ("-", "-")
+
+
+@app.command()
+def search(
+    seed: Annotated[str, typer.Argument(help="A seed's name or a variant's folder.")],
+    budget: Budgets,
+    data: Data,
+    out: Out,
+    teacher: Teacher = None,
+    strategy: Annotated[str, typer.Option("--strategy", help="How candidates are proposed.")] = "uniform",
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Candidates to train, over all budgets.")] = 24,
+    recipe: Annotated[str, typer.Option("--recipe", help="The short training that scores a candidate.")] = "proxy",
+    axes: Axes = None,
+    train_images: Images = None,
+    draw_seed: Seed = 0,
+    workers: Annotated[int, typer.Option("--loader-workers", min=0, help="Processes that load images.")] = 0,
+    storage: Annotated[str | None, typer.Option("--storage", help="Optuna storage; a file in --out by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the best variant under each budget. Run again with the same --out, it continues."""
+    from experiments import commands
+    from experiments.recipes import get_recipe
+    from scaler.strategy import strategy as known_strategy
+
+    known_strategy(strategy), get_recipe(recipe)
+    space, sets = deciding.search_space(seed, budget, axes, data)
+    found = commands.search(
+        seed=seed, budgets=tuple(budget), space=space, sets=sets, data=data, out=out, teacher=teacher, strategy=strategy,
+        trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, workers=workers, storage=storage,
+    )  # fmt: skip
+    if as_json:
+        return emit(found)
+    rows = [(f["budget"], format_quantity(f["flops"]), format_quantity(f["params"]), f"{f['top1']:.2f}", f["folder"]) for f in found]
+    return table(("budget", "flops", "params", "held-out top-1 %", "variant"), rows, right=("flops", "params", "held-out top-1 %"))
+
+
+@app.command()
+def train(
+    variant: Annotated[str, typer.Argument(help="A variant's folder, a seed or a timm model.")],
+    data: Data,
+    out: Out,
+    teacher: Teacher = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="How to train.")] = "small",
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's.")] = None,
+    resolution: Resolution = None,
+    train_images: Images = None,
+    draw_seed: Seed = 0,
+    workers: Annotated[int, typer.Option("--loader-workers", min=0, help="Processes that load images.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a variant on all training images and score it on the test split. Interrupted, the same command continues."""
+    from experiments import commands
+    from experiments.recipes import get_recipe
+
+    get_recipe(recipe)
+    found = commands.train(
+        variant, data=data, out=out, teacher=teacher, recipe=recipe, epochs=epochs, resolution=resolution,
+        train_images=train_images, seed=draw_seed, workers=workers,
+    )  # fmt: skip
+    return emit(found) if as_json else print(_scored(found, out))
+
+
+@app.command()
+def evaluate(
+    variant: Annotated[str, typer.Argument(help="A trained variant's folder.")],
+    data: Data,
+    split: Annotated[str, typer.Option("--split", help="test, holdout or train.")] = "test",
+    workers: Annotated[int, typer.Option("--loader-workers", min=0, help="Processes that load images.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Top-1, top-5, loss and images per second of a trained variant."""
+    from experiments import commands
+
+    found = commands.evaluate(variant, data=data, split=split, workers=workers)
+    return emit(found) if as_json else print(_scored(found, Path(variant)))
+
+
+@app.command()
+def frontier(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of searches and of trained variants.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results; RUN/frontier by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The accuracy-against-cost frontier of runs: CSV, PNG, SVG and one HTML report."""
+    from experiments.frontier import frontier as draw
+
+    found = {name: str(path) for name, path in draw(runs, out or runs[0] / "frontier").items()}
+    return emit(found) if as_json else print("\n".join(found.values()))
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("runs/demo")) -> None:
+    """The main job on embedded real images: a seed, three budgets, a search, the frontier, the choices trained."""
+    from experiments.demo import demo as run_demo
+
+    run_demo(out, say)
+
+
+def _scored(found: dict[str, Any], folder: Path) -> str:
+    return (
+        f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} %, loss {found['loss']:.4f} on {found['images']} {found['split']} "
+        f"images ({found['images_per_s']:.0f} images/s): {folder}"
+    )

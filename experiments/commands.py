@@ -1,0 +1,110 @@
+"""The commands that train and score: they open the data, the models and the backend, then hand over to the pipeline."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from experiments import pipeline
+from experiments.backend import Teacher, TrainingBackend, evaluate_target
+from experiments.console import say
+from experiments.data import ImageData, open_data
+from experiments.frontier import frontier
+from experiments.loop import pick_device
+from experiments.recipes import get_recipe
+from models.seeds import SEEDS
+from models.targets import Target, open_target
+from scaler import variant
+from scaler.errors import ScalerError, UnknownNameError
+from scaler.feasible import FeasibleSet
+from scaler.space import SearchSpace
+
+
+def search(
+    *,
+    seed: str,
+    budgets: tuple[str, ...],
+    space: SearchSpace,
+    sets: list[FeasibleSet],
+    data: str,
+    out: Path,
+    teacher: str | None,
+    strategy: str,
+    trials: int,
+    recipe: str,
+    train_images: int | None,
+    draw_seed: int,
+    workers: int,
+    storage: str | None,
+) -> list[dict[str, Any]]:
+    """Run the search and draw its frontier; one row for each budget, with its variant's folder."""
+    images = open_data(data, train_images=train_images, seed=draw_seed)
+    guide = open_teacher(teacher, images)
+    backend = TrainingBackend(images, recipe, get_recipe(recipe), guide, workers=workers)
+    request = pipeline.Request(
+        seed=seed, budgets=budgets, axes=space.axes(), data=data, train_images=train_images,
+        teacher=guide.digest if guide else None, strategy=strategy, recipe=recipe, trials=trials, draw_seed=draw_seed,
+        storage=storage,
+    )  # fmt: skip
+    chosen = pipeline.search(request, out, space, sets, backend, say)
+    frontier([out], out / "frontier")
+    return [{"budget": c.budget, "folder": str(c.folder), **asdict(c.record)} for c in chosen]
+
+
+def train(
+    name: str,
+    *,
+    data: str,
+    out: Path,
+    teacher: str | None,
+    recipe: str,
+    epochs: int | None,
+    resolution: int | None,
+    train_images: int | None,
+    seed: int,
+    workers: int,
+) -> dict[str, Any]:
+    """Train one target on all training images and score it on the test split."""
+    images = open_data(data, train_images=train_images, seed=seed)
+    target = _target_for(name, resolution, images)
+    steps = get_recipe(recipe)
+    chosen_recipe = steps if epochs is None else replace(steps, epochs=epochs)
+    backend = TrainingBackend(images, recipe, chosen_recipe, open_teacher(teacher, images), workers=workers)
+    before = variant.read_note(Path(name)) if Path(name).is_dir() else None
+    note = pipeline.note_of(target, before.seed if before else name, before.budget if before else "")
+    record = pipeline.train(target, note, backend, out, seed=seed, role="seed" if name in SEEDS else "chosen")
+    return {**asdict(record), "images_per_s": record.images / record.seconds}
+
+
+def evaluate(name: str, *, data: str, split: str, workers: int) -> dict[str, Any]:
+    """Score a trained variant on a split of ``data``."""
+    images = open_data(data)
+    splits = {"test": images.test, "holdout": images.holdout, "train": images.train}
+    if split not in splits:
+        raise UnknownNameError("split", split, splits)
+    target = open_target(name)
+    _check_trained(target, images)
+    metrics = evaluate_target(target.build(), target, splits[split], pick_device(), workers)
+    return {**asdict(metrics), "images_per_s": metrics.images_per_s, "split": split, "variant": name, "data": images.name}
+
+
+def open_teacher(name: str | None, images: ImageData) -> Teacher | None:
+    """The trained model called ``name`` as a teacher for ``images``."""
+    if name is None:
+        return None
+    target = open_target(name)
+    _check_trained(target, images)
+    return Teacher.of(target)
+
+
+def _target_for(name: str, resolution: int | None, images: ImageData) -> Target:
+    target = open_target(name, resolution=resolution)
+    if target.weights is not None and target.num_classes != images.num_classes:
+        raise ScalerError(f"{name} was trained for {target.num_classes} classes and {images.name} has {images.num_classes}")
+    return open_target(name, resolution=resolution, num_classes=images.num_classes)
+
+
+def _check_trained(target: Target, images: ImageData) -> None:
+    if target.weights is None:
+        raise ScalerError(f"{target.name} has no weights: train it first (`scaler train {target.name} --data ... --out DIR`)")
+    if target.num_classes != images.num_classes:
+        raise ScalerError(f"{target.name} tells {target.num_classes} classes apart and {images.name} has {images.num_classes}")

@@ -1,0 +1,61 @@
+import pytest
+
+from scaler.budget import Bound, Budget, parse_budget
+from scaler.cost import Cost
+from scaler.errors import ScalerError
+
+SEED = {"flops": 4_275_762_240, "params": 21_198_568, "resolution": 224}
+OTHER = {"flops": 4_509_194_496, "params": 28_288_354, "resolution": 224}
+
+
+def read(text: str) -> Budget:
+    return parse_budget(text, SEED, {"swin_tiny": OTHER}.__getitem__)
+
+
+def test_a_bare_value_is_an_upper_bound() -> None:
+    assert read("flops=1.3G,params=5.4M")["flops"] == Bound(0, 1_300_000_000)
+    assert read("flops=1.3G,params=5.4M")["params"] == Bound(0, 5_400_000)
+
+
+def test_a_band_has_two_ends_and_either_may_be_open() -> None:
+    assert read("flops=1.25G..1.3G")["flops"] == Bound(1_250_000_000, 1_300_000_000)
+    assert read("params=1M..")["params"] == Bound(1_000_000, float("inf"))
+    assert read("params=..1M")["params"] == Bound(0, 1_000_000)
+
+
+def test_percentages_and_names_refer_to_models() -> None:
+    assert read("flops=60%")["flops"].high == 2_565_457_344  # 0.6 * 4,275,762,240, rounded down
+    assert read("params=50%..swin_tiny")["params"] == Bound(10_599_284, 28_288_354)
+
+
+def test_ends_are_included() -> None:
+    budget = read("flops=100,params=10..20,resolution=224")
+    assert budget.admits(Cost(100, 10), 224)
+    assert budget.admits(Cost(0, 20), 1)
+    assert not budget.admits(Cost(101, 10), 224)
+    assert not budget.admits(Cost(100, 9), 224)
+    assert not budget.admits(Cost(100, 10), 225)
+
+
+def test_a_miss_is_relative_to_the_bound_it_misses() -> None:
+    assert read("flops=100,params=10..20").misses(Cost(150, 5), 32) == {"flops": 0.5, "params": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flops", "'flops' is not KEY=VALUE, such as flops=1.3G"),
+        ("flops=", "'flops=' is not KEY=VALUE"),
+        ("", "'' is not KEY=VALUE"),
+        ("speed=3", "unknown key 'speed'; the keys are flops, params, resolution"),
+        ("flops=1.3X", "'1.3X' is not a quantity"),
+        ("flops=x%", "'x%' is not a percentage"),
+        ("flops=2G..1G", "the band '2G..1G' is empty"),
+        ("flops=1G,flops=2G", "flops is bounded twice"),
+    ],
+)
+def test_a_broken_budget_says_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(ScalerError) as error:
+        read(text)
+    assert message in str(error.value)
+    assert repr(text) in str(error.value)

@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.seeds import SEEDS, seed
+from scaler.budget import Budget
+from scaler.errors import ScalerError
+from scaler.feasible import FeasibleSet
+from search_spaces import open_space
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_every_space_holds_its_seed_and_nothing_wider_or_deeper(name: str) -> None:
+    space, arch = open_space(name), SEEDS[name]
+    assert space.arch(space.point(arch)) == arch
+    for axis in ("embed_dims", "depths"):
+        for i, largest in enumerate(getattr(arch, axis)):
+            assert space.variables[f"{axis}[{i}]"][-1] == largest
+    assert FeasibleSet(space, Budget()).size == space.size
+
+
+def test_the_published_models_lie_in_the_space_of_the_largest() -> None:
+    space = open_space("tiny_vit_21m_224")
+    for name in ("tiny_vit_5m_224", "tiny_vit_11m_224"):
+        assert space.arch(space.point(seed(name))) == seed(name)
+
+
+def axes_file(tmp_path: Path, axes: Any) -> Path:
+    path = tmp_path / "axes.json"
+    path.write_text(json.dumps(axes))
+    return path
+
+
+def test_an_axes_file_replaces_what_it_names(tmp_path: Path) -> None:
+    axes = {"depths": [[1], [2], [2, 3], [1]], "mlp_ratio": [3.0, 4.0], "head_dim": [16, 32]}
+    space = open_space("tiny_vit_5m_224", axes=axes_file(tmp_path, axes))
+    assert space.axes()["depths"] == [[1], [2], [2, 3], [1]]
+    assert space.axes()["mlp_ratio"] == [3.0, 4.0]
+    assert space.axes()["embed_dims"] == open_space("tiny_vit_5m_224").axes()["embed_dims"]
+    drawn = space.arch_of({"head_dim": 16, "depths[2]": 3})
+    assert drawn.to_dict()["num_heads"] == [4, 8, 10, 20]
+    assert drawn.to_dict()["depths"] == [2, 2, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"depht": [1]}, "unknown axis 'depht': did you mean 'depths'"),
+        ({"depths": [1, 2]}, "it takes a list of choices for each of 4 stages"),
+        ({"depths": [[1], [1], [1], []]}, "it takes a list of choices for each of 4 stages"),
+        ({"mlp_ratio": [[3.0]]}, "it takes one list of choices"),
+        ({"mlp_ratio": ["a"]}, "it takes one list of choices"),
+        ({"resolution": [-32]}, "each a list of positive numbers"),
+        ({"embed_dims": [[32], [48], [64], [96]]}, "48 is not a multiple of head_dim"),
+        ([1], "are not an object"),
+    ],
+)
+def test_malformed_axes_are_refused(tmp_path: Path, axes: Any, message: str) -> None:
+    with pytest.raises(ScalerError, match=message):
+        open_space("tiny_vit_5m_224", axes=axes_file(tmp_path, axes))
+
+
+def test_an_unreadable_axes_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ScalerError, match="cannot read the axes"):
+        open_space("tiny_vit_5m_224", axes=tmp_path / "none.json")
+
+
+def test_classes_follow_the_task() -> None:
+    assert open_space("tiny_vit_5m_224", num_classes=7).seed.num_classes == 7
