@@ -3,24 +3,27 @@
 What a score is worth is said with it: on which split and how many images, after how many epochs, from which start.
 """
 
+import csv
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
 import torch
+from torch import nn
 
-from experiments.data import ImageData
-from experiments.loop import pick_device, train
+from experiments.data import ImageData, ImageSet
+from experiments.evaluation import Metrics, evaluate
+from experiments.loop import METRICS, Job, pick_device, train
 from experiments.recipes import Recipe
+from experiments.tasks import Guide
 from models.targets import Target
 from scaler.files import write_json
 from scaler.variant import Note
 
-Say = Callable[[str], None]
+_SCORE = "score.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +63,11 @@ class Teacher:
 
     @classmethod
     def of(cls, target: Target) -> "Teacher":
-        data = target.weights.read_bytes() if target.weights else b""
-        return cls(target, sha256(data).hexdigest()[:16])
+        return cls(target, _digest(target.weights) or "random")
+
+    def guide(self) -> Guide:
+        target = self.target
+        return Guide(model=target.build(), resolution=target.resolution, mean=target.mean, std=target.std)
 
 
 class TrainingBackend:
@@ -73,41 +79,42 @@ class TrainingBackend:
         self.data, self.recipe, self.teacher, self.workers = data, recipe, teacher, workers
         self.data_name, self.recipe_name = data.name, recipe_name
         self.device = pick_device()
-        self._teacher_model = teacher.target.build() if teacher else None
+        self._guide = teacher.guide() if teacher else None
 
     def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool) -> Score:
-        kept = folder / "score.json"
         key = self._key(target, seed, final)
-        found = _read_score(kept, key)
+        found = _read_score(folder / _SCORE, key)
         if found is not None:
             return found
-        model = self._train(target, folder / key, seed, final)
-        score = self._evaluate(model, target, final, _seconds(folder / key))
+        work = folder / f"training-{key}"
+        model = self._train(target, work, seed, final)
+        score = self._evaluate(model, target, final, _seconds(work))
         target.write(folder, note, model.state_dict())
-        write_json(kept, {"key": key, **asdict(score)})
-        shutil.rmtree(folder / key)
+        (work / METRICS).replace(folder / METRICS)
+        write_json(folder / _SCORE, {"key": key, **asdict(score)})
+        shutil.rmtree(work)
         return score
 
-    def _train(self, target: Target, folder: Path, seed: int, final: bool) -> torch.nn.Module:
+    def _train(self, target: Target, work: Path, seed: int, final: bool) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = target.build(drop_path_rate=self.recipe.drop_path)
-        return train(
-            model,
-            self.data.for_final_training() if final else self.data,
-            self.recipe,
-            folder,
+        job = Job(
+            data=self.data.for_final_training() if final else self.data,
+            recipe=self.recipe,
             resolution=target.resolution,
+            mean=target.mean,
+            std=target.std,
             seed=seed,
-            teacher=self._teacher_model,
-            teacher_resolution=self.teacher.target.resolution if self.teacher else None,
+            guide=self._guide,
             device=self.device,
             workers=self.workers,
         )
+        return train(model, job, work, title=Path(target.name).name)
 
-    def _evaluate(self, model: torch.nn.Module, target: Target, final: bool, seconds: float) -> Score:
+    def _evaluate(self, model: nn.Module, target: Target, final: bool, seconds: float) -> Score:
         images = self.data.test if final else self.data.holdout
-        metrics = evaluate_target(model, target, images, self.data, self.device, self.workers)
+        metrics = evaluate_target(model, target, images, self.device, self.workers)
         return Score(
             top1=metrics.top1,
             top5=metrics.top5,
@@ -116,6 +123,7 @@ class TrainingBackend:
             images=metrics.images,
             epochs=self.recipe.epochs,
             seconds=seconds + metrics.seconds,
+            start="given weights" if target.weights else "random",
         )
 
     def _key(self, target: Target, seed: int, final: bool) -> str:
@@ -125,7 +133,40 @@ class TrainingBackend:
             "recipe": asdict(self.recipe),
             "data": [self.data.name, len(self.data.train), len(self.data.holdout), len(self.data.test)],
             "teacher": self.teacher.digest if self.teacher else None,
+            "weights": _digest(target.weights),
             "seed": seed,
             "final": final,
         }
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def evaluate_target(model: nn.Module, target: Target, images: ImageSet, device: torch.device, workers: int = 0) -> Metrics:
+    """Score a target's network as its configuration says: its own resolution, normalisation and crop."""
+    return evaluate(
+        model,
+        images,
+        resolution=target.resolution,
+        mean=target.mean,
+        std=target.std,
+        crop_pct=target.crop_pct,
+        device=device,
+        workers=workers,
+    )
+
+
+def _read_score(path: Path, key: str) -> Score | None:
+    """The score kept at ``path``, if it is of the same work."""
+    if not path.exists():
+        return None
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return Score(**data) if data.pop("key") == key else None
+
+
+def _seconds(work: Path) -> float:
+    """Wall time of training, over all calls that it took."""
+    with (work / METRICS).open(encoding="utf-8") as handle:
+        return sum(float(row["seconds"]) for row in csv.DictReader(handle))
+
+
+def _digest(path: Path | None) -> str | None:
+    return sha256(path.read_bytes()).hexdigest()[:16] if path else None

@@ -165,8 +165,12 @@ def search(
     )  # fmt: skip
     if as_json:
         return emit(found)
-    rows = [(f["budget"], format_quantity(f["flops"]), format_quantity(f["params"]), f"{f['top1']:.2f}", f["folder"]) for f in found]
-    return table(("budget", "flops", "params", "held-out top-1 %", "variant"), rows, right=("flops", "params", "held-out top-1 %"))
+    rows = [
+        (f["budget"], format_quantity(f["flops"]), format_quantity(f["params"]), f"{f['top1']:.2f}", f["folder"]) for f in found
+    ]
+    return table(
+        ("budget", "flops", "params", "held-out top-1 %", "variant"), rows, right=("flops", "params", "held-out top-1 %")
+    )
 
 
 @app.command()
@@ -232,7 +236,5 @@ def demo(out: Annotated[Path, typer.Option("--out", help="Folder for the results
 
 
 def _scored(found: dict[str, Any], folder: Path) -> str:
-    return (
-        f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} %, loss {found['loss']:.4f} on {found['images']} {found['split']} "
-        f"images ({found['images_per_s']:.0f} images/s): {folder}"
-    )
+    scores = f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} %, loss {found['loss']:.4f}"
+    return f"{scores} on {found['images']} {found['split']} images, in {found['seconds']:.1f} s: {folder}"

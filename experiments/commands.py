@@ -55,13 +55,13 @@ def train(
     *,
     data: str,
     out: Path,
-    teacher: str | None,
-    recipe: str,
-    epochs: int | None,
-    resolution: int | None,
-    train_images: int | None,
-    seed: int,
-    workers: int,
+    teacher: str | None = None,
+    recipe: str = "small",
+    epochs: int | None = None,
+    resolution: int | None = None,
+    train_images: int | None = None,
+    seed: int = 0,
+    workers: int = 0,
 ) -> dict[str, Any]:
     """Train one target on all training images and score it on the test split."""
     images = open_data(data, train_images=train_images, seed=seed)
@@ -72,7 +72,7 @@ def train(
     before = variant.read_note(Path(name)) if Path(name).is_dir() else None
     note = pipeline.note_of(target, before.seed if before else name, before.budget if before else "")
     record = pipeline.train(target, note, backend, out, seed=seed, role="seed" if name in SEEDS else "chosen")
-    return {**asdict(record), "images_per_s": record.images / record.seconds}
+    return asdict(record)
 
 
 def evaluate(name: str, *, data: str, split: str, workers: int) -> dict[str, Any]:

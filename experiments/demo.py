@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from experiments import commands, deciding
 from experiments.console import table
@@ -19,7 +20,7 @@ Say = Callable[[str], None]
 def demo(out: Path, say: Say) -> None:
     """Train the seed, search under three budgets with it as the teacher, train the choices, and draw the frontier."""
     say(f"1/4  the seed {SEED}, trained on {DATA}: it will teach the others")
-    commands.train(SEED, data=DATA, out=out / "seed", teacher=None, **_FULL)
+    commands.train(SEED, data=DATA, out=out / "seed")
     say(f"2/4  the search: {TRIALS} candidates under {', '.join(BUDGETS)}")
     space, sets = deciding.search_space(SEED, list(BUDGETS), None, DATA)
     found = commands.search(
@@ -29,18 +30,24 @@ def demo(out: Path, say: Say) -> None:
     say("3/4  the chosen variants, trained in full by the seed")
     trained = [out / "trained" / Path(choice["folder"]).name for choice in found]
     rows = [
-        commands.train(choice["folder"], data=DATA, out=folder, teacher=str(out / "seed"), **_FULL)
+        commands.train(choice["folder"], data=DATA, out=folder, teacher=str(out / "seed"))
         for choice, folder in zip(found, trained, strict=True)
     ]
     say("4/4  the frontier")
     files = frontier([out / "search", out / "seed", *trained], out / "frontier")
-    _print(rows, trained, say)
+    _print(rows, trained)
     print(f"Logistic regression on the same split: {logistic_regression():.2f} % top-1.")
     for name, path in files.items():
         print(f"{name}: {path}")
 
 
-_FULL = {"recipe": "small", "epochs": None, "resolution": None, "train_images": None, "seed": 0, "workers": 0}
+def _print(rows: list[dict[str, Any]], folders: list[Path]) -> None:
+    quantities = ("flops", "params")
+    cells = [
+        (row["budget"], *(format_quantity(row[q]) for q in quantities), f"{row['top1']:.2f}", folder)
+        for row, folder in zip(rows, folders, strict=True)
+    ]
+    table(("budget", *quantities, "test top-1 %", "trained variant"), cells, right=(*quantities, "test top-1 %"))
 
 
 def logistic_regression() -> float:

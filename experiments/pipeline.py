@@ -197,8 +197,8 @@ class _Pace:
     def line(self, record: Record, best: float) -> str:
         self.done += 1
         left = (time.monotonic() - self.began) / self.done * max(0, self.wanted - self.finished - self.done)
+        cost = f"{format_quantity(record.flops)} FLOPs, {format_quantity(record.params)} parameters, {record.resolution} px"
         return (
-            f"trial {self.finished + self.done}/{self.wanted}  {record.budget}: {format_quantity(record.flops)} FLOPs, "
-            f"{format_quantity(record.params)} parameters, {record.resolution} px  top-1 {record.top1:.2f} % (best {best:.2f} %)  "
-            f"{record.seconds:.0f} s, about {left / 60:.0f} min left"
+            f"trial {self.finished + self.done}/{self.wanted}  {record.budget}: {cost}  "
+            f"top-1 {record.top1:.2f} % (best {best:.2f} %)  {record.seconds:.0f} s, about {left / 60:.1f} min left"
         )

@@ -7,7 +7,8 @@ from scaler.units import format_quantity, parse_quantity
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1.3G", 1_300_000_000), ("5.4M", 5_400_000), ("800k", 800_000), ("42", 42), (" .5 K ", 500), ("2T", 2 * 10**12)]
+    ("text", "value"),
+    [("1.3G", 1_300_000_000), ("5.4M", 5_400_000), ("800k", 800_000), ("42", 42), (" .5 K ", 500), ("2T", 2 * 10**12)],
 )
 def test_quantities_are_read_exactly(text: str, value: int) -> None:
     assert parse_quantity(text) == value

@@ -1,0 +1,285 @@
+"""Images and labels: the embedded digits, folders, and timm's data sets, each with training, held-out and test images.
+
+The test images are the data set's own test or validation split, read once, at the end. Searches are decided on ``holdout``, a
+stratified part of the training images.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from scaler.errors import ScalerError, UnknownNameError
+
+FORMS = {
+    "digits": "scikit-learn's 1,797 scans of handwritten digits, 8 x 8, embedded",
+    "folder:PATH": "class folders of images: train/ with val/ (or test/), or one tree that is split",
+    "torch/NAME:ROOT": "torchvision's, as timm names them: torch/fashion_mnist:ROOT, torch/cifar10:ROOT, ...",
+    "hfds/NAME:ROOT": "Hugging Face's map-style data sets, as timm names them",
+}
+_TEST_SHARE, _HOLDOUT_SHARE, _HOLDOUT_MOST = 0.2, 0.1, 10_000
+_TEST_FOLDERS = ("val", "validation", "test")
+_CHECKED_MOST = 20_000
+# A mirrored digit or letter is another one, or none.
+_NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
+_FLIP_ALL_THE_SAME = ("fashion",)
+
+Indices = NDArray[np.int64]
+
+
+class Source(Protocol):
+    """Images by index, and all labels."""
+
+    @property
+    def labels(self) -> Indices: ...
+
+    def image(self, index: int) -> Image.Image:
+        """The image in RGB. Raises ScalerError, naming the file, where it cannot be read."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of ``source`` at ``indices``."""
+
+    source: Source
+    indices: Indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def labels(self) -> Indices:
+        return self.source.labels[self.indices]
+
+    def image(self, i: int) -> Image.Image:
+        return self.source.image(int(self.indices[i]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData:
+    """A data set. ``hflip``: whether a mirrored image is still of its class."""
+
+    name: str
+    num_classes: int
+    train: ImageSet
+    holdout: ImageSet
+    test: ImageSet
+    hflip: bool
+
+    def for_final_training(self) -> "ImageData":
+        """The same with the held-out images back among those for training."""
+        both = np.concatenate([self.train.indices, self.holdout.indices])
+        return replace(self, train=replace(self.train, indices=both))
+
+
+def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> ImageData:
+    """The data set that ``spec`` names (see `FORMS`).
+
+    Args:
+        train_images: keep a stratified random part of so many training images, held-out ones included.
+        seed: of the choice of held-out images, and of ``train_images``.
+
+    Raises:
+        ScalerError: unknown form, missing or empty folder, fewer than two classes, or an image that cannot be read.
+    """
+    kind, _, place = spec.partition(":")
+    if spec == "digits":
+        training, test = _digits()
+    elif kind == "folder":
+        training, test = _folder(_existing(place))
+    elif "/" in kind:
+        training, test = _timm(kind, place)
+    else:
+        raise UnknownNameError("data set", spec, FORMS)
+    rng = np.random.default_rng(seed)
+    if train_images is not None:
+        training = _some(training, train_images, spec, rng)
+    train, holdout = _split(training, _HOLDOUT_SHARE, rng, most=_HOLDOUT_MOST)
+    return ImageData(
+        name=spec if kind in ("digits", "folder") else kind,
+        num_classes=_count_classes(training, test, spec),
+        train=train,
+        holdout=holdout,
+        test=test,
+        hflip=not any(word in kind for word in _NO_FLIP) or any(word in kind for word in _FLIP_ALL_THE_SAME),
+    )
+
+
+def peek_num_classes(spec: str) -> int | None:
+    """How many classes ``spec`` has, where that can be told at once; a folder that is not there is an error here already."""
+    if spec == "digits":
+        return 10
+    if spec.startswith("folder:"):
+        return len(_class_folders(_training_root(_existing(spec.removeprefix("folder:")))))
+    return None
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Images held in memory: ``pixels`` of shape (images, height, width), 8-bit grey."""
+
+    pixels: NDArray[np.uint8]
+    labels: Indices
+
+    def image(self, index: int) -> Image.Image:
+        return Image.fromarray(self.pixels[index]).convert("RGB")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Image files."""
+
+    paths: tuple[str, ...]
+    labels: Indices
+
+    def image(self, index: int) -> Image.Image:
+        try:
+            with Image.open(self.paths[index]) as image:
+                return image.convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise ScalerError(f"cannot read the image {self.paths[index]} ({error}): repair or remove it") from error
+
+
+@dataclass(frozen=True)
+class TimmSet:
+    """A map-style data set that timm opened: torchvision's, or timm's own over a reader."""
+
+    dataset: Any
+    labels: Indices
+
+    def image(self, index: int) -> Image.Image:
+        # timm's own data set skips up to 50 broken images in silence; its reader does not.
+        reader = getattr(self.dataset, "reader", self.dataset)
+        try:
+            found = reader[index][0]
+            image = found if isinstance(found, Image.Image) else Image.open(found)
+            return image.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ScalerError(f"cannot read image {index} of the data set ({error}): repair or remove it") from error
+
+
+def _digits() -> tuple[ImageSet, ImageSet]:
+    from sklearn.datasets import load_digits
+
+    scans = load_digits()
+    pixels = (scans.images * (255 / 16)).round().astype(np.uint8)  # 17 levels of grey
+    everything = _all(Arrays(pixels, scans.target.astype(np.int64)))
+    return _split(everything, _TEST_SHARE, np.random.default_rng(0))
+
+
+def _folder(root: Path) -> tuple[ImageSet, ImageSet]:
+    """``root``/train and its test folder, or ``root`` itself split; the split is always the same."""
+    training_root = _training_root(root)
+    classes = _class_folders(training_root)
+    if len(classes) < 2:
+        names = f"only {classes[0]!r}" if classes else "no folder of images"
+        raise ScalerError(f"{training_root} holds {names}: it needs one folder of images for each of at least 2 classes")
+    training = _read_classes(training_root, classes)
+    tests = [root / name for name in _TEST_FOLDERS if (root / name).is_dir()] if training_root != root else []
+    if not tests:
+        return _split(training, _TEST_SHARE, np.random.default_rng(0))
+    unknown = sorted(set(_class_folders(tests[0])) - set(classes))
+    if unknown:
+        raise ScalerError(f"{tests[0]} has classes that {training_root} has not: {', '.join(unknown[:5])}; make both the same")
+    return training, _read_classes(tests[0], classes)
+
+
+def _timm(name: str, root: str) -> tuple[ImageSet, ImageSet]:
+    from timm.data import create_dataset
+    from timm.data.dataset import IterableImageDataset
+
+    def split(which: str) -> ImageSet:
+        try:
+            dataset = create_dataset(name, root=root or None, split=which, download=False)
+        except (RuntimeError, OSError, ValueError, AssertionError, ImportError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+            raise ScalerError(f"timm cannot open {name!r} at {root!r}: {reason}; nothing is downloaded here") from error
+        if isinstance(dataset, IterableImageDataset):
+            raise ScalerError(f"{name!r} has no fixed order to draw from: use a map-style data set or a folder")
+        return _all(TimmSet(dataset, _labels_of(dataset)))
+
+    return split("train"), split("validation")
+
+
+def _labels_of(dataset: Any) -> Indices:
+    reader = getattr(dataset, "reader", dataset)
+    for labels in (getattr(reader, "targets", None), [label for _, label in getattr(reader, "samples", [])]):
+        if labels is not None and len(labels):
+            return np.asarray(labels, np.int64)
+    return np.asarray([reader[i][1] for i in range(len(reader))], np.int64)
+
+
+def _existing(place: str) -> Path:
+    root = Path(place)
+    if not place or not root.is_dir():
+        raise ScalerError(f"no folder {place!r}: folder:PATH takes a folder that holds train/ and val/, or one folder a class")
+    return root
+
+
+def _training_root(root: Path) -> Path:
+    return root / "train" if (root / "train").is_dir() else root
+
+
+def _class_folders(root: Path) -> list[str]:
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and any(_images_in(entry)))
+
+
+def _images_in(folder: Path) -> Iterator[str]:
+    known = Image.registered_extensions()
+    return (str(path) for path in sorted(folder.rglob("*")) if path.suffix.lower() in known and path.is_file())
+
+
+def _read_classes(root: Path, classes: list[str]) -> ImageSet:
+    found = [(path, label) for label, name in enumerate(classes) for path in _images_in(root / name)]
+    source = Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64))
+    _check_images(source)
+    return _all(source)
+
+
+def _check_images(source: Files) -> None:
+    """Decode every file, or an even spread of 20,000 of a larger set, so that a broken one is found before work begins."""
+    chosen = np.unique(np.linspace(0, len(source.paths) - 1, min(len(source.paths), _CHECKED_MOST)).astype(int))
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(source.image, chosen.tolist()):
+            pass
+
+
+def _all(source: Source) -> ImageSet:
+    return ImageSet(source, np.arange(len(source.labels)))
+
+
+def _count_classes(training: ImageSet, test: ImageSet, spec: str) -> int:
+    present = len(np.unique(training.labels))
+    if present < 2:
+        raise ScalerError(f"{spec} has {present} class in its training images: telling images apart needs at least 2")
+    return int(max(training.labels.max(), test.labels.max(initial=0))) + 1
+
+
+def _split(images: ImageSet, share: float, rng: np.random.Generator, most: int | None = None) -> tuple[ImageSet, ImageSet]:
+    """Move a stratified ``share`` (of ``most`` images at most) into a second set; a class of one image stays whole."""
+    share = share if most is None else min(share, most / max(1, len(images)))
+    moved = np.zeros(len(images), np.bool_)
+    for label in np.unique(images.labels):
+        members = rng.permutation(np.flatnonzero(images.labels == label))
+        number = max(1, round(share * len(members))) if len(members) > 1 else 0
+        moved[members[:number]] = True
+    return replace(images, indices=images.indices[~moved]), replace(images, indices=images.indices[moved])
+
+
+def _some(images: ImageSet, number: int, spec: str, rng: np.random.Generator) -> ImageSet:
+    """A random part of ``number`` images in which every class keeps its share."""
+    if number > len(images):
+        raise ScalerError(f"--train-images {number}: {spec} has {len(images)} training images; ask for at most so many")
+    order = rng.permutation(len(images))
+    # Within each class in turn: the first of every class, then the second, scaled to the classes' sizes.
+    labels = images.labels[order]
+    place = np.empty(len(order))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return replace(images, indices=np.sort(images.indices[order[np.argsort(place, kind="stable")[:number]]]))
