@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from experiments import deciding
 from experiments.console import emit, say, table
+from experiments.recipes import get_recipe
 from scaler.errors import ScalerError
+from scaler.strategy import strategy as known_strategy
 from scaler.units import format_quantity
 
 app = typer.Typer(
@@ -19,6 +20,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+# typer carries a click of its own since 0.26; this is its UsageError in any version.
+UsageError: Any = typer.BadParameter.__base__
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Budget = Annotated[str, typer.Option("--budget", help="Such as flops=1.3G,params=60%; see `scaler space --help`.")]
@@ -38,11 +42,9 @@ def run() -> int:
     try:
         status = app(standalone_mode=False)
         return status if isinstance(status, int) else 0
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
-    except KeyboardInterrupt:
-        return _interrupted()
-    except click.UsageError as error:
+    except UsageError as error:
         command = error.ctx.command_path if error.ctx else "scaler"
         say(f"{command}: {error.format_message()} (`{command} --help` shows the form)")
         return 2
@@ -107,8 +109,10 @@ def space(
     if as_json:
         return emit(found)
     print(f"{found['size']:,} architectures around {seed}; {found['feasible']:,} within {budget or 'any cost'}")
-    rows = [(name, values["choices"], *_range(found["bounds"], name)) for name, values in found["axes"].items()]
-    table(("axis", "choices", "least", "greatest"), rows, right=("least", "greatest"))
+    bounds = found["bounds"]
+    table(("axis", "choices", "feasible, least to greatest"), [(k, v, bounds.get(k, "-")) for k, v in found["axes"].items()])
+    if bounds:
+        print(f"flops {_to(bounds['flops'])}, params {_to(bounds['params'])}")
     return None
 
 
@@ -131,8 +135,8 @@ def sample(
     return table(("flops", "params", *names), rows, right=("flops", "params"))
 
 
-def _range(bounds: dict[str, Any], axis: str) -> tuple[str, str]:
-    return (str(bounds[axis][0]), str(bounds[axis][1])) if axis in bounds else ("-", "-")
+def _to(ends: list[int]) -> str:
+    return f"{format_quantity(ends[0])} to {format_quantity(ends[1])}"
 
 
 @app.command()
@@ -153,12 +157,11 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the best variant under each budget. Run again with the same --out, it continues."""
-    from experiments import commands
-    from experiments.recipes import get_recipe
-    from scaler.strategy import strategy as known_strategy
-
-    known_strategy(strategy), get_recipe(recipe)
+    known_strategy(strategy)
+    get_recipe(recipe)
     space, sets = deciding.search_space(seed, budget, axes, data)
+    from experiments import commands  # loads torch, so only once the request is known to be feasible
+
     found = commands.search(
         seed=seed, budgets=tuple(budget), space=space, sets=sets, data=data, out=out, teacher=teacher, strategy=strategy,
         trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, workers=workers, storage=storage,
@@ -188,10 +191,9 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a variant on all training images and score it on the test split. Interrupted, the same command continues."""
-    from experiments import commands
-    from experiments.recipes import get_recipe
-
     get_recipe(recipe)
+    from experiments import commands
+
     found = commands.train(
         variant, data=data, out=out, teacher=teacher, recipe=recipe, epochs=epochs, resolution=resolution,
         train_images=train_images, seed=draw_seed, workers=workers,

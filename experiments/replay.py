@@ -1,5 +1,6 @@
-"""Augmentation and order as a pure function of (seed, epoch, index): the same pixels for any number of workers and after a resume.
+"""Augmentation and order as a pure function of (seed, epoch, index).
 
+The same pixels come out for any number of workers and after a resume.
 Every random draw of timm's transforms comes from one of three global generators. They are set, for each image, from a key that is
 computed here in plain integers, so that no library's version changes it.
 """

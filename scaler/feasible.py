@@ -242,7 +242,7 @@ class FeasibleSet:
         cost = self.space.cost(nearest)
         values = cost._asdict()
         missed = [
-            f"{key} {format_quantity(values[key])}, {miss:.2%} beyond {self.budget[key]}"
+            f"{key} {format_quantity(values[key])} ({_beyond(miss)}; {self.budget[key]} asked)"
             for key, miss in self.budget.misses(cost, nearest.resolution).items()
             if miss
         ]
@@ -300,6 +300,10 @@ def _at_least(bound: Bound) -> int:
 
 def _at_most(bound: Bound) -> int:
     return floor(min(bound.high, _FAR))
+
+
+def _beyond(miss: float) -> str:
+    return f"{miss:.2%} beyond its bound" if miss < 1 else f"{miss + 1:,.0f} times its bound"
 
 
 def _in_words(arch: Architecture) -> str:

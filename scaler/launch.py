@@ -6,6 +6,7 @@ project too. Where such a name hides ours, this says so instead of failing somew
 
 import os
 import sys
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ ROOMS = ("search_spaces", "models", "experiments")
 def main() -> None:
     # With spinning OpenMP threads, training on a shared machine was measured several times slower. Read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.")  # PyTorch's notes to its own developers
     home = Path(__file__).resolve().parent.parent
     for room in ROOMS:
         spec = find_spec(room)

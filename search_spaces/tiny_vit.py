@@ -28,7 +28,9 @@ def axes(seed: TinyViTArch) -> dict[str, Any]:
 
 
 def space(name: str, seed: TinyViTArch, changes: dict[str, Any] | None = None) -> SearchSpace:
-    """The search space around ``seed``; ``changes`` replaces the axes that it names (``head_dim`` may be one of them).
+    """TinyViT: widths, depths, windows, MLP and MBConv ratios, resolution.
+
+    ``changes`` replaces the axes that it names; ``head_dim`` may be one of them.
 
     Raises:
         ScalerError: an axis that TinyViT does not have, or choices of the wrong form.

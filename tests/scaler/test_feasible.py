@@ -130,7 +130,7 @@ def test_an_empty_set_names_the_nearest_and_the_miss() -> None:
     message = str(error.value)
     assert "no architecture of tiny_vit_5m_224 meets flops=1k" in message
     assert "the nearest has flops 3" in message
-    assert "beyond at most 1k" in message
+    assert "times its bound; at most 1k asked" in message
     assert "embed_dims [32, 32, 64, 96]" in message
 
 

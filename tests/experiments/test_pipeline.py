@@ -1,0 +1,135 @@
+"""The whole search with a backend that scores in closed form, so that it runs in moments."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+
+from experiments import pipeline
+from experiments.backend import Score
+from experiments.request import spaces
+from models.targets import Target, open_target
+from scaler.cost import Cost
+from scaler.errors import DivergedError, InfeasibleError, ScalerError
+from scaler.ledger import Ledger, Record
+from scaler.variant import Note
+
+BUDGETS = ("flops=1M", "flops=2M,params=300k", "flops=60%")
+
+
+class ClosedForm:
+    """Accuracy grows with depth and resolution, whatever the cost; counts how often each folder was scored."""
+
+    data_name, recipe_name = "made up", "closed form"
+
+    def __init__(self, stop_at: int | None = None, diverge_at: int | None = None) -> None:
+        self.scored: list[str] = []
+        self.stop_at, self.diverge_at = stop_at, diverge_at
+
+    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool) -> Score:
+        if len(self.scored) == self.stop_at:
+            raise KeyboardInterrupt
+        self.scored.append(folder.name)
+        if len(self.scored) - 1 == self.diverge_at:
+            raise DivergedError("the loss is nan at step 3")
+        target.write(folder, note)
+        arch: Any = target.arch
+        top1 = 50 + 4 * sum(arch.depths) + arch.resolution / 8
+        return Score(
+            top1=top1, top5=99.0, loss=1.0, split="test" if final else "holdout", images=100, epochs=seed, seconds=0.1
+        )
+
+
+def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> tuple[list[pipeline.Chosen], list[str]]:
+    space, sets = spaces("tiny_vit_1m_32", BUDGETS)
+    request = pipeline.Request(
+        seed="tiny_vit_1m_32", budgets=BUDGETS, axes=space.axes(), data="made up", train_images=None, teacher=None,
+        strategy="uniform", recipe="closed form", trials=trials, draw_seed=0, storage=None,
+    )  # fmt: skip
+    said: list[str] = []
+    return pipeline.search(replace(request, **changes), out, space, sets, backend, said.append), said
+
+
+def rows(out: Path) -> list[Record]:
+    return list(Ledger(out / pipeline.LEDGER))
+
+
+def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path) -> None:
+    chosen, said = search(tmp_path, ClosedForm())
+    _, sets = spaces("tiny_vit_1m_32", BUDGETS)
+    assert len(rows(tmp_path)) == len(said) == 9
+    for number, row in enumerate(rows(tmp_path)):
+        assert row.budget == BUDGETS[number % 3]
+        assert sets[number % 3].budget.admits(Cost(row.flops, row.params), row.resolution)
+    for choice, feasible in zip(chosen, sets, strict=True):
+        target = open_target(str(choice.folder))
+        assert target.count() == (choice.record.flops, choice.record.params)
+        assert feasible.budget.admits(target.count(), target.resolution)
+        assert timm.create_model(f"local-dir:{choice.folder}").num_classes == 10
+        note = json.loads((choice.folder / "scaler.json").read_text())
+        assert (note["budget"], note["seed"], note["flops"]) == (choice.budget, "tiny_vit_1m_32", choice.record.flops)
+    assert [choice.folder.name for choice in chosen] == ["flops-1M", "flops-2M-params-300k", "flops-60pct"]
+
+
+def test_the_best_under_a_budget_may_come_from_another_ones_trials(tmp_path: Path) -> None:
+    chosen, _ = search(tmp_path, ClosedForm())
+    _, sets = spaces("tiny_vit_1m_32", BUDGETS)
+    for choice, feasible in zip(chosen, sets, strict=True):
+        fitting = [row for row in rows(tmp_path) if feasible.budget.admits(Cost(row.flops, row.params), row.resolution)]
+        assert choice.record.top1 == max(row.top1 for row in fitting)
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 5, 8])
+def test_an_interrupted_search_repeats_an_uninterrupted_one(tmp_path: Path, stop_at: int) -> None:
+    search(tmp_path / "whole", ClosedForm())
+    broken = ClosedForm(stop_at=stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "broken", broken)
+    again = ClosedForm()
+    search(tmp_path / "broken", again)
+    assert rows(tmp_path / "broken") == rows(tmp_path / "whole")
+    assert len(broken.scored) + len(again.scored) == 9
+
+
+def test_more_trials_continue_a_finished_search(tmp_path: Path) -> None:
+    search(tmp_path, ClosedForm(), trials=4)
+    backend = ClosedForm()
+    search(tmp_path, backend, trials=6)
+    assert backend.scored == ["trial-0004", "trial-0005"]
+    assert [row.trial for row in rows(tmp_path)] == list(range(6))
+
+
+def test_another_search_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    search(tmp_path, ClosedForm(), trials=3)
+    with pytest.raises(ScalerError, match="holds a search with draw_seed = 0, not 1: choose another --out"):
+        search(tmp_path, ClosedForm(), draw_seed=1)
+
+
+def test_a_trial_that_diverges_is_told_and_not_tried_again(tmp_path: Path) -> None:
+    backend = ClosedForm(diverge_at=2)
+    _, said = search(tmp_path, backend)
+    assert len(backend.scored) == 9
+    assert len(rows(tmp_path)) == 8
+    assert any("trial 2 failed" in line and "the loss is nan" in line for line in said)
+    search(tmp_path, backend)
+    assert len(backend.scored) == 9
+
+
+def test_an_infeasible_budget_writes_nothing(tmp_path: Path) -> None:
+    space, sets = spaces("tiny_vit_1m_32", ["flops=1k"])
+    request = pipeline.Request(
+        seed="tiny_vit_1m_32", budgets=("flops=1k",), axes=space.axes(), data="", train_images=None, teacher=None,
+        strategy="uniform", recipe="", trials=1, draw_seed=0, storage=None,
+    )  # fmt: skip
+    with pytest.raises(InfeasibleError):
+        pipeline.search(request, tmp_path / "run", space, sets, ClosedForm(), print)
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_architecture_is_tried_twice(tmp_path: Path) -> None:
+    search(tmp_path, ClosedForm(), trials=24)
+    archs = [row.arch for row in rows(tmp_path)]
+    assert len(set(archs)) == 24
