@@ -21,7 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# typer carries a click of its own since 0.26; this is its UsageError in any version.
+_INTERRUPTED = 130
+# typer carries a click of its own in later versions; this is its UsageError in any of them.
 UsageError: Any = typer.BadParameter.__base__
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -41,6 +42,8 @@ def run() -> int:
     """Run the command line; returns the exit status."""
     try:
         status = app(standalone_mode=False)
+        if status == _INTERRUPTED:  # typer turns an interrupt into its status
+            return _interrupted()
         return status if isinstance(status, int) else 0
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
@@ -58,7 +61,7 @@ def run() -> int:
 
 def _interrupted() -> int:
     say("scaler: interrupted; what was finished is kept, and the same command continues")
-    return 130
+    return _INTERRUPTED
 
 
 @app.command("list")

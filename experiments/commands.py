@@ -47,7 +47,7 @@ def search(
     )  # fmt: skip
     chosen = pipeline.search(request, out, space, sets, backend, say)
     frontier([out], out / "frontier")
-    return [{"budget": c.budget, "folder": str(c.folder), **asdict(c.record)} for c in chosen]
+    return [{**asdict(c.record), "budget": c.budget, "folder": str(c.folder)} for c in chosen]
 
 
 def train(

@@ -109,7 +109,7 @@ def test_unknown_data_lists_the_forms() -> None:
 
 
 def test_a_timm_data_set_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ScalerError, match="timm cannot open 'torch/fashion_mnist' at .*: Dataset not found"):
+    with pytest.raises(ScalerError, match=r"timm cannot open 'torch/fashion_mnist' at .*: Dataset not found"):
         open_data(f"torch/fashion_mnist:{tmp_path}")
 
 

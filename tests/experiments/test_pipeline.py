@@ -38,9 +38,7 @@ class ClosedForm:
         target.write(folder, note)
         arch: Any = target.arch
         top1 = 50 + 4 * sum(arch.depths) + arch.resolution / 8
-        return Score(
-            top1=top1, top5=99.0, loss=1.0, split="test" if final else "holdout", images=100, epochs=seed, seconds=0.1
-        )
+        return Score(top1=top1, top5=99.0, loss=1.0, split="test" if final else "holdout", images=100, epochs=seed, seconds=0.1)
 
 
 def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> tuple[list[pipeline.Chosen], list[str]]:
