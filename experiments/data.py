@@ -4,16 +4,20 @@ The test images are the data set's own test or validation split, read once, at t
 stratified part of the training images.
 """
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from experiments.progress import meter
 from scaler.errors import ScalerError, UnknownNameError
 
 FORMS = {
@@ -24,12 +28,18 @@ FORMS = {
 }
 _TEST_SHARE, _HOLDOUT_SHARE, _HOLDOUT_MOST = 0.2, 0.1, 10_000
 _TEST_FOLDERS = ("val", "validation", "test")
+_TIMM = ("torch", "hfds", "hfids", "tfds", "wds")  # prefixes of timm's names
+_IN_SEQUENCE = ("hfids", "tfds", "wds")  # those that cannot be asked for an image by its index
 _CHECKED_MOST = 20_000
 # A mirrored digit or letter is another one, or none.
 _NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
 _FLIP_ALL_THE_SAME = ("fashion",)
 
+# What Pillow raises for files that are truncated, damaged or no image.
+_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
 Indices = NDArray[np.int64]
+Batch = TypeVar("Batch")
 
 
 class Source(Protocol):
@@ -85,14 +95,15 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
         seed: of the choice of held-out images, and of ``train_images``.
 
     Raises:
-        ScalerError: unknown form, missing or empty folder, fewer than two classes, or an image that cannot be read.
+        ScalerError: unknown form, missing or empty folder, fewer than two classes, too few images to hold some out, or an
+            image that cannot be read.
     """
     kind, _, place = spec.partition(":")
     if spec == "digits":
         training, test = _digits()
     elif kind == "folder":
         training, test = _folder(_existing(place))
-    elif "/" in kind:
+    elif kind.startswith(tuple(f"{library}/" for library in _TIMM)):
         training, test = _timm(kind, place)
     else:
         raise UnknownNameError("data set", spec, FORMS)
@@ -100,6 +111,8 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
     if train_images is not None:
         training = _some(training, train_images, spec, rng)
     train, holdout = _split(training, _HOLDOUT_SHARE, rng, most=_HOLDOUT_MOST)
+    if not len(holdout) or not len(test):
+        raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3 or more")
     return ImageData(
         name=spec if kind in ("digits", "folder") else kind,
         num_classes=_count_classes(training, test, spec),
@@ -117,6 +130,19 @@ def peek_num_classes(spec: str) -> int | None:
     if spec.startswith("folder:"):
         return len(_class_folders(_training_root(_existing(spec.removeprefix("folder:")))))
     return None
+
+
+def batches_of(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches of a PyTorch loader.
+
+    Raises:
+        ScalerError: an image cannot be read; in one line also where one of the loader's workers met it, which wraps the
+            message in a traceback.
+    """
+    try:
+        yield from loader
+    except ScalerError as error:
+        raise ScalerError(str(error).strip().splitlines()[-1].rpartition("ScalerError: ")[-1]) from error
 
 
 @dataclass(frozen=True)
@@ -141,7 +167,7 @@ class Files:
         try:
             with Image.open(self.paths[index]) as image:
                 return image.convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except _UNREADABLE as error:
             raise ScalerError(f"cannot read the image {self.paths[index]} ({error}): repair or remove it") from error
 
 
@@ -159,7 +185,7 @@ class TimmSet:
             found = reader[index][0]
             image = found if isinstance(found, Image.Image) else Image.open(found)
             return image.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
+        except _UNREADABLE as error:
             raise ScalerError(f"cannot read image {index} of the data set ({error}): repair or remove it") from error
 
 
@@ -190,20 +216,29 @@ def _folder(root: Path) -> tuple[ImageSet, ImageSet]:
 
 
 def _timm(name: str, root: str) -> tuple[ImageSet, ImageSet]:
+    library = name.partition("/")[0]
+    if library in _IN_SEQUENCE:
+        raise ScalerError(f"{name!r} has no fixed order to draw from: use a map-style data set (torch/, hfds/) or a folder")
+    if library == "torch" and not root:
+        raise ScalerError(f"{name!r} lacks its place: write {name}:ROOT with the folder that torchvision keeps it in")
+    training = _timm_split(name, root, "train")
+    try:
+        return training, _timm_split(name, root, "validation")
+    except ScalerError:
+        return training, _timm_split(name, root, "test")
+
+
+def _timm_split(name: str, root: str, split: str) -> ImageSet:
+    os.environ.setdefault("HF_DATASETS_OFFLINE", "1")  # read when Hugging Face's library loads
     from timm.data import create_dataset
-    from timm.data.dataset import IterableImageDataset
 
-    def split(which: str) -> ImageSet:
-        try:
-            dataset = create_dataset(name, root=root or None, split=which, download=False)
-        except (RuntimeError, OSError, ValueError, AssertionError, ImportError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
-            raise ScalerError(f"timm cannot open {name!r} at {root!r}: {reason}; nothing is downloaded here") from error
-        if isinstance(dataset, IterableImageDataset):
-            raise ScalerError(f"{name!r} has no fixed order to draw from: use a map-style data set or a folder")
-        return _all(TimmSet(dataset, _labels_of(dataset)))
-
-    return split("train"), split("validation")
+    try:
+        with redirect_stdout(sys.stderr):  # results alone go to stdout
+            dataset = create_dataset(name, root=root or None, split=split, download=False)
+    except (RuntimeError, OSError, ValueError, AssertionError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+        raise ScalerError(f"timm cannot open {name!r} at {root!r}: {reason}; nothing is downloaded here") from error
+    return _all(TimmSet(dataset, _labels_of(dataset)))
 
 
 def _labels_of(dataset: Any) -> Indices:
@@ -231,11 +266,11 @@ def _class_folders(root: Path) -> list[str]:
 
 def _images_in(folder: Path) -> Iterator[str]:
     known = Image.registered_extensions()
-    return (str(path) for path in sorted(folder.rglob("*")) if path.suffix.lower() in known and path.is_file())
+    return (str(path) for path in folder.rglob("*") if path.suffix.lower() in known and path.is_file())
 
 
 def _read_classes(root: Path, classes: list[str]) -> ImageSet:
-    found = [(path, label) for label, name in enumerate(classes) for path in _images_in(root / name)]
+    found = [(path, label) for label, name in enumerate(classes) for path in sorted(_images_in(root / name))]
     source = Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64))
     _check_images(source)
     return _all(source)
@@ -244,9 +279,9 @@ def _read_classes(root: Path, classes: list[str]) -> ImageSet:
 def _check_images(source: Files) -> None:
     """Decode every file, or an even spread of 20,000 of a larger set, so that a broken one is found before work begins."""
     chosen = np.unique(np.linspace(0, len(source.paths) - 1, min(len(source.paths), _CHECKED_MOST)).astype(int))
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, meter("reading every image once", len(chosen)) as shown:
         for _ in pool.map(source.image, chosen.tolist()):
-            pass
+            shown.advance(1)
 
 
 def _all(source: Source) -> ImageSet:
@@ -273,8 +308,8 @@ def _split(images: ImageSet, share: float, rng: np.random.Generator, most: int |
 
 def _some(images: ImageSet, number: int, spec: str, rng: np.random.Generator) -> ImageSet:
     """A random part of ``number`` images in which every class keeps its share."""
-    if number > len(images):
-        raise ScalerError(f"--train-images {number}: {spec} has {len(images)} training images; ask for at most so many")
+    if not 2 <= number <= len(images):
+        raise ScalerError(f"--train-images {number}: {spec} has {len(images)} training images; ask for 2 to {len(images)}")
     order = rng.permutation(len(images))
     # Within each class in turn: the first of every class, then the second, scaled to the classes' sizes.
     labels = images.labels[order]

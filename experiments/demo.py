@@ -12,7 +12,7 @@ from scaler.units import format_quantity
 
 SEED, DATA = "tiny_vit_1m_32", "digits"
 BUDGETS = ("flops=1M", "flops=2M", "flops=4M,params=60%")
-TRIALS = 18
+TRIALS = 15
 
 Say = Callable[[str], None]
 

@@ -2,13 +2,14 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from timm.data import create_transform
 from torch import nn
 
-from experiments.data import ImageSet
+from experiments.data import ImageSet, batches_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +58,10 @@ def evaluate(
     plain = _Plain(
         images, input_size=(3, resolution, resolution), mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
     )
-    loader = torch.utils.data.DataLoader(plain, batch_size, num_workers=workers)
+    loader: Any = torch.utils.data.DataLoader(plain, batch_size, num_workers=workers)
     sums = torch.zeros(3, dtype=torch.float64)
     model.to(device).eval()
-    for batch, labels in loader:
+    for batch, labels in batches_of(loader):
         sums += _scores(model(batch.to(device)).float().cpu(), labels)
     model.train(training)
     top1, top5, loss = (sums / len(images)).tolist()

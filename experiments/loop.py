@@ -20,7 +20,7 @@ from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
 from torch import nn
 
-from experiments.data import ImageData
+from experiments.data import ImageData, batches_of
 from experiments.progress import Meter, meter
 from experiments.recipes import Recipe
 from experiments.replay import ReplayedSet, epoch_order, generators_restored, key, set_generators
@@ -115,8 +115,10 @@ class _State:
             step = epoch * self.job.steps_per_epoch + i
             total += self._step(images, target, step)
             if (i + 1) % _CHECK_EVERY == 0 or i + 1 == self.job.steps_per_epoch:
-                self._check_finite(total, step)
+                self._check_finite("loss", total, step)
             shown.advance(len(images), f"epoch {epoch + 1}/{self.job.recipe.epochs}")
+        # The last step's update shows in no loss yet, and a checkpoint must be one to go on from.
+        self._check_finite("weights' norm", nn.utils.get_total_norm(self.model.parameters()), step)
         lr = float(self.optimizer.param_groups[0]["lr"])
         loss = float(total) / self.job.steps_per_epoch
         self.rows.append({"epoch": epoch + 1, "loss": loss, "lr": lr, "seconds": time.monotonic() - began})
@@ -124,7 +126,7 @@ class _State:
 
     def _step(self, images: torch.Tensor, target: torch.Tensor, step: int) -> torch.Tensor:
         device = self.job.device
-        set_generators(key(self.job.seed, -1, step))
+        set_generators(key(self.job.seed, -1, step), device)
         self.schedule.step_update(step)
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         loss: torch.Tensor = self.task(images, target.to(device, non_blocking=True))["loss"]
@@ -137,11 +139,12 @@ class _State:
             self.ema.update(self.model, step=step)
         return loss.detach()
 
-    def _check_finite(self, total: torch.Tensor, step: int) -> None:
-        if not torch.isfinite(total):
+    def _check_finite(self, what: str, value: torch.Tensor, step: int) -> None:
+        if not torch.isfinite(value):
             kept = f"the checkpoint of epoch {self.epoch} is kept" if self.epoch else "no epoch was finished"
             raise DivergedError(
-                f"the loss is {float(total)} at step {step + 1}, {kept}: lower the recipe's lr or clip its gradient"
+                f"the {what} is {float(value)} at step {step + 1}, in epoch {step // self.job.steps_per_epoch + 1}, and {kept}: "
+                "lower the recipe's lr or clip its gradient"
             )
 
     def save(self, folder: Path) -> None:
@@ -192,7 +195,7 @@ class _Loader:
         loader: Any = torch.utils.data.DataLoader(
             self.set, batch_sampler=plan, num_workers=self.job.workers, pin_memory=self.job.device.type == "cuda"
         )
-        for number, (images, labels) in enumerate(loader):
+        for number, (images, labels) in enumerate(batches_of(loader)):
             if self.mixup is None:
                 yield images, labels
             else:

@@ -48,11 +48,13 @@ def epoch_order(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
     return np.argsort(value ^ (value >> np.uint64(31)), kind="stable")
 
 
-def set_generators(seed: int) -> None:
-    """Set Python's, NumPy's and PyTorch's global generators."""
+def set_generators(seed: int, device: torch.device | None = None) -> None:
+    """Set Python's, NumPy's and PyTorch's global generators, and that of ``device`` where it has its own (not in workers)."""
     random.seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002 - timm draws from this one
     torch.default_generator.manual_seed(seed & (_MASK >> 1))
+    if device is not None and device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed & (_MASK >> 1))
 
 
 @contextmanager
@@ -73,7 +75,6 @@ class ReplayedSet(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
     def __init__(self, images: ImageSet, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:
         self.images, self.transform, self.seed = images, transform, seed
         self.labels = images.labels.tolist()
-        _guard_posterize()
 
     def __getitem__(self, item: Item) -> tuple[torch.Tensor, int]:
         epoch, index = item
@@ -93,3 +94,7 @@ def _guard_posterize() -> None:
 
 def _posterize(image: Image.Image, bits: int, **_: Any) -> Image.Image:
     return image if bits >= 8 else ImageOps.posterize(image, max(1, bits))
+
+
+# At import, since a worker that is spawned, not forked, gets its set unpickled: no constructor runs there.
+_guard_posterize()

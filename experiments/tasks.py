@@ -40,7 +40,8 @@ class Distillation(TrainingTask):
         self.criterion = _criterion(recipe)
         self.share, self.temperature, self.side = recipe.distill, recipe.temperature, guide.resolution
         # Not a registered part: the teacher is neither trained nor saved.
-        self._guide = (guide.model.to(self.device).eval().requires_grad_(False),)
+        teacher = guide.model.to(self.device).to(memory_format=torch.channels_last)
+        self._guide = (teacher.eval().requires_grad_(False),)
         self.register_buffer("scale", _channels(std) / _channels(guide.std), persistent=False)
         self.register_buffer("shift", (_channels(mean) - _channels(guide.mean)) / _channels(guide.std), persistent=False)
 
