@@ -4,20 +4,15 @@ The test images are the data set's own test or validation split, read once, at t
 stratified part of the training images.
 """
 
-import os
-import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from experiments.progress import meter
+from experiments.sources import Arrays, Files, Indices, check, open_timm
 from scaler.errors import ScalerError, UnknownNameError
 
 FORMS = {
@@ -30,15 +25,10 @@ _TEST_SHARE, _HOLDOUT_SHARE, _HOLDOUT_MOST = 0.2, 0.1, 10_000
 _TEST_FOLDERS = ("val", "validation", "test")
 _TIMM = ("torch", "hfds", "hfids", "tfds", "wds")  # prefixes of timm's names
 _IN_SEQUENCE = ("hfids", "tfds", "wds")  # those that cannot be asked for an image by its index
-_CHECKED_MOST = 20_000
 # A mirrored digit or letter is another one, or none.
 _NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
 _FLIP_ALL_THE_SAME = ("fashion",)
 
-# What Pillow raises for files that are truncated, damaged or no image.
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-
-Indices = NDArray[np.int64]
 Batch = TypeVar("Batch")
 
 
@@ -112,7 +102,7 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
         training = _some(training, train_images, spec, rng)
     train, holdout = _split(training, _HOLDOUT_SHARE, rng, most=_HOLDOUT_MOST)
     if not len(holdout) or not len(test):
-        raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3 or more")
+        raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3")
     return ImageData(
         name=spec if kind in ("digits", "folder") else kind,
         num_classes=_count_classes(training, test, spec),
@@ -143,50 +133,6 @@ def batches_of(loader: Iterable[Batch]) -> Iterator[Batch]:
         yield from loader
     except ScalerError as error:
         raise ScalerError(str(error).strip().splitlines()[-1].rpartition("ScalerError: ")[-1]) from error
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """Images held in memory: ``pixels`` of shape (images, height, width), 8-bit grey."""
-
-    pixels: NDArray[np.uint8]
-    labels: Indices
-
-    def image(self, index: int) -> Image.Image:
-        return Image.fromarray(self.pixels[index]).convert("RGB")
-
-
-@dataclass(frozen=True)
-class Files:
-    """Image files."""
-
-    paths: tuple[str, ...]
-    labels: Indices
-
-    def image(self, index: int) -> Image.Image:
-        try:
-            with Image.open(self.paths[index]) as image:
-                return image.convert("RGB")
-        except _UNREADABLE as error:
-            raise ScalerError(f"cannot read the image {self.paths[index]} ({error}): repair or remove it") from error
-
-
-@dataclass(frozen=True)
-class TimmSet:
-    """A map-style data set that timm opened: torchvision's, or timm's own over a reader."""
-
-    dataset: Any
-    labels: Indices
-
-    def image(self, index: int) -> Image.Image:
-        # timm's own data set skips up to 50 broken images in silence; its reader does not.
-        reader = getattr(self.dataset, "reader", self.dataset)
-        try:
-            found = reader[index][0]
-            image = found if isinstance(found, Image.Image) else Image.open(found)
-            return image.convert("RGB")
-        except _UNREADABLE as error:
-            raise ScalerError(f"cannot read image {index} of the data set ({error}): repair or remove it") from error
 
 
 def _digits() -> tuple[ImageSet, ImageSet]:
@@ -221,32 +167,11 @@ def _timm(name: str, root: str) -> tuple[ImageSet, ImageSet]:
         raise ScalerError(f"{name!r} has no fixed order to draw from: use a map-style data set (torch/, hfds/) or a folder")
     if library == "torch" and not root:
         raise ScalerError(f"{name!r} lacks its place: write {name}:ROOT with the folder that torchvision keeps it in")
-    training = _timm_split(name, root, "train")
+    training = _all(open_timm(name, root, "train"))
     try:
-        return training, _timm_split(name, root, "validation")
+        return training, _all(open_timm(name, root, "validation"))
     except ScalerError:
-        return training, _timm_split(name, root, "test")
-
-
-def _timm_split(name: str, root: str, split: str) -> ImageSet:
-    os.environ.setdefault("HF_DATASETS_OFFLINE", "1")  # read when Hugging Face's library loads
-    from timm.data import create_dataset
-
-    try:
-        with redirect_stdout(sys.stderr):  # results alone go to stdout
-            dataset = create_dataset(name, root=root or None, split=split, download=False)
-    except (RuntimeError, OSError, ValueError, AssertionError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
-        raise ScalerError(f"timm cannot open {name!r} at {root!r}: {reason}; nothing is downloaded here") from error
-    return _all(TimmSet(dataset, _labels_of(dataset)))
-
-
-def _labels_of(dataset: Any) -> Indices:
-    reader = getattr(dataset, "reader", dataset)
-    for labels in (getattr(reader, "targets", None), [label for _, label in getattr(reader, "samples", [])]):
-        if labels is not None and len(labels):
-            return np.asarray(labels, np.int64)
-    return np.asarray([reader[i][1] for i in range(len(reader))], np.int64)
+        return training, _all(open_timm(name, root, "test"))
 
 
 def _existing(place: str) -> Path:
@@ -272,16 +197,8 @@ def _images_in(folder: Path) -> Iterator[str]:
 def _read_classes(root: Path, classes: list[str]) -> ImageSet:
     found = [(path, label) for label, name in enumerate(classes) for path in sorted(_images_in(root / name))]
     source = Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64))
-    _check_images(source)
+    check(source)
     return _all(source)
-
-
-def _check_images(source: Files) -> None:
-    """Decode every file, or an even spread of 20,000 of a larger set, so that a broken one is found before work begins."""
-    chosen = np.unique(np.linspace(0, len(source.paths) - 1, min(len(source.paths), _CHECKED_MOST)).astype(int))
-    with ThreadPoolExecutor() as pool, meter("reading every image once", len(chosen)) as shown:
-        for _ in pool.map(source.image, chosen.tolist()):
-            shown.advance(1)
 
 
 def _all(source: Source) -> ImageSet:

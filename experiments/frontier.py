@@ -53,7 +53,7 @@ def frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
     points = table(found, info)
     write_atomic(csv, lambda path: points.to_csv(path, index=False))
     figures = draw(info, out)
-    report = write_report(info, {str(run.path): run.request for run in found}, figures, out)
+    report = write_report(info, {str(run.path): run.request for run in found if run.request}, figures, out)
     return {"csv": csv, **dict(zip(("png", "svg", "params_png", "params_svg"), figures, strict=True)), "report": report}
 
 

@@ -1,13 +1,18 @@
 import gzip
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from experiments.data import ImageData, open_data, peek_num_classes
+from experiments.evaluation import evaluate
 from scaler.errors import ScalerError, UnknownNameError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
@@ -101,6 +106,56 @@ def test_a_corrupt_image_is_named_before_any_work(tmp_path: Path, digits: ImageD
     broken.write_bytes(damage(broken.read_bytes()))
     with pytest.raises(ScalerError, match=f"cannot read the image .*{broken.name}"):
         open_data(f"folder:{root}")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_image_that_breaks_later_is_named_in_one_line(tmp_path: Path, digits: ImageData, workers: int) -> None:
+    """Without care a loader's worker would wrap the message in a traceback."""
+    images = open_data(f"folder:{class_folders(tmp_path, digits)}").train
+    broken = Path(images.source.paths[int(images.indices[5])])  # type: ignore[attr-defined]
+    broken.write_bytes(broken.read_bytes()[:50])
+    with pytest.raises(ScalerError) as caught:
+        evaluate(
+            torch.nn.Flatten(), images, resolution=8, mean=(0.5,) * 3, std=(0.5,) * 3, crop_pct=1.0, device=torch.device("cpu"),
+            workers=workers,
+        )  # fmt: skip
+    assert re.fullmatch(rf"cannot read the image {broken} \(.*\): repair or remove it", str(caught.value))
+
+
+def test_a_set_too_small_to_test_on_is_refused(tmp_path: Path, digits: ImageData) -> None:
+    class_folders(tmp_path / "one_each", digits, each=1)
+    with pytest.raises(ScalerError, match="leaves 0 images to hold out and 0 to test on: give each class 3"):
+        open_data(f"folder:{tmp_path / 'one_each'}")
+    class_folders(tmp_path / "empty" / "train", digits)
+    (tmp_path / "empty" / "val").mkdir()
+    with pytest.raises(ScalerError, match="and 0 to test on"):
+        open_data(f"folder:{tmp_path / 'empty'}")
+
+
+@pytest.mark.parametrize("number", [-5, 0, 1, 1439])
+def test_an_impossible_number_of_training_images_is_refused(number: int) -> None:
+    with pytest.raises(ScalerError, match=f"--train-images {number}: digits has 1438 training images; ask for 2 to 1438"):
+        open_data("digits", train_images=number)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("torch/fashion_mnist", "lacks its place: write torch/fashion_mnist:ROOT"),
+        ("torch/nope:somewhere", "timm cannot open 'torch/nope' at 'somewhere': Unknown torchvision dataset nope"),
+        ("wds/imagenet:somewhere", "has no fixed order to draw from: use a map-style data set"),
+        ("some/folder", "unknown data set 'some/folder'"),
+        ("", "unknown data set '': known: digits, folder:PATH, hfds/NAME:ROOT, torch/NAME:ROOT"),
+    ],
+)
+def test_a_place_that_is_no_data_set_is_refused(spec: str, message: str) -> None:
+    with pytest.raises(ScalerError, match=message):
+        open_data(spec)
+
+
+def test_opening_loads_no_library_that_is_not_needed() -> None:
+    code = "import sys, experiments.data as d; d.peek_num_classes('digits'); print({'torch', 'timm', 'sklearn'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_unknown_data_lists_the_forms() -> None:

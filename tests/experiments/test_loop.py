@@ -128,6 +128,23 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_step(tmp_path: Path) -> N
         train(network(), job(recipe), tmp_path)
 
 
+def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last update of an epoch shows in no loss of that epoch."""
+    original = loop._State._step
+
+    def spoil(state: Any, images: torch.Tensor, target: torch.Tensor, step: int) -> torch.Tensor:
+        loss = original(state, images, target, step)
+        if step == 7:  # the last of the second epoch
+            next(state.model.parameters()).data[0] = torch.inf
+        return loss
+
+    monkeypatch.setattr(loop._State, "_step", spoil)
+    message = "weights' norm is inf at step 8, in epoch 2, and the checkpoint of epoch 1 is kept: lower the recipe's lr"
+    with pytest.raises(DivergedError, match=message):
+        train(network(), job(), tmp_path)
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["epoch"] == 1
+
+
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     train(network(), job(replace(RECIPE, epochs=1)), tmp_path)
     with pytest.raises(ScalerError, match="is damaged or of another run"):

@@ -1,4 +1,5 @@
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,8 +32,8 @@ def test_an_epochs_order_is_a_fixed_permutation() -> None:
     assert order.tolist() == sorted(range(1000), key=lambda i: splitmix64(i ^ salt))
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
-def test_pixels_do_not_depend_on_workers_batches_or_what_ran_before(workers: int) -> None:
+@pytest.mark.parametrize(("workers", "start"), [(0, None), (2, "fork"), (1, "spawn")])
+def test_pixels_do_not_depend_on_workers_batches_or_what_ran_before(workers: int, start: str | None) -> None:
     transform = create_transform(
         (3, 32, 32), is_training=True, use_prefetcher=False, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.5, re_mode="pixel",
         interpolation="random",
@@ -45,11 +46,21 @@ def test_pixels_do_not_depend_on_workers_batches_or_what_ran_before(workers: int
     np.random.seed(99)  # noqa: NPY002
     torch.manual_seed(99)
     plan = [[(1, i) for i in reversed(range(at, min(at + 7, 40)))] for at in range(0, 40, 7)]
-    loader = torch.utils.data.DataLoader(images, batch_sampler=plan, num_workers=workers)  # type: ignore[arg-type]
+    loader = torch.utils.data.DataLoader(images, batch_sampler=plan, num_workers=workers, multiprocessing_context=start)  # type: ignore[arg-type]
     for batch, (pixels, _) in zip(plan, loader, strict=True):
         for (_, index), image in zip(batch, pixels, strict=True):
             assert torch.equal(image, reference[index])
     assert not torch.equal(images[2, 0][0], reference[0])
+
+
+def test_a_devices_own_generator_is_set_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stochastic depth draws from it, so a continued run would differ without."""
+    seeds: list[int] = []
+    monkeypatch.setattr(torch, "get_device_module", lambda _: SimpleNamespace(manual_seed=seeds.append))
+    with generators_restored():
+        set_generators(5, torch.device("cuda"))
+        set_generators(6, torch.device("cpu"))
+    assert seeds == [5]
 
 
 def test_generators_come_back() -> None:
@@ -67,8 +78,6 @@ def test_posterize_keeps_a_bit() -> None:
     """timm's policy asks for 0 bits now and then, which Pillow 13 refuses."""
     from timm.data import auto_augment
 
-    images = open_data("digits").train
-    ReplayedSet(images, lambda image: image, 0)  # type: ignore[arg-type, return-value]
     posterize = auto_augment.NAME_TO_OP["PosterizeIncreasing"]
     grey = Image.new("L", (2, 2), 200)
     assert posterize(grey, 0).getpixel((0, 0)) == posterize(grey, 1).getpixel((0, 0)) == 128

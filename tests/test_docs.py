@@ -1,0 +1,47 @@
+"""The commands of README and docs run as they stand there, with less training."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.experiments.test_cli import ENV, ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(page: Path) -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("scaler ")]
+    return [line for line in lines if "fashion_mnist" not in line]  # its files are not everywhere
+
+
+def shortened(line: str) -> list[str]:
+    """The same command on 250 images, with one epoch where that can be said and two trials."""
+    words = re.sub(r"--trials \d+", "--trials 2", line).split()[1:]
+    less = {"train": ["--epochs", "1", "--train-images", "250"], "search": ["--train-images", "250"]}
+    return [*words, *less.get(words[0], [])]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_run(page: Path, tmp_path: Path) -> None:
+    for line in commands(page):
+        command = [sys.executable, "-m", "scaler.launch", *shortened(line)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENV, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+def test_the_readme_says_what_the_commands_say(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scaler.launch", "space", "tiny_vit_21m_224", "--budget", "flops=1.3G,params=5.4M"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENV, check=True)
+    readme = (ROOT / "README.md").read_text()
+    for number in re.findall(r"[\d,]{7,}", done.stdout.splitlines()[0]):
+        assert number in readme
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
