@@ -59,6 +59,10 @@ class Budget:
         values = cost._asdict() | {"resolution": resolution}
         return {key: bound.miss(values[key]) for key, bound in self.bounds}
 
+    def within(self, key: str, bound: Bound) -> "Budget":
+        """The budget with ``key`` bounded by ``bound`` instead."""
+        return Budget(tuple(sorted({**dict(self.bounds), key: bound}.items())), self.text)
+
     def relaxed(self, share: float) -> "Budget":
         """The budget with every bound on cost moved outward by ``share`` of itself; the resolution's stays."""
         moved = ((key, bound if key == "resolution" else bound.relaxed(share)) for key, bound in self.bounds)

@@ -6,7 +6,7 @@ are those of the same shared choices, with FLOPs in one interval and parameters 
 and a range of ranks by parameters, which a wavelet matrix counts and selects from.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, floor, prod
@@ -154,6 +154,21 @@ class FeasibleSet:
         position, other_way = halves.by_params.select(partners.start[i], partners.stop[i], partners.below[i] + rest)
         digits = unrank(halves.right, halves.order[position], other_way) | unrank(halves.left, partners.row[i], way)
         return np.stack([digits[name] for name in self.space.variables], axis=1)
+
+    def in_order(self, cost: str = "flops") -> Iterator[Architecture]:
+        """Every architecture by ascending ``flops`` or ``params``; of a large set, only as much is listed as is read."""
+        bands = [tuple(self.bounds()[cost])] if self.size else []
+        while bands:
+            low, high = bands.pop()
+            band = self.under(self.budget.within(cost, Bound(low, high)))
+            if band.size > _FEW and low < high:
+                middle = (low + high) // 2
+                bands += [(middle + 1, high), (low, middle)]
+            else:
+                points = (band.points(np.arange(at, min(at + _FEW, band.size))) for at in range(0, band.size, _FEW))
+                listed = (self.space.arch(point) for chunk in points for point in chunk)
+                # In a band of one cost, however many, every order is ascending.
+                yield from listed if low == high else sorted(listed, key=lambda arch: getattr(self.space.cost(arch), cost))
 
     def choices(self) -> dict[str, list[Value]]:
         """For every variable, those of its choices that occur in some feasible architecture, ascending. Exact."""

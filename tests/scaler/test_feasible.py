@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.seeds import seed
+from scaler import feasible as feasible_module
 from scaler.budget import Bound, Budget
 from scaler.errors import InfeasibleError
 from scaler.family import Architecture, Value
@@ -77,6 +78,18 @@ def test_the_nearest_miss_is_the_least(problem: tuple[SearchSpace, Budget]) -> N
     assert nearest is not None
     found = max(budget.misses(space.cost(nearest), nearest.resolution).values())
     assert found == pytest.approx(min(misses), rel=1e-5, abs=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.sampled_from(["flops", "params"]))
+def test_the_set_is_listed_in_order_of_a_cost(problem: tuple[SearchSpace, Budget], cost: str) -> None:
+    space, budget = problem
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feasible_module, "_FEW", 5)  # so that small sets are listed band by band too
+        listed = list(FeasibleSet(space, budget).in_order(cost))
+    costs = [getattr(space.cost(arch), cost) for arch in listed]
+    assert costs == sorted(costs)
+    assert sorted(map(repr, listed)) == sorted(map(repr, brute_force(space, budget)))
 
 
 def choices_in(space: SearchSpace, archs: list[Architecture]) -> dict[str, list[Value]]:
