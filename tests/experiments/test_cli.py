@@ -156,8 +156,10 @@ def test_search_is_interrupted_continued_trained_evaluated_and_drawn(tmp_path: P
     words = ["search", "tiny_vit_1m_32", "--budget", "flops=10%", "--budget", "flops=400k..600k", "--data", "digits",
              "--train-images", "250", "--trials", "4", "--out", str(run)]  # fmt: skip
     started = subprocess.Popen(
-        [sys.executable, "-m", "scaler.launch", *words], cwd=ROOT, env=ENV, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "scaler.launch", *words], cwd=ROOT, env=ENV, stderr=subprocess.PIPE, text=True,
+        # A shell starts background jobs with interrupts ignored, and this test may run in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     assert started.stderr is not None
     next(line for line in started.stderr if line.startswith("trial 1/4"))
     started.send_signal(signal.SIGINT)
