@@ -131,7 +131,7 @@ class TrainingBackend:
         facts = {
             "config": target.config,
             "recipe": asdict(self.recipe),
-            "data": [self.data.name, len(self.data.train), len(self.data.holdout), len(self.data.test)],
+            "data": [self.data.name, *(part.digest() for part in (self.data.train, self.data.holdout, self.data.test))],
             "teacher": self.teacher.digest if self.teacher else None,
             "weights": _digest(target.weights),
             "seed": seed,
