@@ -90,6 +90,12 @@ def test_space_is_exact() -> None:
     assert len(found["bounds"]["embed_dims"]) == 4
 
 
+def test_an_empty_space_names_the_nearest() -> None:
+    found = answer("space", "tiny_vit_5m_224", "--budget", "flops=20M,params=1M")
+    assert (found["feasible"], found["bounds"]) == (0, {})
+    assert "the nearest has flops" in found["nearest"]
+
+
 def nested(axis: list[Any]) -> list[list[Any]]:
     return axis if isinstance(axis[0], list) else [axis]
 
