@@ -59,6 +59,18 @@ def tabulate(space: SearchSpace, segment: Segment) -> SegmentTable:
     )
 
 
+def fused(tables: Sequence[SegmentTable]) -> SegmentTable:
+    """One table for several segments: the sums of their costs over all combinations of their variables."""
+    sizes = {name: size for table in tables for name, size in table.sizes.items()}
+    cells = prod(sizes.values())
+    digits = _digits(np.arange(cells), sizes)
+    flops, params, buildable = np.zeros(cells, np.int64), np.zeros(cells, np.int64), np.ones(cells, np.bool_)
+    for table in tables:
+        cell = _code(digits, table.sizes, cells)
+        flops, params, buildable = flops + table.flops[cell], params + table.params[cell], buildable & table.buildable[cell]
+    return SegmentTable(sizes, flops, params, buildable)
+
+
 def _free(name: str, size: int) -> SegmentTable:
     zero = np.zeros(size, np.int64)
     return SegmentTable({name: size}, zero, zero, np.ones(size, np.bool_))
