@@ -7,12 +7,15 @@ an architecture, the table of its parts, and, through `scaler.feasible`, every a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from scaler.cost import Cost, Number, Part, total
 
 Value = int | float
 Values = Mapping[str, Value]  # a name such as "resolution" or "embed_dims[2]" to its value
+
+_REMEMBERED = 1 << 12  # costs per segment: about 1 MB, and every combination of most segments
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Segment:
     parts: Callable[..., list[Part]]
     rule: Callable[..., Number] | None = None
 
+    @cached_property
+    def cost(self) -> Callable[..., tuple[Number, Number]]:
+        """Values to (FLOPs, parameters) of all parts; the costs of the values met last are remembered."""
+        # Typed, so that an integer cost is never answered with the NumPy integer of an equal key.
+        return lru_cache(maxsize=_REMEMBERED, typed=True)(lambda *values: total(self.parts(*values)))
+
 
 class Architecture(Protocol):
     """A frozen dataclass: scalars and tuples, hashable, one JSON round trip."""
@@ -47,7 +56,7 @@ class Architecture(Protocol):
         """Every value by its name, those of stages as ``"depths[0]"``."""
 
     def segments(self) -> Sequence[Segment]:
-        """The network's parts, in the order in which they run."""
+        """The network's parts, in the order in which they run; the same objects in each call, as they remember costs."""
 
     def with_values(self, values: Values) -> "Architecture":
         """The same architecture with the values of some names replaced.
@@ -64,16 +73,23 @@ def resolve(name: str, names: Mapping[str, Any]) -> str:
     return name if name in names else name.partition("[")[0]
 
 
+def read(values: Values, segment: Segment) -> list[Value]:
+    """What ``segment``'s functions take, from ``values``."""
+    return [values[name] if name in values else values[resolve(name, values)] for name in segment.reads]
+
+
 def parts_of(arch: Architecture) -> list[Part]:
     """Every part of ``arch``, in the order in which they run, names prefixed with their segment's."""
     values = arch.values()
     return [
         part._replace(name=f"{segment.name}.{part.name}".removeprefix("."))
         for segment in arch.segments()
-        for part in segment.parts(*(values[resolve(name, values)] for name in segment.reads))
+        for part in segment.parts(*read(values, segment))
     ]
 
 
 def cost_of(arch: Architecture) -> Cost:
     """FLOPs and parameters of ``arch``, equal to fvcore's count of the built network, without building it."""
-    return Cost(*total(parts_of(arch)))
+    values = arch.values()
+    costs = [segment.cost(*read(values, segment)) for segment in arch.segments()]
+    return Cost(*map(sum, zip(*costs, strict=True)))

@@ -42,8 +42,9 @@ class Halves:
         self.keys = self._key(right.code[self.order], right.flops[self.order])
 
     @classmethod
-    def of(cls, space: SearchSpace) -> "Halves":
-        tables = tables_of(space)
+    def of(cls, space: SearchSpace, tables: Sequence[SegmentTable] | None = None) -> "Halves":
+        """``tables``: those of ``space``, where they carry a score."""
+        tables = tables or tables_of(space)
         cut = min(range(1, len(tables) + 1), key=lambda i: _rows_in(tables[:i]) + _rows_in(tables[i:]))
         shared = _sizes(tables[:cut]).keys() & _sizes(tables[cut:]).keys()
         return cls(*(_joined(part, space, shared) for part in (tables[:cut], tables[cut:][::-1])))
@@ -88,20 +89,30 @@ class Partners:
     pairs: Ints
 
 
-def find_partners(halves: Halves, flops: Bound, params: Bound, among: Ints | None = None) -> Partners:
-    """Pair the halves under bounds on the sums of their FLOPs and of their parameters; ``among`` limits the left rows."""
+def find_ranges(halves: Halves, flops: Bound, params: Bound, among: Ints | None = None) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """For left rows (``among`` limits which): where in the right half partners may be, under bounds on the sums of cost.
+
+    Returns:
+        (row, start, stop, low, high), each of shape (rows,): partners are the right positions in [start, stop) whose rank by
+        parameters is in [low, high). Rows for which either is empty are left out.
+    """
     left = halves.left
     row = np.arange(len(left)) if among is None else among
     start, stop = halves.positions(left.code[row], _at_least(flops) - left.flops[row], _at_most(flops) - left.flops[row])
     low = np.searchsorted(halves.sorted_params, _at_least(params) - left.params[row], side="left")
     high = np.searchsorted(halves.sorted_params, _at_most(params) - left.params[row], side="right")
     some = np.flatnonzero((start < stop) & (low < high))
-    row, start, stop, low, high = row[some], start[some], stop[some], low[some], high[some]
+    return row[some], start[some], stop[some], low[some], high[some]
+
+
+def find_partners(halves: Halves, flops: Bound, params: Bound, among: Ints | None = None) -> Partners:
+    """Pair the halves under bounds on the sums of their FLOPs and of their parameters; ``among`` limits the left rows."""
+    row, start, stop, low, high = find_ranges(halves, flops, params, among)
     below = halves.by_params.below(start, stop, low) if low.any() else low
     weight = halves.by_params.below(start, stop, high) - below
     some = np.flatnonzero(weight)
     row, start, stop, below, weight = row[some], start[some], stop[some], below[some], weight[some]
-    return Partners(row, start, stop, below, weight, weight if left.weight is None else weight * left.weight[row])
+    return Partners(row, start, stop, below, weight, weight if halves.left.weight is None else weight * halves.left.weight[row])
 
 
 class FeasibleSet:

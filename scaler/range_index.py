@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 # Queries are answered in slices that stay in the processor's cache: measured 3x faster than all at once.
 _SLICE = 1 << 15
@@ -82,3 +83,25 @@ def _prefix(values: Ints) -> Ints:
 
 def _slices(length: int) -> Iterator[slice]:
     return (slice(i, i + _SLICE) for i in range(0, length, _SLICE))
+
+
+class RangeMax:
+    """The greatest of ``values`` in any range of positions, for many ranges at once: a sparse table.
+
+    Source: Bender and Farach-Colton, "The LCA problem revisited", LATIN 2000, section 3.
+    """
+
+    def __init__(self, values: Floats) -> None:
+        self._levels = [values]  # level k, position i: the greatest of values[i:i + 2 ** k]
+        for level in range((len(values)).bit_length() - 1):
+            last = self._levels[-1]
+            self._levels.append(np.maximum(last[: -(1 << level)], last[1 << level :]))
+
+    def __call__(self, start: Ints, stop: Ints) -> Floats:
+        """For each range [start, stop), none of them empty; all have shape (queries,)."""
+        level = np.frexp(stop - start)[1] - 1
+        found = np.empty(len(start))
+        for k in np.unique(level):
+            some = level == k
+            found[some] = np.maximum(self._levels[k][start[some]], self._levels[k][stop[some] - (1 << k)])
+        return found

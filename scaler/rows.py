@@ -5,7 +5,7 @@ Rows remember where they came from, so that any of the ways can be read back.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -17,6 +17,7 @@ from scaler.family import Segment
 from scaler.space import SearchSpace
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 # Rows of equal cost are merged only in tables up to this size. Merging pays where segments repeat (the layers of a DeiT) and
 # then keeps tables small from the start; elsewhere it would sort millions of rows to find next to no equal ones.
@@ -25,12 +26,16 @@ _MERGE_UP_TO = 1 << 19
 
 @dataclass(frozen=True)
 class SegmentTable:
-    """One segment's cost for every combination of its variables, as flat arrays in mixed-radix order of ``sizes``."""
+    """One segment's cost for every combination of its variables, as flat arrays in mixed-radix order of ``sizes``.
+
+    ``score``: what the segment adds to a score that is sought; None where none is.
+    """
 
     sizes: Mapping[str, int]
     flops: Ints
     params: Ints
     buildable: NDArray[np.bool_]
+    score: Floats | None = None
 
 
 def tables_of(space: SearchSpace) -> list[SegmentTable]:
@@ -59,6 +64,18 @@ def tabulate(space: SearchSpace, segment: Segment) -> SegmentTable:
     )
 
 
+def fused(tables: Sequence[SegmentTable]) -> SegmentTable:
+    """One table for several segments: the sums of their costs over all combinations of their variables."""
+    sizes = {name: size for table in tables for name, size in table.sizes.items()}
+    cells = prod(sizes.values())
+    digits = _digits(np.arange(cells), sizes)
+    flops, params, buildable = np.zeros(cells, np.int64), np.zeros(cells, np.int64), np.ones(cells, np.bool_)
+    for table in tables:
+        cell = _code(digits, table.sizes, cells)
+        flops, params, buildable = flops + table.flops[cell], params + table.params[cell], buildable & table.buildable[cell]
+    return SegmentTable(sizes, flops, params, buildable)
+
+
 def _free(name: str, size: int) -> SegmentTable:
     zero = np.zeros(size, np.int64)
     return SegmentTable({name: size}, zero, zero, np.ones(size, np.bool_))
@@ -85,6 +102,7 @@ class Rows:
         code: the rows' choices of the live variables, in mixed radix.
         flops, params: cost so far.
         weight: how many ways each row stands for; None for one each.
+        score: score so far, where one is sought; each row then stands for its best way alone.
     """
 
     live: Mapping[str, int]
@@ -92,6 +110,7 @@ class Rows:
     flops: Ints
     params: Ints
     weight: Ints | None = None
+    score: Floats | None = None
     step: Step | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -99,6 +118,12 @@ class Rows:
 
     def weights(self) -> Ints:
         return np.ones(len(self), np.int64) if self.weight is None else self.weight
+
+    def only(self, kept: Ints) -> "Rows":
+        """The rows numbered ``kept``, of rows that stand for one way each."""
+        step = self.step and replace(self.step, members=self.step.members[kept])
+        score = None if self.score is None else self.score[kept]
+        return Rows(self.live, self.code[kept], self.flops[kept], self.params[kept], score=score, step=step)
 
     def digits(self) -> dict[str, Ints]:
         """Each row's choice of each live variable."""
@@ -132,6 +157,7 @@ def join(rows: Rows, table: SegmentTable, keep: Sequence[str]) -> Rows:
         rows.flops[row] + table.flops[cell],
         rows.params[row] + table.params[cell],
         None if rows.weight is None else rows.weight[row],
+        None if table.score is None else table.score[cell] + (0 if rows.score is None else rows.score[row]),
         Step(rows, fresh, members),
     )
     return _merged(joined) if len(joined) <= _MERGE_UP_TO else joined
@@ -171,16 +197,19 @@ def used_choices(rows: Rows, used: NDArray[np.bool_]) -> dict[str, NDArray[np.bo
 
 def _merged(rows: Rows) -> Rows:
     """Rows of equal code and cost as one, unless almost all differ."""
-    order = np.lexsort((rows.params, rows.flops, rows.code))
+    best_first = [] if rows.score is None else [-rows.score]
+    order = np.lexsort((*best_first, rows.params, rows.flops, rows.code))
     ordered = np.stack((rows.code[order], rows.flops[order], rows.params[order]))
     is_first = np.concatenate([[True], np.any(ordered[:, 1:] != ordered[:, :-1], axis=0)]) if len(rows) else np.zeros(0, bool)
     if rows.step is None or is_first.sum() > 0.8 * len(rows):
         return rows
+    if rows.score is not None:
+        return rows.only(order[is_first])
     running = np.concatenate([[0], np.cumsum(rows.weights()[order])])
     first = np.flatnonzero(np.concatenate([is_first, [True]]))
     code, flops, params = ordered[:, is_first]
     step = Step(rows.step.before, rows.step.fresh, rows.step.members[order], first, running)
-    return Rows(rows.live, code, flops, params, np.diff(running[first]), step)
+    return Rows(rows.live, code, flops, params, np.diff(running[first]), step=step)
 
 
 def _outer(left: Ints, right: Ints) -> Ints:

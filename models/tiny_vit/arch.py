@@ -7,6 +7,7 @@ attention, each entered through a strided merging step.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from scaler.cost import (
@@ -117,6 +118,7 @@ class TinyViTArch:
         return _segments(len(self.embed_dims), self.in_chans, self.num_classes)
 
 
+@lru_cache
 def _segments(stages: int, in_chans: int, num_classes: int) -> tuple[Segment, ...]:
     """A TinyViT's parts as segments: stem and first stage, then a merging step and blocks for each stage, then the head."""
 
