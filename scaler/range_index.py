@@ -24,9 +24,9 @@ class RangeIndex:
         self._zeros: list[Ints] = []
         self._weights = None if weights is None else [_prefix(weights)]
         for bit in reversed(range(self._bits)):
-            is_one = (ranks >> bit) & 1
-            self._zeros.append(_prefix(1 - is_one))
-            order = np.concatenate([np.flatnonzero(is_one == 0), np.flatnonzero(is_one)])
+            is_zero = (ranks >> bit) & 1 == 0
+            self._zeros.append(_prefix(is_zero))
+            order = np.concatenate([np.flatnonzero(is_zero), np.flatnonzero(~is_zero)])
             ranks, self._positions = ranks[order], self._positions[order]
             if weights is not None and self._weights is not None:
                 weights = weights[order]
@@ -69,8 +69,10 @@ class RangeIndex:
         return end if self._weights is None else self._weights[level][end]
 
 
-def _prefix(values: Ints) -> Ints:
-    return np.concatenate([[0], np.cumsum(values)])
+def _prefix(values: Ints | NDArray[np.bool_]) -> Ints:
+    sums = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=sums[1:])
+    return sums
 
 
 class RangeMax:
