@@ -3,35 +3,30 @@
 Source: Claude, Navarro and Ordonez, "The wavelet matrix: an efficient wavelet tree for large alphabets", Inf. Syst. 47 (2015).
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# Queries are answered in slices that stay in the processor's cache: measured 3x faster than all at once.
-_SLICE = 1 << 15
-
 
 class RangeIndex:
-    """A fixed permutation of ranks, each with a weight, that answers about any range of positions at once for many queries.
+    """Ranks, each with a weight, in a fixed order, that answers about any range of positions at once for many queries.
 
     Args:
-        ranks: shape (n,), a permutation of 0..n-1.
+        ranks: shape (n,), from 0; those within a range that is asked about must differ.
         weights: shape (n,), positive, or None for 1 each.
     """
 
     def __init__(self, ranks: Ints, weights: Ints | None = None) -> None:
         self._positions = np.arange(len(ranks))  # of the elements, in the order of the last level
-        self._bits = max(1, (len(ranks) - 1).bit_length())
+        self._bits = max(1, int(ranks.max(initial=0)).bit_length())
         self._zeros: list[Ints] = []
         self._weights = None if weights is None else [_prefix(weights)]
         for bit in reversed(range(self._bits)):
-            is_one = (ranks >> bit) & 1
-            self._zeros.append(_prefix(1 - is_one))
-            order = np.argsort(is_one, kind="stable")
+            is_zero = (ranks >> bit) & 1 == 0
+            self._zeros.append(_prefix(is_zero))
+            order = np.concatenate([np.flatnonzero(is_zero), np.flatnonzero(~is_zero)])
             ranks, self._positions = ranks[order], self._positions[order]
             if weights is not None and self._weights is not None:
                 weights = weights[order]
@@ -43,10 +38,7 @@ class RangeIndex:
 
     def below(self, start: Ints, stop: Ints, rank: Ints) -> Ints:
         """The weight of elements in positions [start, stop) whose rank is under ``rank``."""
-        found = np.empty(len(start), np.int64)
-        for part in _slices(len(start)):
-            found[part] = self._below(start[part], stop[part], rank[part])
-        return np.where(rank >= len(self._positions), self.within(start, stop), found)
+        return np.where(rank >> self._bits, self.within(start, stop), self._below(start, stop, rank))
 
     def select(self, start: Ints, stop: Ints, target: Ints) -> tuple[Ints, Ints]:
         """In each range, in order of rank, the element at which the weight summed so far passes ``target``.
@@ -77,12 +69,10 @@ class RangeIndex:
         return end if self._weights is None else self._weights[level][end]
 
 
-def _prefix(values: Ints) -> Ints:
-    return np.concatenate([[0], np.cumsum(values)])
-
-
-def _slices(length: int) -> Iterator[slice]:
-    return (slice(i, i + _SLICE) for i in range(0, length, _SLICE))
+def _prefix(values: Ints | NDArray[np.bool_]) -> Ints:
+    sums = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=sums[1:])
+    return sums
 
 
 class RangeMax:

@@ -1,0 +1,55 @@
+"""`python -m benchmarks NAME [--quick] [--json]`: one comparison, as a table or as one JSON object."""
+
+import json
+import platform
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from benchmarks.measure import Figures
+from scaler.errors import ScalerError, UnknownNameError
+
+NAMES = ("cost", "feasible", "first_feasible", "optimum", "layerwise")
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")],
+    quick: Annotated[bool, typer.Option(help="Fewer repeats: within a minute on 2 cores.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Run one side-by-side benchmark; docs/benchmarks.md says what each figure means."""
+    try:
+        if name not in NAMES:
+            raise UnknownNameError("benchmark", name, NAMES)
+        figures: Figures = import_module(f"benchmarks.{name}").run(quick)
+    except ScalerError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
+    report = {"benchmark": name, "quick": quick, "versions": _versions(), "figures": figures}
+    if as_json:
+        print(json.dumps(report))
+    else:
+        _print(name, figures)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("numpy", "torch", "timm", "fvcore", "optuna")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+
+
+def _print(name: str, figures: Figures) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("figure", "value", title=name)
+    for key, value in figures.items():
+        table.add_row(key, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value)
+    Console().print(table)
+
+
+app()
