@@ -27,7 +27,7 @@ def listing(what: str) -> list[tuple[str, Rows]]:
     """Titles with (name, summary) rows of one kind of thing, or of all."""
     kinds: dict[str, Rows] = {
         "seeds": [(name, _seed_summary(name)) for name in SEEDS],
-        "families": [(family.name, family.summary) for family in FAMILIES.values()],
+        "families": [(name, family.summary) for name, family in FAMILIES.items()],
         "spaces": [(name, (space.__doc__ or "").splitlines()[0]) for name, space in SPACES.items()],
         "strategies": [(name, strategy.summary) for name, strategy in STRATEGIES.items()],
         "recipes": [(name, recipe.summary) for name, recipe in RECIPES.items()],

@@ -18,6 +18,7 @@ class VisionTransformer:
     """
 
     NAME: ClassVar[str]
+    timm_name: ClassVar[str]  # the entry point that builds any member, given `timm_args`
     SCALARS: ClassVar[tuple[str, ...]]  # fields with one value for the whole network, among the values by name
     STAGED: ClassVar[tuple[str, ...]]  # fields with one value for each stage, likewise
 
@@ -42,6 +43,10 @@ class VisionTransformer:
     @property
     def family(self) -> str:
         return self.NAME
+
+    @abstractmethod
+    def timm_args(self) -> dict[str, Any]:
+        """Arguments of timm's constructor."""
 
     @abstractmethod
     def segments(self) -> Sequence[Segment]: ...

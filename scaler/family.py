@@ -51,6 +51,12 @@ class Architecture(Protocol):
     def resolution(self) -> int: ...
     @property
     def num_classes(self) -> int: ...
+    @property
+    def timm_name(self) -> str:
+        """The timm entry point that builds it, given `timm_args`."""
+
+    def timm_args(self) -> dict[str, Any]:
+        """Arguments of timm's constructor."""
 
     def values(self) -> dict[str, Value]:
         """Every value by its name, those of stages as ``"depths[0]"``."""

@@ -119,16 +119,18 @@ def narrowed(axes: Mapping[str, Any], changes: Mapping[str, Any], stages: int = 
     for axis, entries in changes.items():
         if axis not in axes:
             raise UnknownNameError("axis", axis, axes)
-        staged = isinstance(axes[axis][0], list) and not (axis in either and not _is_nested(entries))
-        _check_form(axis, entries, stages if staged else 0)
+        staged = isinstance(axes[axis][0], list) and not (axis in either and not is_nested(entries))
+        check_form(axis, entries, stages if staged else 0)
     return {**axes, **changes}
 
 
-def _is_nested(entries: Any) -> bool:
+def is_nested(entries: Any) -> bool:
+    """Whether choices are written by stage."""
     return isinstance(entries, list) and any(isinstance(entry, list) for entry in entries)
 
 
-def _check_form(axis: str, entries: Any, stages: int) -> None:
+def check_form(axis: str, entries: Any, stages: int) -> None:
+    """Refuse choices that are not lists of positive numbers, one for each of ``stages`` stages, or one where that is 0."""
     lists = entries if stages else [entries]
     form = f"a list of choices for each of {stages} stages" if stages else "one list of choices"
     rule = f"axis {axis!r} = {entries!r}: it takes {form}, each a list of positive numbers"

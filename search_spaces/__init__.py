@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from models.families import family
-from models.seeds import SEEDS, seed
+from models.seeds import SEEDS
 from scaler import variant
 from scaler.errors import ScalerError, UnknownNameError
 from scaler.family import Architecture
 from scaler.space import SearchSpace
-from search_spaces import deit, swin, tiny_vit
+from search_spaces import deit, swin, timm_model, tiny_vit
 
 SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {
     "tiny_vit": tiny_vit.space,
     "deit": deit.space,
     "swin": swin.space,
+    "timm": timm_model.space,
 }
 
 
@@ -32,17 +33,20 @@ def open_space(name: str, *, axes: Path | None = None, num_classes: int | None =
         ScalerError: the seed is unknown, its family has no space, or the axes are malformed.
     """
     arch = architecture(name)
+    changes = None if axes is None else _read_axes(axes)
     if num_classes is not None:
         arch = replace(arch, num_classes=num_classes)  # type: ignore[type-var]
     if arch.family not in SPACES:
         raise UnknownNameError("space", arch.family, SPACES)
-    return SPACES[arch.family](name, arch, None if axes is None else _read_axes(axes))
+    return SPACES[arch.family](name, arch, changes)
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture of a seed's name or of a variant's folder."""
-    note = variant.read_note(Path(name)) if name not in SEEDS and Path(name).is_dir() else None
-    return family(note.family).from_dict(dict(note.arch)) if note else seed(name)
+    """The architecture of a seed's name, of a variant's folder, or of any timm model."""
+    if name in SEEDS:
+        return SEEDS[name]
+    note = variant.read_note(Path(name)) if Path(name).is_dir() else None
+    return family(note.family).from_dict(dict(note.arch)) if note else timm_model.seed(name, list(SEEDS))
 
 
 def _read_axes(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class DeiTArch(VisionTransformer):
     """
 
     NAME = "deit"
+    timm_name = "deit_base_patch16_224"
     SCALARS = ("embed_dim", "depth", "mlp_ratio", "resolution")
     STAGED = ()
 
@@ -47,14 +48,12 @@ class DeiTArch(VisionTransformer):
     def heads_of(cls, values: Mapping[str, Any]) -> int:
         return cls.heads_in(values["embed_dim"], head_dim_at(values, 0))
 
+    def timm_args(self) -> dict[str, Any]:
+        names = ("embed_dim", "depth", "num_heads", "mlp_ratio", "patch_size", "num_classes", "in_chans")
+        return {name: getattr(self, name) for name in names} | {"img_size": self.resolution}
+
     def segments(self) -> tuple[Segment, ...]:
         return _segments(self.patch_size, self.in_chans, self.num_classes)
-
-
-def model_args(arch: DeiTArch) -> dict[str, Any]:
-    """Arguments of timm's constructor."""
-    names = ("embed_dim", "depth", "num_heads", "mlp_ratio", "patch_size", "num_classes", "in_chans")
-    return {name: getattr(arch, name) for name in names} | {"img_size": arch.resolution}
 
 
 @lru_cache

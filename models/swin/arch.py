@@ -24,6 +24,7 @@ class SwinArch(VisionTransformer):
     """
 
     NAME = "swin"
+    timm_name = "swin_base_patch4_window7_224"
     SCALARS = ("embed_dim", "resolution")
     STAGED = ("depths", "window_size", "mlp_ratio")
 
@@ -57,14 +58,12 @@ class SwinArch(VisionTransformer):
         stages = range(len(values["depths"]))
         return tuple(cls.heads_in(values["embed_dim"] * 2**i, head_dim_at(values, i)) for i in stages)
 
+    def timm_args(self) -> dict[str, Any]:
+        names = ("embed_dim", "num_heads", *self.STAGED, "patch_size", "num_classes", "in_chans")
+        return {name: getattr(self, name) for name in names} | {"img_size": self.resolution}
+
     def segments(self) -> tuple[Segment, ...]:
         return _segments(len(self.depths), self.patch_size, self.in_chans, self.num_classes)
-
-
-def model_args(arch: SwinArch) -> dict[str, Any]:
-    """Arguments of timm's constructor."""
-    names = ("embed_dim", "depths", "num_heads", "window_size", "mlp_ratio", "patch_size", "num_classes", "in_chans")
-    return {name: getattr(arch, name) for name in names} | {"img_size": arch.resolution}
 
 
 @lru_cache

@@ -26,9 +26,6 @@ from scaler.cost import (
 )
 from scaler.family import Segment
 
-# Constructor arguments of timm's class that hold one value per stage.
-PER_STAGE = ("embed_dims", "depths", "num_heads", "window_sizes")
-
 
 @dataclass(frozen=True, kw_only=True)
 class TinyViTArch(VisionTransformer):
@@ -41,6 +38,7 @@ class TinyViTArch(VisionTransformer):
     """
 
     NAME = "tiny_vit"
+    timm_name = "tiny_vit_21m_224"
     SCALARS = ("mlp_ratio", "mbconv_expand_ratio", "resolution")
     STAGED = ("embed_dims", "depths", "window_sizes")
 
@@ -74,14 +72,13 @@ class TinyViTArch(VisionTransformer):
         heads = (cls.heads_in(dim, head_dim_at(values, i)) for i, dim in enumerate(dims, start=1))
         return (first // wide if first % wide == 0 else 1, *heads)
 
+    def timm_args(self) -> dict[str, Any]:
+        """``resolution`` is not among them, since the network takes any."""
+        scalars = ("mlp_ratio", "mbconv_expand_ratio", "num_classes", "in_chans")
+        return {name: getattr(self, name) for name in (*self.STAGED, "num_heads", *scalars)}
+
     def segments(self) -> tuple[Segment, ...]:
         return _segments(len(self.embed_dims), self.in_chans, self.num_classes)
-
-
-def model_args(arch: TinyViTArch) -> dict[str, Any]:
-    """Arguments of timm's constructor; ``resolution`` is not one of them, since the network takes any."""
-    scalars = ("mlp_ratio", "mbconv_expand_ratio", "num_classes", "in_chans")
-    return {name: getattr(arch, name) for name in (*PER_STAGE, *scalars)}
 
 
 @lru_cache
