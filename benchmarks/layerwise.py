@@ -149,9 +149,9 @@ def solve(pulp: Any, chosen: SearchSpace, scores: Sequence[Floats], limits: Budg
 def _options(chosen: SearchSpace, scores: Sequence[Floats], width: int, depth: int) -> list[Floats]:
     """For each segment, its choices at one width and depth: arrays of (score, FLOPs, parameters), shape (choices, 3)."""
     found = []
-    for table, score in zip(tables_of(chosen), scores, strict=True):
-        at = (width, depth)[: len(table.sizes)]  # the first segment reads the width alone
-        columns = np.stack([score.ravel(), table.flops, table.params], axis=-1).reshape(*table.sizes.values(), 3)[at]
-        buildable = table.buildable.reshape(tuple(table.sizes.values()))[at]
+    for costs, score in zip(tables_of(chosen), scores, strict=True):
+        at = (width, depth)[: len(costs.sizes)]  # the first segment reads the width alone
+        columns = np.stack([score.ravel(), costs.flops, costs.params], axis=-1).reshape(*costs.sizes.values(), 3)[at]
+        buildable = costs.buildable.reshape(tuple(costs.sizes.values()))[at]
         found.append(columns.reshape(-1, 3)[buildable.ravel()])
     return found

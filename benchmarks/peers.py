@@ -17,12 +17,12 @@ from scaler.bulk import CostTable
 from scaler.rows import Floats
 from scaler.space import SearchSpace
 
-_MIN_POPULATION = 100
+_POPULATION = 100
 
 
 @dataclass
 class Problem:
-    """Candidates' costs and scores, and a trace of all that were asked for: (seconds since the start, FLOPs, score) if feasible."""
+    """Candidates' costs and scores, and a trace of those that were feasible: (seconds since the start, FLOPs, score)."""
 
     space: SearchSpace
     scores: Sequence[Floats]
@@ -64,7 +64,7 @@ def genetic(problem: Problem, seconds: float, seed: int, *, front: bool = False)
         "crossover": peer("pymoo.operators.crossover.sbx", "pymoo").SBX(repair=_rounding(), vtype=float),
         "mutation": peer("pymoo.operators.mutation.pm", "pymoo").PM(repair=_rounding(), vtype=float),
         "eliminate_duplicates": True,
-        "pop_size": _MIN_POPULATION,
+        "pop_size": _POPULATION,
     }
     if front:
         algorithm = peer("pymoo.algorithms.moo.nsga2", "pymoo").NSGA2(**operators)
@@ -101,13 +101,11 @@ def optuna_search(problem: Problem, seconds: float, seed: int, *, front: bool = 
         names = problem.space.variables
         point = [trial.suggest_int(name, 0, len(choices) - 1) for name, choices in names.items()]
         flops, score, violations = problem.evaluate(np.array([point]))
-        trial.set_user_attr("violations", violations[0].tolist())
+        for i, violation in enumerate(violations[0]):
+            trial.set_constraint(f"bound {i}", violation)
         return (float(flops[0]), float(score[0])) if front else float(score[0])
-
-    def constraints(trial: optuna.trial.FrozenTrial) -> Any:
-        return trial.user_attrs["violations"]
 
     sampler = optuna.samplers.NSGAIISampler if front else optuna.samplers.TPESampler
     directions = ["minimize", "maximize"] if front else ["maximize"]
-    study = optuna.create_study(directions=directions, sampler=sampler(seed=seed, constraints_func=constraints))
+    study = optuna.create_study(directions=directions, sampler=sampler(seed=seed))
     study.optimize(objective, timeout=seconds)
