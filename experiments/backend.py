@@ -19,7 +19,7 @@ from experiments.evaluation import Metrics, evaluate
 from experiments.loop import METRICS, Job, pick_device, train
 from experiments.recipes import Recipe
 from experiments.tasks import Guide
-from models.targets import Target
+from models.targets import Target, open_target
 from scaler.files import write_json
 from scaler.variant import Note
 
@@ -88,8 +88,8 @@ class TrainingBackend:
             return found
         work = folder / f"training-{key}"
         model = self._train(target, work, seed, final)
-        score = self._evaluate(model, target, final, _seconds(work))
         target.write(folder, note, model.state_dict())
+        score = self._evaluate(open_target(str(folder)), final, _seconds(work), start=_start(target))
         (work / METRICS).replace(folder / METRICS)
         write_json(folder / _SCORE, {"key": key, **asdict(score)})
         shutil.rmtree(work)
@@ -112,9 +112,10 @@ class TrainingBackend:
         )
         return train(model, job, work, title=Path(target.name).name)
 
-    def _evaluate(self, model: nn.Module, target: Target, final: bool, seconds: float) -> Score:
+    def _evaluate(self, written: Target, final: bool, seconds: float, start: str) -> Score:
+        """Score what lies on disk, so that a later evaluation of it finds the same."""
         images = self.data.test if final else self.data.holdout
-        metrics = evaluate_target(model, target, images, self.device, self.workers)
+        metrics = evaluate_target(written, images, self.device, self.workers)
         return Score(
             top1=metrics.top1,
             top5=metrics.top5,
@@ -123,7 +124,7 @@ class TrainingBackend:
             images=metrics.images,
             epochs=self.recipe.epochs,
             seconds=seconds + metrics.seconds,
-            start="given weights" if target.weights else "random",
+            start=start,
         )
 
     def _key(self, target: Target, seed: int, final: bool) -> str:
@@ -131,7 +132,7 @@ class TrainingBackend:
         facts = {
             "config": target.config,
             "recipe": asdict(self.recipe),
-            "data": [self.data.name, len(self.data.train), len(self.data.holdout), len(self.data.test)],
+            "data": [self.data.name, *(part.digest() for part in (self.data.train, self.data.holdout, self.data.test))],
             "teacher": self.teacher.digest if self.teacher else None,
             "weights": _digest(target.weights),
             "seed": seed,
@@ -140,10 +141,10 @@ class TrainingBackend:
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def evaluate_target(model: nn.Module, target: Target, images: ImageSet, device: torch.device, workers: int = 0) -> Metrics:
-    """Score a target's network as its configuration says: its own resolution, normalisation and crop."""
+def evaluate_target(target: Target, images: ImageSet, device: torch.device, workers: int = 0) -> Metrics:
+    """Score a target with its weights as its configuration says: its own resolution, normalisation and crop."""
     return evaluate(
-        model,
+        target.build(),
         images,
         resolution=target.resolution,
         mean=target.mean,
@@ -160,6 +161,10 @@ def _read_score(path: Path, key: str) -> Score | None:
         return None
     data = json.loads(path.read_text(encoding="utf-8"))
     return Score(**data) if data.pop("key") == key else None
+
+
+def _start(target: Target) -> str:
+    return "given weights" if target.weights else "random"
 
 
 def _seconds(work: Path) -> float:

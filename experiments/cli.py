@@ -116,6 +116,8 @@ def space(
     table(("axis", "choices", "feasible, least to greatest"), [(k, v, bounds.get(k, "-")) for k, v in found["axes"].items()])
     if bounds:
         print(f"flops {_to(bounds['flops'])}, params {_to(bounds['params'])}")
+    else:
+        print(found["nearest"])
     return None
 
 

@@ -83,7 +83,7 @@ def evaluate(name: str, *, data: str, split: str, workers: int) -> dict[str, Any
         raise UnknownNameError("split", split, splits)
     target = open_target(name)
     _check_trained(target, images)
-    metrics = evaluate_target(target.build(), target, splits[split], pick_device(), workers)
+    metrics = evaluate_target(target, splits[split], pick_device(), workers)
     return {**asdict(metrics), "images_per_s": metrics.images_per_s, "split": split, "variant": name, "data": images.name}
 
 

@@ -6,6 +6,7 @@ stratified part of the training images.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -58,6 +59,10 @@ class ImageSet:
 
     def image(self, i: int) -> Image.Image:
         return self.source.image(int(self.indices[i]))
+
+    def digest(self) -> str:
+        """Of which images these are and of their labels, not of their pixels."""
+        return sha256(self.indices.tobytes() + self.labels.tobytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,13 +42,13 @@ def describe_space(seed: str, budget: str | None, axes: Path | None, num_classes
     """Size, feasible count and bounds of a space, exactly.
 
     ``bounds`` gives the least and greatest feasible value of each axis (per stage where the axis is) and of flops and params;
-    it is empty where nothing is feasible.
+    it is empty where nothing is feasible, and then ``nearest`` says what comes nearest.
     """
     space, sets = spaces(seed, [budget] if budget else [], axes=axes, num_classes=num_classes)
     everything = FeasibleSet(space, Budget())
     feasible = sets[0] if sets else everything
     found = {"seed": seed, "budget": budget, "size": everything.size, "feasible": feasible.size, "axes": space.axes()}
-    return found | ({"bounds": feasible.bounds()} if feasible.size else {"bounds": {}})
+    return found | ({"bounds": feasible.bounds()} if feasible.size else {"bounds": {}, "nearest": feasible.why_empty()})
 
 
 def sample(seed: str, budget: str, n: int, axes: Path | None, num_classes: int | None, draw_seed: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from experiments.frontier import frontier
 from scaler.units import format_quantity
 
 SEED, DATA = "tiny_vit_1m_32", "digits"
-BUDGETS = ("flops=1M", "flops=2M", "flops=4M,params=60%")
+BUDGETS = ("flops=800k..1M", "flops=1.6M..2M", "flops=3.2M..4M,params=60%")
 TRIALS = 15
 
 Say = Callable[[str], None]

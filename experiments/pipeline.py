@@ -73,6 +73,7 @@ def search(
     open_run(request, out, sets)
     study = SearchStudy(out, space, sets, strategy(request.strategy), request.draw_seed, request.storage)
     ledger, pace = Ledger(out / LEDGER), _Pace(study.finished(), request.trials)
+    rows = {row.trial: row for row in ledger}
     for asked in study.ask(request.trials):
         try:
             record = _score(asked, request, out, sets, backend)
@@ -80,11 +81,12 @@ def search(
             study.fail(asked.number)
             say(f"trial {asked.number} failed and counts as tried: {error}")
             continue
-        if asked.number not in {row.trial for row in ledger}:
+        if asked.number not in rows:
             ledger.append(record)
+        rows[asked.number] = record
         study.tell(asked.number, record.top1)
-        say(pace.line(record, max(row.top1 for row in ledger if row.budget == record.budget)))
-    return [_emit(feasible, list(ledger), request, out) for feasible in sets]
+        say(pace.line(record, max(row.top1 for row in rows.values() if row.budget == record.budget)))
+    return [_emit(feasible, list(rows.values()), request, out) for feasible in sets]
 
 
 def train(target: Target, note: Note, backend: Backend, out: Path, *, seed: int, role: str) -> Record:
@@ -164,7 +166,7 @@ def _record(role: str, trial: int, target: Target, note: Note, score: Score, bac
 def _emit(feasible: FeasibleSet, rows: list[Record], request: Request, out: Path) -> Chosen:
     """Write the best trial that meets a budget as a variant, its cost counted again on the reloaded model."""
     text = feasible.budget.text
-    fitting = [row for row in rows if row.role == "trial" and feasible.budget.admits(Cost(row.flops, row.params), row.resolution)]
+    fitting = [row for row in rows if feasible.budget.admits(Cost(row.flops, row.params), row.resolution)]
     if not fitting:
         raise ScalerError(f"no candidate for {text} could be scored in {len(rows)} trials: raise --trials or change --recipe")
     best = max(fitting, key=lambda row: (row.top1, -row.loss))

@@ -116,7 +116,7 @@ def of_arch(name: str, arch: Architecture) -> Target:
     """An architecture as a target; mean, std and interpolation are those of its family in timm."""
     entry = family(arch.family)
     cfg = _pretrained_cfg(entry.timm_name) | ({"crop_pct": 1.0} if arch.resolution < _SMALL else {})
-    data = variant.config(entry.timm_name, entry.net().model_args(arch), arch.resolution, cfg)
+    data = variant.config(entry.timm_name, entry.model_args(arch), arch.resolution, cfg)
     return Target(name=name, config=json.loads(json.dumps(data)), arch=arch)
 
 

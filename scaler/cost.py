@@ -81,6 +81,11 @@ def ceil_to(value: Number, multiple: Number) -> Number:
     return -(-value // multiple) * multiple
 
 
+def smaller(left: Number, right: Number) -> Number:
+    """The smaller of two numbers, or of each pair where one is an array."""
+    return np.minimum(left, right) if isinstance(left, np.ndarray) or isinstance(right, np.ndarray) else min(left, right)
+
+
 def total(parts: list[Part]) -> tuple[Number, Number]:
     """(FLOPs, parameters) summed over ``parts``."""
     flops: Number = 0

@@ -274,7 +274,7 @@ class FeasibleSet:
             InfeasibleError: none does; the message names the nearest one and which bound it misses by how much.
         """
         if self.size == 0:
-            raise InfeasibleError(self._explain(self.nearest()))
+            raise InfeasibleError(self.why_empty())
 
     def nearest(self) -> Architecture | None:
         """The architecture whose greatest relative miss of a bound is least; None where nothing can be built at all."""
@@ -297,7 +297,9 @@ class FeasibleSet:
     def _greatest_miss(self, arch: Architecture) -> float:
         return max(self.budget.misses(self.space.cost(arch), arch.resolution).values(), default=0.0)
 
-    def _explain(self, nearest: Architecture | None) -> str:
+    def why_empty(self) -> str:
+        """Of an empty set: the nearest architecture, and which bound it misses by how much."""
+        nearest = self.nearest()
         if nearest is None:
             return f"no combination of the axes of {self.space.name} can be built: change the axes"
         cost = self.space.cost(nearest)

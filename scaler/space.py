@@ -104,23 +104,28 @@ def variables_of(axes: Mapping[str, Sequence[Any]]) -> dict[str, Choices]:
     return found
 
 
-def narrowed(axes: Mapping[str, Any], changes: Mapping[str, Any], stages: int, extra: Sequence[str] = ()) -> dict[str, Any]:
+def narrowed(axes: Mapping[str, Any], changes: Mapping[str, Any], stages: int = 0, either: Sequence[str] = ()) -> dict[str, Any]:
     """``axes`` with those named in ``changes`` replaced, each checked for its form.
 
     Args:
         axes: a space's own axes.
         changes: axes as a user wrote them.
         stages: how many lists a per-stage axis needs.
-        extra: axes that the space does not vary by itself but that may be named.
+        either: per-stage axes for which one list of choices, for all stages alike, will do.
 
     Raises:
         ScalerError: an unknown axis, or choices that are not of the axis's form.
     """
     for axis, entries in changes.items():
-        if axis not in axes and axis not in extra:
-            raise UnknownNameError("axis", axis, {*axes, *extra})
-        _check_form(axis, entries, stages if axis in axes and isinstance(axes[axis][0], list | tuple) else 0)
+        if axis not in axes:
+            raise UnknownNameError("axis", axis, axes)
+        staged = isinstance(axes[axis][0], list) and not (axis in either and not _is_nested(entries))
+        _check_form(axis, entries, stages if staged else 0)
     return {**axes, **changes}
+
+
+def _is_nested(entries: Any) -> bool:
+    return isinstance(entries, list) and any(isinstance(entry, list) for entry in entries)
 
 
 def _check_form(axis: str, entries: Any, stages: int) -> None:

@@ -45,8 +45,10 @@ class SearchStudy:
         folder.mkdir(parents=True, exist_ok=True)
         sampler = FeasibleSampler(space, sets, strategy, seed)
         url = storage or f"sqlite:///{folder / 'study.db'}"
+        # A run's own file may be moved with its folder; a storage that many runs share tells them apart by name.
+        name = folder.resolve().name if storage else "search"
         self._study = optuna.create_study(
-            storage=url, study_name=f"scaler-{folder.resolve().name}", sampler=sampler, direction="maximize", load_if_exists=True
+            storage=url, study_name=name, sampler=sampler, direction="maximize", load_if_exists=True
         )
 
     def finished(self) -> int:

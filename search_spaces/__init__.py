@@ -12,9 +12,13 @@ from scaler import variant
 from scaler.errors import ScalerError, UnknownNameError
 from scaler.family import Architecture
 from scaler.space import SearchSpace
-from search_spaces import tiny_vit
+from search_spaces import deit, swin, tiny_vit
 
-SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {"tiny_vit": tiny_vit.space}
+SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {
+    "tiny_vit": tiny_vit.space,
+    "deit": deit.space,
+    "swin": swin.space,
+}
 
 
 def open_space(name: str, *, axes: Path | None = None, num_classes: int | None = None) -> SearchSpace:

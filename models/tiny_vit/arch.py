@@ -5,11 +5,12 @@ Source: Wu et al., "TinyViT: Fast Pretraining Distillation for Small Vision Tran
 attention, each entered through a strided merging step.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from models.architecture import VisionTransformer, head_dim_at
 from scaler.cost import (
     Number,
     Part,
@@ -23,18 +24,15 @@ from scaler.cost import (
     table,
     truncate,
 )
-from scaler.errors import ScalerError
-from scaler.family import Segment, Value, Values
+from scaler.family import Segment
 
 # Constructor arguments of timm's class that hold one value per stage.
 PER_STAGE = ("embed_dims", "depths", "num_heads", "window_sizes")
-_STAGED = ("embed_dims", "depths", "window_sizes")  # heads follow from the width and the head dim
-_SCALARS = ("mlp_ratio", "mbconv_expand_ratio", "resolution")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TinyViTArch:
-    """One TinyViT. Field names are those of timm's constructor; ``resolution`` is the side of the input, in pixels.
+class TinyViTArch(VisionTransformer):
+    """One TinyViT.
 
     ``window_sizes[0]`` is not used by the network (the first stage is convolution), and kept for timm's signature.
 
@@ -42,80 +40,48 @@ class TinyViTArch:
         ScalerError: a value that timm's class could not build or run.
     """
 
+    NAME = "tiny_vit"
+    SCALARS = ("mlp_ratio", "mbconv_expand_ratio", "resolution")
+    STAGED = ("embed_dims", "depths", "window_sizes")
+
     embed_dims: tuple[int, ...]
     depths: tuple[int, ...]
     num_heads: tuple[int, ...]
     window_sizes: tuple[int, ...]
     mlp_ratio: float = 4.0
     mbconv_expand_ratio: float = 4.0
-    resolution: int = 224
-    num_classes: int = 1000
-    in_chans: int = 3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         stages = len(self.embed_dims)
-        for name in PER_STAGE:
-            value = getattr(self, name)
-            _require(len(value) == stages, name, value, f"needs one entry for each of {stages} stages, as embed_dims has")
-            _require(all(v >= 1 for v in value), name, value, "needs entries of at least 1")
+        self.require(
+            len(self.num_heads) == stages, "num_heads", self.num_heads, "needs one entry for each stage, as embed_dims has"
+        )
         for dim, heads in zip(self.embed_dims, self.num_heads, strict=True):
-            _require(dim % heads == 0, "embed_dims", self.embed_dims, f"{dim} is not a multiple of its {heads} heads")
-        _require(self.embed_dims[0] % 2 == 0, "embed_dims", self.embed_dims, "the stem needs an even first width")
-        for name in ("mlp_ratio", "mbconv_expand_ratio"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "must be above 0")
-        for name in ("resolution", "num_classes", "in_chans"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "must be at least 1")
+            self.require(dim % heads == 0, "embed_dims", self.embed_dims, f"{dim} is not a multiple of its {heads} heads")
+        self.require(self.embed_dims[0] % 2 == 0, "embed_dims", self.embed_dims, "the stem needs an even first width")
 
-    @property
-    def family(self) -> str:
-        return "tiny_vit"
-
-    @property
-    def head_dims(self) -> tuple[int, ...]:
-        """Channels per attention head in the stages that have attention: all but the first (32 in every published one)."""
-        return tuple(dim // heads for dim, heads in zip(self.embed_dims[1:], self.num_heads[1:], strict=True))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON holds them; ``head_dim`` is added where one value serves all stages."""
-        data: dict[str, Any] = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        if len(set(self.head_dims)) == 1:
-            data["head_dim"] = self.head_dims[0]
-        return data
+    def head_dims(self) -> dict[str, int]:
+        """Of the stages that have attention: all but the first."""
+        stages = enumerate(zip(self.embed_dims, self.num_heads, strict=True))
+        return {f"head_dim[{i}]": dim // heads for i, (dim, heads) in stages if i}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "TinyViTArch":
-        """Read `to_dict`'s form; ``head_dim`` may stand in place of ``num_heads`` and must agree with it."""
-        given = dict(data)
-        head_dim = given.pop("head_dim", None)
-        if "num_heads" not in given and head_dim is not None:
-            dims = given["embed_dims"]
-            given["num_heads"] = heads(dims, [head_dim] * (len(dims) - 1))
-        fields_given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-        arch = cls(**fields_given)
-        _require(head_dim in (None, *arch.head_dims), "head_dim", head_dim, f"num_heads {arch.num_heads} say otherwise")
-        return arch
-
-    def values(self) -> dict[str, Value]:
-        """Every value by name. Heads appear as ``head_dim[i]``, which the first stage does not have."""
-        values: dict[str, Value] = {name: getattr(self, name) for name in _SCALARS}
-        stages = {name: getattr(self, name) for name in _STAGED}
-        values |= {f"{axis}[{i}]": value for axis, entries in stages.items() for i, value in enumerate(entries)}
-        return values | {f"head_dim[{i}]": value for i, value in enumerate(self.head_dims, start=1)}
-
-    def with_values(self, values: Values) -> "TinyViTArch":
-        mine = self.values()
-        for name, value in values.items():
-            targets = [name] if name in mine else [key for key in mine if key.startswith(f"{name}[")]
-            _require(bool(targets), "values", name, f"a TinyViT has {', '.join(mine)}")
-            mine.update(dict.fromkeys(targets, value))
-        stages = len(self.embed_dims)
-        staged: dict[str, Any] = {axis: tuple(int(mine[f"{axis}[{i}]"]) for i in range(stages)) for axis in _STAGED}
-        num_heads = heads(staged["embed_dims"], [int(mine[f"head_dim[{i}]"]) for i in range(1, stages)])
-        scalars: dict[str, Any] = {name: mine[name] for name in _SCALARS}
-        return replace(self, num_heads=num_heads, **staged, **scalars)
+    def heads_of(cls, values: Mapping[str, Any]) -> tuple[int, ...]:
+        """The first stage has no attention: it gets heads as wide as the second's where they divide it, else one."""
+        first, *dims = values["embed_dims"]
+        wide = head_dim_at(values, 1)
+        heads = (cls.heads_in(dim, head_dim_at(values, i)) for i, dim in enumerate(dims, start=1))
+        return (first // wide if first % wide == 0 else 1, *heads)
 
     def segments(self) -> tuple[Segment, ...]:
         return _segments(len(self.embed_dims), self.in_chans, self.num_classes)
+
+
+def model_args(arch: TinyViTArch) -> dict[str, Any]:
+    """Arguments of timm's constructor; ``resolution`` is not one of them, since the network takes any."""
+    scalars = ("mlp_ratio", "mbconv_expand_ratio", "num_classes", "in_chans")
+    return {name: getattr(arch, name) for name in (*PER_STAGE, *scalars)}
 
 
 @lru_cache
@@ -200,20 +166,3 @@ def _side(stage: int, resolution: Number) -> Number:
     for _ in range(stage + 2):
         resolution = _halve(resolution)
     return resolution
-
-
-def heads(dims: Sequence[int], head_dims: Sequence[int]) -> tuple[int, ...]:
-    """Heads by stage. The first stage has no attention: it gets the heads of the second's head dim where that divides."""
-    for dim, head_dim in zip(dims[1:], head_dims, strict=True):
-        _require(dim % head_dim == 0, "head_dim", head_dim, f"width {dim} is not a multiple of it")
-    first = dims[0] // head_dims[0] if dims[0] % head_dims[0] == 0 else 1
-    return (first, *(dim // head_dim for dim, head_dim in zip(dims[1:], head_dims, strict=True)))
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _require(holds: bool, name: str, value: object, rule: str) -> None:
-    if not holds:
-        raise ScalerError(f"TinyViT {name} = {value}: {rule}")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +89,12 @@ def test_space_is_exact() -> None:
     assert len(found["bounds"]["embed_dims"]) == 4
 
 
+def test_an_empty_space_names_the_nearest() -> None:
+    found = answer("space", "tiny_vit_5m_224", "--budget", "flops=20M,params=1M")
+    assert (found["feasible"], found["bounds"]) == (0, {})
+    assert "the nearest has flops" in found["nearest"]
+
+
 def nested(axis: list[Any]) -> list[list[Any]]:
     return axis if isinstance(axis[0], list) else [axis]
 
@@ -150,27 +155,35 @@ def test_a_shadowed_package_is_one_clear_error(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"scaler: the package 'models' of scaler is hidden by {tmp_path / 'models'}")
 
 
+def broken_off(words: list[str], *, after: str, by: signal.Signals) -> str:
+    """Start a command, send it a signal once a line of its messages starts with ``after``; the messages that followed."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "scaler.launch", *words], cwd=ROOT, env=ENV, stderr=subprocess.PIPE, text=True,
+        # A shell starts background jobs with interrupts ignored, and this test may run in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert started.stderr is not None
+    next(line for line in started.stderr if line.startswith(after))
+    started.send_signal(by)
+    _, said = started.communicate(timeout=60)
+    assert started.returncode == (130 if by == signal.SIGINT else -by), said
+    return said
+
+
 def test_search_is_interrupted_continued_trained_evaluated_and_drawn(tmp_path: Path) -> None:
-    """One small run through all commands that train, with an interrupt in the middle of the search."""
+    """One small run through all commands that train; the search is interrupted once and killed once."""
     run, trained = tmp_path / "run", tmp_path / "trained"
     words = ["search", "tiny_vit_1m_32", "--budget", "flops=10%", "--budget", "flops=400k..600k", "--data", "digits",
-             "--train-images", "250", "--trials", "4", "--out", str(run)]  # fmt: skip
-    started = subprocess.Popen(
-        [sys.executable, "-m", "scaler.launch", *words], cwd=ROOT, env=ENV, stderr=subprocess.PIPE, text=True
-    )
-    assert started.stderr is not None
-    next(line for line in started.stderr if line.startswith("trial 1/4"))
-    started.send_signal(signal.SIGINT)
-    _, said = started.communicate(timeout=60)
-    assert started.returncode == 130, said
+             "--train-images", "250", "--trials", "5", "--out", str(run)]  # fmt: skip
+    said = broken_off(words, after="trial 1/5", by=signal.SIGINT)
     assert "the same command continues" in said
+    broken_off(words, after="trial", by=signal.SIGKILL)
     finished = len((run / "ledger.csv").read_text().splitlines()) - 1
-    assert 1 <= finished < 4
+    assert 2 <= finished < 5
 
-    began = time.monotonic()
     done = scaler(*words, "--json")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("trial ") == 4 - finished, time.monotonic() - began
+    assert done.stderr.count("trial ") == 5 - finished
     chosen = json.loads(done.stdout)
     assert [choice["budget"] for choice in chosen] == ["flops=10%", "flops=400k..600k"]
     for choice in chosen:

@@ -1,12 +1,14 @@
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models.seeds import SEEDS, seed
-from scaler.budget import Budget
+from scaler.budget import Bound, Budget
 from scaler.errors import ScalerError
+from scaler.family import cost_of
 from scaler.feasible import FeasibleSet
 from search_spaces import open_space
 
@@ -14,11 +16,25 @@ from search_spaces import open_space
 @pytest.mark.parametrize("name", SEEDS)
 def test_every_space_holds_its_seed_and_nothing_wider_or_deeper(name: str) -> None:
     space, arch = open_space(name), SEEDS[name]
+    values = arch.values()
     assert space.arch(space.point(arch)) == arch
-    for axis in ("embed_dims", "depths"):
-        for i, largest in enumerate(getattr(arch, axis)):
-            assert space.variables[f"{axis}[{i}]"][-1] == largest
+    for variable, choices in space.variables.items():
+        if not variable.startswith(("window", "head_dim")):
+            assert choices[-1] == values[variable]
     assert FeasibleSet(space, Budget()).size == space.size
+
+
+@pytest.mark.parametrize("name", ["deit_1m_patch4_32", "swin_1m_patch2_32"])
+def test_feasible_sets_of_all_families_agree_with_brute_force(name: str, tmp_path: Path) -> None:
+    axes = (
+        {"depth": [1, 2, 6], "mlp_ratio": [2.0, 3.3]} if "deit" in name else {"mlp_ratio": [2.0, 3.3], "window_size": [3, 4, 9]}
+    )
+    space = open_space(name, axes=axes_file(tmp_path, axes))
+    costs = [cost_of(space.arch(point)) for point in product(*(range(len(c)) for c in space.variables.values()))]
+    middle = sorted(cost.flops for cost in costs)[len(costs) // 3]
+    params = sorted(cost.params for cost in costs)[len(costs) // 2]
+    budget = Budget((("flops", Bound(0, middle)), ("params", Bound(0, params))))
+    assert FeasibleSet(space, budget).size == sum(c.flops <= middle and c.params <= params for c in costs)
 
 
 def test_the_published_models_lie_in_the_space_of_the_largest() -> None:

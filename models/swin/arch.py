@@ -1,0 +1,120 @@
+"""Swin as data: stages of window attention, windows shifted in every other block.
+
+Source: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", ICCV 2021, as built by timm's
+``SwinTransformer`` (timm 1.0.31, ``timm/models/swin_transformer.py``): widths double from stage to stage, a window is never
+larger than its map, and maps that windows do not divide are padded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from models.architecture import VisionTransformer, head_dim_at
+from scaler.cost import Number, Part, attention, ceil_to, conv, layer_norm, linear, smaller, table, truncate
+from scaler.family import Segment
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwinArch(VisionTransformer):
+    """One Swin. Windows and MLP ratios have one entry per stage, which timm's constructor takes too.
+
+    Raises:
+        ScalerError: a value that timm's class could not build or run.
+    """
+
+    NAME = "swin"
+    SCALARS = ("embed_dim", "resolution")
+    STAGED = ("depths", "window_size", "mlp_ratio")
+
+    embed_dim: int
+    depths: tuple[int, ...]
+    num_heads: tuple[int, ...]
+    window_size: tuple[int, ...]
+    mlp_ratio: tuple[float, ...]
+    patch_size: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for i, heads in enumerate(self.num_heads):
+            fits = self.width(i) % heads == 0
+            self.require(
+                fits, "embed_dim", self.embed_dim, f"stage {i} is {self.width(i)} wide, no multiple of its {heads} heads"
+            )
+        self.require(
+            0 < self.patch_size <= self.resolution, "patch_size", self.patch_size, f"an image has {self.resolution} pixels"
+        )
+
+    def width(self, stage: int) -> int:
+        """Channels of a stage."""
+        return self.embed_dim * 2**stage
+
+    def head_dims(self) -> dict[str, int]:
+        return {f"head_dim[{i}]": self.width(i) // heads for i, heads in enumerate(self.num_heads)}
+
+    @classmethod
+    def heads_of(cls, values: Mapping[str, Any]) -> tuple[int, ...]:
+        stages = range(len(values["depths"]))
+        return tuple(cls.heads_in(values["embed_dim"] * 2**i, head_dim_at(values, i)) for i in stages)
+
+    def segments(self) -> tuple[Segment, ...]:
+        return _segments(len(self.depths), self.patch_size, self.in_chans, self.num_classes)
+
+
+def model_args(arch: SwinArch) -> dict[str, Any]:
+    """Arguments of timm's constructor."""
+    names = ("embed_dim", "depths", "num_heads", "window_size", "mlp_ratio", "patch_size", "num_classes", "in_chans")
+    return {name: getattr(arch, name) for name in names} | {"img_size": arch.resolution}
+
+
+@lru_cache
+def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int) -> tuple[Segment, ...]:
+    """A Swin's parts as segments: the patches, for each stage a merging step (not the first) and blocks, then the head."""
+
+    def side(stage: int, resolution: Number) -> Number:
+        return -(-(resolution // patch_size) // 2**stage)
+
+    def stem(dim: Number, resolution: Number) -> list[Part]:
+        return [
+            conv("patch_embed.proj", in_chans, dim, patch_size, side(0, resolution)),
+            table("patch_embed.proj.bias", dim),
+            layer_norm("patch_embed.norm", side(0, resolution) ** 2, dim),
+        ]
+
+    def head(dim: Number, resolution: Number) -> list[Part]:
+        width = dim * 2 ** (stages - 1)
+        return [layer_norm("norm", side(stages - 1, resolution) ** 2, width), linear("head.fc", 1, width, num_classes)]
+
+    def stage(i: int) -> list[Segment]:
+        def merging(dim: Number, resolution: Number) -> list[Part]:
+            tokens, width = side(i, resolution) ** 2, dim * 2**i  # four neighbours of half the width each
+            weights = 2 * width * width
+            return [layer_norm("norm", tokens, 2 * width), Part("reduction", tokens * weights, weights)]
+
+        def blocks(
+            dim: Number, depth: Number, window: Number, head_dim: Number, mlp_ratio: Number, resolution: Number
+        ) -> list[Part]:
+            width, tokens = dim * 2**i, side(i, resolution) ** 2
+            window = smaller(window, side(i, resolution))
+            padded, hidden = ceil_to(side(i, resolution), window) ** 2, truncate(width * mlp_ratio)
+            return [
+                layer_norm("norm1", tokens, width, depth),
+                linear("attn.qkv", padded, width, 3 * width, depth),
+                attention("attn", padded, window * window, width, depth),
+                table("attn.relative_position_bias_table", (2 * window - 1) ** 2 * (width // head_dim), depth),
+                linear("attn.proj", padded, width, width, depth),
+                layer_norm("norm2", tokens, width, depth),
+                linear("mlp.fc1", tokens, width, hidden, depth),
+                linear("mlp.fc2", tokens, hidden, width, depth),
+            ]
+
+        reads = ("embed_dim", f"depths[{i}]", f"window_size[{i}]", f"head_dim[{i}]", f"mlp_ratio[{i}]", "resolution")
+        step = [Segment(f"layers.{i}.downsample", ("embed_dim", "resolution"), merging)] if i else []
+        rule = lambda dim, _d, _w, head_dim, *_: dim * 2**i % head_dim == 0  # noqa: E731
+        return [*step, Segment(f"layers.{i}.blocks", reads, blocks, rule)]
+
+    return (
+        Segment("", ("embed_dim", "resolution"), stem),
+        *(segment for i in range(stages) for segment in stage(i)),
+        Segment("", ("embed_dim", "resolution"), head),
+    )

@@ -1,0 +1,30 @@
+"""What may shrink in a Swin."""
+
+from typing import Any
+
+from models.swin.arch import SwinArch
+from scaler.space import SearchSpace, narrowed, variables_of
+from search_spaces.choices import check_widths, ratios, resolutions, widths
+
+
+def axes(seed: SwinArch) -> dict[str, Any]:
+    """The axes of ``seed``'s own space. One width serves all stages, since each is twice as wide as the one before."""
+    head_dim = seed.head_dims()["head_dim[0]"]
+    return {
+        "embed_dim": widths(seed.embed_dim, head_dim),
+        "depths": [list(range(1, depth + 1)) for depth in seed.depths],
+        "window_size": [sorted({window, *seed.window_size}) for window in seed.window_size],
+        "mlp_ratio": [ratios(ratio) for ratio in seed.mlp_ratio],
+        "resolution": resolutions(seed.resolution),
+        "head_dim": [head_dim],
+    }
+
+
+def space(name: str, seed: SwinArch, changes: dict[str, Any] | None = None) -> SearchSpace:
+    """Swin: width, depths, windows, MLP ratio of each stage, resolution.
+
+    ``changes`` replaces the axes that it names; ``window_size`` and ``mlp_ratio`` may be one list for all stages.
+    """
+    chosen = narrowed(axes(seed), changes or {}, len(seed.depths), either=("window_size", "mlp_ratio"))
+    check_widths("embed_dim", chosen["embed_dim"], chosen["head_dim"])
+    return SearchSpace(name, seed, variables_of(chosen))

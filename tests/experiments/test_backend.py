@@ -1,0 +1,71 @@
+"""The training backend on real scans: what it keeps, and when it trains anew."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import backend as backend_module
+from experiments.backend import Teacher, TrainingBackend
+from experiments.data import open_data
+from experiments.recipes import RECIPES
+from models.seeds import SEEDS
+from models.targets import Target, of_arch, open_target
+from scaler.variant import Note
+
+ARCH = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=24)
+NOTE = Note(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="", flops=1, params=2)
+RECIPE = replace(RECIPES["proxy"], epochs=1)
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that grows with every training."""
+    done: list[str] = []
+    original = backend_module.train
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        done.append("trained")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(backend_module, "train", counted)
+    return done
+
+
+def scored(folder: Path, *, seed: int = 0, final: bool = False, teacher: Target | None = None, recipe: Any = RECIPE) -> Any:
+    backend = TrainingBackend(
+        open_data("digits", train_images=300), "proxy", recipe, Teacher.of(teacher) if teacher is not None else None
+    )
+    return backend.score(of_arch("tiny", ARCH), NOTE, folder, seed=seed, final=final)
+
+
+def test_a_finished_score_is_read_back_and_another_request_is_not_mistaken_for_it(tmp_path: Path, trainings: list[str]) -> None:
+    first = scored(tmp_path / "a")
+    assert scored(tmp_path / "a") == first
+    assert len(trainings) == 1
+    scored(tmp_path / "a", seed=1)
+    scored(tmp_path / "a", recipe=replace(RECIPE, lr=1e-3))
+    assert len(trainings) == 3
+    assert (first.split, first.images, first.epochs, first.start) == ("holdout", 30, 1, "random")
+
+
+def test_final_training_is_scored_on_the_test_images_and_leaves_a_variant(tmp_path: Path) -> None:
+    score = scored(tmp_path / "a", final=True)
+    assert (score.split, score.images) == ("test", 359)
+    target = open_target(str(tmp_path / "a"))
+    assert target.arch == ARCH
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
+        "config.json", "metrics.csv", "model.safetensors", "scaler.json", "score.json"
+    ]  # fmt: skip
+    scored(tmp_path / "b", final=True)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
+    assert weights[0] == weights[1]
+
+
+def test_a_teacher_changes_what_is_learned(tmp_path: Path, trainings: list[str]) -> None:
+    scored(tmp_path / "teacher", final=True)
+    alone = scored(tmp_path / "a")
+    taught = scored(tmp_path / "a", teacher=open_target(str(tmp_path / "teacher")))
+    assert len(trainings) == 3
+    assert alone.loss != taught.loss

@@ -1,0 +1,116 @@
+"""The suite that every family passes: what is described is what timm builds, and what is costed is what fvcore counts."""
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import timm
+
+from models.deit.arch import DeiTArch
+from models.families import FAMILIES, build, family
+from models.published import published
+from models.seeds import SEEDS
+from models.swin.arch import SwinArch
+from models.tiny_vit.arch import TinyViTArch
+from scaler.counting import count
+from scaler.errors import ScalerError
+from scaler.family import Architecture, cost_of, parts_of
+
+MEMBERS = 100  # random ones of each family
+
+
+def some_tiny_vit(rng: random.Random) -> Architecture:
+    stages, head_dim = range(rng.randint(2, 4)), rng.choice([4, 8, 16])
+    heads = tuple(rng.randint(1, 4) for _ in stages)
+    return TinyViTArch(
+        embed_dims=tuple(head_dim * h for h in heads), depths=tuple(rng.randint(1, 2) for _ in stages), num_heads=heads,
+        window_sizes=tuple(rng.choice([1, 2, 3, 4, 7]) for _ in stages), mlp_ratio=rng.choice([0.7, 1.5, 2.3, 4.0]),
+        mbconv_expand_ratio=rng.choice([1.0, 1.3, 4.7]), resolution=rng.randint(16, 75), num_classes=rng.randint(1, 20),
+    )  # fmt: skip
+
+
+def some_deit(rng: random.Random) -> Architecture:
+    heads = rng.randint(1, 4)
+    return DeiTArch(
+        embed_dim=heads * rng.choice([4, 8, 16]), depth=rng.randint(1, 3), num_heads=heads, mlp_ratio=rng.choice([0.7, 2.3, 4.0]),
+        patch_size=rng.choice([4, 7, 16]), resolution=rng.randint(16, 75), num_classes=rng.randint(1, 20),
+    )  # fmt: skip
+
+
+def some_swin(rng: random.Random) -> Architecture:
+    stages = range(rng.randint(3, 4))
+    return SwinArch(
+        embed_dim=8 * rng.randint(1, 3), depths=tuple(rng.randint(1, 2) for _ in stages),
+        num_heads=tuple(2 ** rng.randint(0, 3) for _ in stages), window_size=tuple(rng.choice([2, 3, 4, 5, 7]) for _ in stages),
+        mlp_ratio=tuple(rng.choice([0.7, 2.3, 4.0]) for _ in stages), patch_size=rng.choice([2, 4]),
+        resolution=rng.randint(16, 75), num_classes=rng.randint(1, 20),
+    )  # fmt: skip
+
+
+SOME: dict[str, Callable[[random.Random], Architecture]] = {"tiny_vit": some_tiny_vit, "deit": some_deit, "swin": some_swin}
+
+
+def members(name: str, number: int) -> list[Architecture]:
+    rng = random.Random(f"{name}, the same every time")
+    return [SOME[name](rng) for _ in range(number)]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_cost_equals_fvcores_count_to_the_integer(name: str) -> None:
+    """Odd resolutions, windows that do not divide the map or exceed it, and ratios that round are among them."""
+    for arch in members(name, MEMBERS):
+        assert cost_of(arch) == count(build(arch), arch.resolution), arch
+
+
+@pytest.mark.parametrize("row", [row for row in published() if row.timm_name in SEEDS], ids=lambda row: row.model)
+def test_published_models_cost_what_was_published(row: Any) -> None:
+    cost = cost_of(SEEDS[row.timm_name])
+    assert cost.params == row.params
+    assert round(cost.flops / 1e9, 6) == row.flops_g
+
+
+@pytest.mark.parametrize("name", ["tiny_vit_5m_224", "deit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+def test_a_seed_is_the_model_that_timm_knows_by_that_name(name: str) -> None:
+    ours, timms = build(SEEDS[name]), timm.create_model(name, num_classes=1000)
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in timms.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", [name for name in SEEDS if name.endswith("_32")])
+def test_small_seeds_are_built_and_counted(name: str) -> None:
+    assert count(build(SEEDS[name]), 32) == cost_of(SEEDS[name])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_architecture_survives_json_and_its_own_values(name: str) -> None:
+    for arch in members(name, MEMBERS):
+        data = json.loads(json.dumps(arch.to_dict()))
+        assert family(name).from_dict(data) == arch
+        assert arch.with_values(arch.values()).values() == arch.values()
+        assert cost_of(arch.with_values(arch.values())) == cost_of(arch)
+        if "head_dim" in data:
+            heads = data.pop("num_heads")
+            assert list_of(family(name).from_dict(data).num_heads)[1:] == list_of(heads)[1:]  # type: ignore[attr-defined]
+
+
+def list_of(heads: Any) -> list[int]:
+    return [heads] if isinstance(heads, int) else list(heads)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_segments_are_remembered_and_read_only_what_exists(name: str) -> None:
+    for arch in members(name, 5):
+        assert arch.segments() is arch.segments()
+        assert sum(part.total[0] for part in parts_of(arch)) == cost_of(arch).flops
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_cannot_be_built_is_refused(name: str) -> None:
+    data = members(name, 1)[0].to_dict()
+    for field in ("resolution", "num_classes", "num_heads"):
+        broken = [0] * len(data[field]) if isinstance(data[field], list) else 0
+        with pytest.raises(ScalerError, match=f"{name} {field} = .*: must be above 0"):
+            family(name).from_dict({**data, field: broken})
+    with pytest.raises(ScalerError, match=f"{name} values = wdith: the names are"):
+        members(name, 1)[0].with_values({"wdith": 3})
