@@ -79,16 +79,15 @@ def _rounding() -> Any:
 
 
 def _pymoo_problem(problem: Problem, front: bool) -> Any:
-    base = peer("pymoo.core.problem", "pymoo").Problem
     violations = problem.evaluate(np.zeros((1, len(problem.sizes)), np.int64))[2]
 
-    class Vectorised(base):  # type: ignore[misc]
-        def _evaluate(self, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
-            flops, score, out["G"] = problem.evaluate(x.astype(np.int64))
-            out["F"] = np.stack([flops, -score], axis=1) if front else -score
+    def evaluate(_self: Any, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
+        flops, score, out["G"] = problem.evaluate(x.astype(np.int64))
+        out["F"] = np.stack([flops, -score], axis=1) if front else -score
 
     tops = problem.sizes - 1
-    return Vectorised(n_var=len(tops), n_obj=1 + front, n_ieq_constr=violations.shape[1], xl=0, xu=tops, vtype=int)
+    kind = type("Vectorised", (peer("pymoo.core.problem", "pymoo").Problem,), {"_evaluate": evaluate})
+    return kind(n_var=len(tops), n_obj=1 + front, n_ieq_constr=violations.shape[1], xl=0, xu=tops, vtype=int)
 
 
 def optuna_search(problem: Problem, seconds: float, seed: int, *, front: bool = False) -> None:
@@ -106,6 +105,6 @@ def optuna_search(problem: Problem, seconds: float, seed: int, *, front: bool = 
         return (float(flops[0]), float(score[0])) if front else float(score[0])
 
     sampler = optuna.samplers.NSGAIISampler if front else optuna.samplers.TPESampler
-    directions = ["minimize", "maximize"] if front else ["maximize"]
+    directions = (optuna.study.StudyDirection.MINIMIZE,) * front + (optuna.study.StudyDirection.MAXIMIZE,)
     study = optuna.create_study(directions=directions, sampler=sampler(seed=seed))
     study.optimize(objective, timeout=seconds)
