@@ -33,9 +33,8 @@ def peer(module: str, package: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise ScalerError(
-            f"{package} is not installed, which this benchmark compares with: `pip install --group bench`"
-        ) from error
+        rule = "this benchmark compares with it: `pip install --group bench`"
+        raise ScalerError(f"{package} cannot be imported ({error}); {rule}") from error
 
 
 def cold(module: str, *args: str) -> tuple[float, str]:

@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from scaler.budget import Bound, Budget
+from scaler.optimum import shapes
+from scaler.rows import Floats, Ints, tables_of
+from scaler.space import SearchSpace
 
 SEED = "tiny_vit_21m_224"
 SMALL_SEED = "tiny_vit_5m_224"  # its space of 2.7 million points can be listed
@@ -15,3 +20,14 @@ def budget(share: float = 0.01, params: int = MOST_PARAMS) -> Budget:
     """FLOPs within ``share`` of the target and at most ``params`` parameters."""
     flops = Bound(round(TARGET_FLOPS * (1 - share)), round(TARGET_FLOPS * (1 + share)))
     return Budget((("flops", flops), ("params", Bound(0, params))), f"{share:.2%} about 1.27G, params={params / 1e6:g}M")
+
+
+def additive_scores(space: SearchSpace, rng: np.random.Generator) -> list[Floats]:
+    """A score table per segment, such as accuracy might have: growing with its FLOPs, ever less, and varied by 20 %."""
+    tables = zip(tables_of(space), shapes(space), strict=False)
+    return [_growing(table.flops).reshape(shape) * rng.uniform(0.8, 1.2, shape) for table, shape in tables]
+
+
+def _growing(flops: Ints) -> Floats:
+    grown: Floats = np.sqrt(flops / max(flops.max(), 1))
+    return grown

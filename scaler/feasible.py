@@ -6,7 +6,7 @@ are those of the same shared choices, with FLOPs in one interval and parameters 
 and a range of ranks by parameters, which a wavelet matrix counts and selects from.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import ceil, floor, prod
@@ -63,16 +63,23 @@ class Halves:
         self.order = self.flops.order
 
     @classmethod
-    def of(cls, space: SearchSpace, tables: Sequence[SegmentTable] | None = None) -> "Halves":
-        """``tables``: those of ``space``, where they carry a score."""
+    def of(
+        cls, space: SearchSpace, tables: Sequence[SegmentTable] | None = None, thin: Callable[[Rows], Rows] = lambda rows: rows
+    ) -> "Halves":
+        """``tables``: those of ``space``, where they carry a score. ``thin``: what leaves rows out, after every segment."""
         tables = tables or tables_of(space)
         cut = min(range(1, len(tables) + 1), key=lambda i: _rows_in(tables[:i]) + _rows_in(tables[i:]))
         shared = _sizes(tables[:cut]).keys() & _sizes(tables[cut:]).keys()
-        return cls(*(_joined(part, space, shared) for part in (tables[:cut], tables[cut:][::-1])))
+        return cls(*(_joined(part, space, shared, thin) for part in (tables[:cut], tables[cut:][::-1])))
 
     @cached_property
     def swapped(self) -> "Halves":
         return Halves(self.right, self.left)
+
+    @property
+    def longest(self) -> int:
+        """The most right rows that make the same shared choices."""
+        return int(np.diff(self.flops.first, append=len(self.order)).max(initial=0))
 
     @cached_property
     def by_params(self) -> RangeIndex:
@@ -110,15 +117,16 @@ class Ranges(NamedTuple):
     high: Ints
 
 
-def find_ranges(halves: Halves, flops: Bound, params: Bound, among: Ints | None = None) -> Ranges:
-    """Where left rows' partners may be, under bounds on the sums of cost; ``among`` limits the left rows."""
-    return Ranges(*_joint(_ranges(halves, flops, params, row) for row in _slices(halves.left, among)))
+def find_ranges(halves: Halves, flops: Bound, params: Bound, among: Ints | None = None) -> Iterator[Ranges]:
+    """Where left rows' partners may be, under bounds on the sums of cost, slice by slice; ``among`` limits the left rows."""
+    for row in _slices(halves.left, among):
+        yield _ranges(halves, flops, params, row)
 
 
 def find_partners(halves: Halves, flops: Bound, params: Bound, among: Ints | None = None) -> Partners:
     """Pair the halves under bounds on the sums of their FLOPs and of their parameters; ``among`` limits the left rows."""
-    slices = _slices(halves.left, among)
-    return Partners(*_joint(_partners(halves, _ranges(halves, flops, params, row)) for row in slices))
+    found = (_partners(halves, ranges) for ranges in find_ranges(halves, flops, params, among))
+    return Partners(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def _ranges(halves: Halves, flops: Bound, params: Bound, row: Ints) -> Ranges:
@@ -144,10 +152,6 @@ def _slices(rows: Rows, among: Ints | None) -> Iterator[Ints]:
     for at in range(0, max(n, 1), _SLICE):
         row = np.arange(at, min(at + _SLICE, n))
         yield row if among is None else among[row]
-
-
-def _joint(parts: Iterable[tuple[Ints, ...]]) -> Iterator[Ints]:
-    return map(np.concatenate, zip(*parts, strict=True))
 
 
 class FeasibleSet:
@@ -340,12 +344,12 @@ def _within_resolution(space: SearchSpace, budget: Budget) -> SearchSpace:
     return replace(space, variables={**space.variables, "resolution": kept})
 
 
-def _joined(tables: Sequence[SegmentTable], space: SearchSpace, shared: Collection[str]) -> Rows:
+def _joined(tables: Sequence[SegmentTable], space: SearchSpace, shared: Collection[str], thin: Callable[[Rows], Rows]) -> Rows:
     """All rows of one half, in terms of the variables that it shares with the other."""
     rows = start()
     for i, table in enumerate(tables):
         wanted = {*shared, *_sizes(tables[i + 1 :])}
-        rows = join(rows, table, [name for name in space.variables if name in wanted])
+        rows = thin(join(rows, table, [name for name in space.variables if name in wanted]))
     return rows
 
 

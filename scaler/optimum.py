@@ -2,7 +2,7 @@
 
 The halves of `scaler.feasible` carry the score as a third sum. For the optimum under any budget, left rows are taken in order of
 the most that they could reach, until none can beat what has been found. For the frontier (the best for every amount of FLOPs),
-rows that another one beats in everything are left out before the halves are paired.
+rows that another one beats in everything are left out while the halves are made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,20 +37,22 @@ def best(feasible: FeasibleSet, scores: Sequence[Floats]) -> tuple[Architecture,
         ScalerError: ``scores`` do not have those shapes.
     """
     halves, params = Halves.of(feasible.space, _scored(feasible.space, scores)), feasible.budget["params"]
-    row, start, stop, *_ = find_ranges(halves, feasible.budget["flops"], params)
     left, right = halves.left, halves.right.only(halves.order)
-    reach = _score(left)[row] + RangeMax(_score(right))(start, stop)
-    promising = np.argsort(-reach)
-    row, start, stop, reach = row[promising], start[promising], stop[promising], reach[promising]
+    greatest = RangeMax(_score(right), halves.longest)
     top, pair = -np.inf, (-1, -1)
-    for i, position in _pairs(start, stop):
-        if reach[i[0]] <= top:
-            break
-        cost = left.params[row[i]] + right.params[position]
-        score = np.where((cost >= params.low) & (cost <= params.high), _score(left)[row[i]] + _score(right)[position], -np.inf)
-        at = int(score.argmax())
-        if score[at] > top:
-            top, pair = float(score[at]), (row[i[at]], position[at])
+    for row, start, stop, *_ in find_ranges(halves, feasible.budget["flops"], params):
+        reach = _score(left)[row] + greatest(start, stop)
+        hopeful = np.flatnonzero(reach > top)
+        hopeful = hopeful[np.argsort(-reach[hopeful])]
+        row, reach = row[hopeful], reach[hopeful]
+        for i, position in _pairs(start[hopeful], stop[hopeful]):
+            if reach[i[0]] <= top:
+                break
+            cost, score = left.params[row[i]] + right.params[position], _score(left)[row[i]] + _score(right)[position]
+            score[(cost < params.low) | (cost > params.high)] = -np.inf
+            at = int(score.argmax())
+            if score[at] > top:
+                top, pair = float(score[at]), (row[i[at]], position[at])
     if top == -np.inf:
         feasible.require()
     return _archs(feasible.space, left, right, *np.array([pair]).T)[0], top
@@ -70,16 +72,15 @@ def frontier(feasible: FeasibleSet, scores: Sequence[Floats]) -> list[tuple[Arch
     flops, params = feasible.budget["flops"], feasible.budget["params"]
     if flops.low or params.low:
         raise ScalerError(f"a frontier takes upper bounds only, not {feasible.budget}: drop the lower ones")
-    halves = Halves.of(feasible.space, _scored(feasible.space, scores))
-    halves = Halves(halves.left.only(undominated(halves.left)), halves.right.only(undominated(halves.right)))
-    row, start, stop, *_ = find_ranges(halves, flops, params)
+    halves = Halves.of(feasible.space, _scored(feasible.space, scores), lambda rows: rows.only(undominated(rows)))
     left, right = halves.left, halves.right.only(halves.order)
     front = np.empty((4, 0))  # FLOPs, score, left row, right row; float64 holds such integers exactly
-    for i, position in _pairs(start, stop):
-        cost, score = left.flops[row[i]] + right.flops[position], _score(left)[row[i]] + _score(right)[position]
-        to_beat = np.concatenate([[-np.inf], front[1]])[np.searchsorted(front[0], cost, side="right")]
-        good = (score > to_beat) & (left.params[row[i]] + right.params[position] <= params.high)
-        front = _staircase(np.hstack([front, np.stack([cost, score, row[i], position])[:, good]]))
+    for row, start, stop, *_ in find_ranges(halves, flops, params):
+        for i, position in _pairs(start, stop):
+            cost, score = left.flops[row[i]] + right.flops[position], _score(left)[row[i]] + _score(right)[position]
+            to_beat = np.concatenate([[-np.inf], front[1]])[np.searchsorted(front[0], cost, side="right")]
+            good = (score > to_beat) & (left.params[row[i]] + right.params[position] <= params.high)
+            front = _staircase(np.hstack([front, np.stack([cost, score, row[i], position])[:, good]]))
     return list(zip(_archs(feasible.space, left, right, *front[2:].astype(np.int64)), front[1].tolist(), strict=True))
 
 

@@ -76,14 +76,14 @@ def _prefix(values: Ints | NDArray[np.bool_]) -> Ints:
 
 
 class RangeMax:
-    """The greatest of ``values`` in any range of positions, for many ranges at once: a sparse table.
+    """The greatest of ``values`` in any range of at most ``longest`` positions, for many ranges at once: a sparse table.
 
     Source: Bender and Farach-Colton, "The LCA problem revisited", LATIN 2000, section 3.
     """
 
-    def __init__(self, values: Floats) -> None:
+    def __init__(self, values: Floats, longest: int) -> None:
         self._levels = [values]  # level k, position i: the greatest of values[i:i + 2 ** k]
-        for level in range((len(values)).bit_length() - 1):
+        for level in range(longest.bit_length() - 1):
             last = self._levels[-1]
             self._levels.append(np.maximum(last[: -(1 << level)], last[1 << level :]))
 

@@ -90,7 +90,7 @@ def test_undominated_rows_are_those_of_a_plain_double_loop(n: int, top: int, see
 def test_the_greatest_in_any_range(values: list[float], seed: int) -> None:
     ends = np.sort(np.random.default_rng(seed).integers(0, len(values) + 1, (20, 2)), axis=1)
     start, stop = ends[ends[:, 0] < ends[:, 1]].T
-    found = RangeMax(np.array(values))(start, stop)
+    found = RangeMax(np.array(values), len(values))(start, stop)
     assert found.tolist() == [max(values[a:b]) for a, b in zip(start, stop, strict=True)]
 
 

@@ -1,0 +1,147 @@
+"""The benchmarks' pieces at tiny sizes: every promised figure is there, and right where it can be known."""
+
+import json
+import subprocess
+import sys
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import feasible, first_feasible, layerwise, optimum
+from benchmarks.measure import cold, median_s, peer
+from benchmarks.peers import Problem
+from benchmarks.problem import AXES, SEED, SMALL_SEED, additive_scores, budget
+from scaler.budget import Budget
+from scaler.errors import ScalerError
+from scaler.family import cost_of
+from scaler.feasible import FeasibleSet
+from search_spaces import open_space
+
+
+def installed(package: str) -> Any:
+    return pytest.mark.skipif(_is_missing(package), reason=f"{package} is in the dependency group `bench`")
+
+
+def _is_missing(package: str) -> bool:
+    try:
+        peer(package, package)
+    except ScalerError:
+        return True
+    return False
+
+
+def test_a_peer_that_is_missing_is_one_line_with_the_way_out() -> None:
+    with pytest.raises(ScalerError, match=r"no_such_peer cannot be imported .*`pip install --group bench`") as error:
+        peer("no_such_peer", "no_such_peer")
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_benchmark_ends_with_status_2_and_a_failed_process_with_its_last_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "coast"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("unknown benchmark 'coast': did you mean 'cost'?")
+    with pytest.raises(ScalerError, match="No module named no_such_module"):
+        cold("no_such_module")
+
+
+def test_json_is_one_document_with_the_promised_figures() -> None:
+    pytest.importorskip("pulp")
+    command = [sys.executable, "-m", "benchmarks", "layerwise", "--quick", "--json"]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert {"ours_s", "speedup_vs_mip"} <= report["figures"].keys()
+    assert report["figures"]["space_size"] == 3 * (9**12 + 9**13 + 9**14)
+    assert report["figures"]["gap_to_mip"] < 1e-6
+
+
+def test_the_median_is_over_all_runs() -> None:
+    runs: list[int] = []
+    assert median_s(lambda: runs.append(1), 5) >= 0
+    assert len(runs) == 5
+
+
+def test_the_axes_file_holds_ten_to_the_ten() -> None:
+    assert open_space(SEED, axes=AXES).size >= 10**10
+
+
+@installed("ptflops")
+def test_costs_are_compared_for_every_family() -> None:
+    from benchmarks import cost
+
+    figures = cost.compare(checked=1, peers=1, bulk=1000, repeats=1)
+    assert figures["mismatches"] == 0
+    assert figures["families"] == "tiny_vit, deit, swin"
+    assert {"checked", "bulk_per_s", "single_us", "speedup_vs_fvcore", "speedup_vs_ptflops"} <= figures.keys()
+
+
+def test_draws_of_a_feasible_set_are_counted_right() -> None:
+    space = open_space(SEED)
+    members = FeasibleSet(space, budget())
+    assert feasible.drawing(members, n=1000, repeats=1)["bad_draws"] == 0
+    outside = FeasibleSet(space, Budget()).points(np.arange(1000))
+    expected = sum(space.arch(point) in members for point in outside)
+    assert feasible._admitted(members, outside) == expected < 1000
+    assert len(set(feasible.distinct(members, 500))) == 500
+    figures = feasible.rejection(members, timed=1) | feasible.bands(space, repeats=1)
+    assert {"rejection_150k_s", "band_1pct_s", "empty_s"} <= figures.keys()
+
+
+def test_uniformity_is_judged_over_every_cell_of_a_set_that_brute_force_confirms() -> None:
+    figures = feasible.uniformity(open_space(SMALL_SEED), n=50_000)
+    assert figures["brute_force_difference"] == 0
+    assert 1e-3 < float(figures["uniform_p"]) <= 1
+
+
+def test_a_first_feasible_architecture_in_a_new_process() -> None:
+    took, printed = cold("benchmarks.cold_first", "ours", "0", "1")
+    assert 0 < json.loads(printed)["s"] < took
+    assert first_feasible._timed("rejection", 1, 1.0)[1][0]["trials"] == 5
+
+
+@installed("pymoo.optimize")
+def test_optimisers_are_compared_with_the_exact_optimum() -> None:
+    figures = optimum.compare(open_space(SEED), times=(0.2, 0.4), seeds=[0], repeats=1)
+    assert {"gap", "ours_s", "best_peer_gap", "frontier_s", "pymoo_gap_0.4s", "optuna_gap_0.2s"} <= figures.keys()
+    assert abs(float(figures["gap"])) < 1e-12
+    assert 0 <= float(figures["best_peer_gap"]) <= float(figures["optuna_gap_0.4s"]) <= float(figures["optuna_gap_0.2s"])
+    assert 0 < float(figures["pymoo_hypervolume_0.4s"]) <= 1 + 1e-12
+
+
+def test_the_area_under_a_staircase() -> None:
+    top = optimum.TARGET_FLOPS
+    assert optimum.area([top - 10, top - 30, top - 20], [3.0, 1.0, 0.5]) == 1.0 * 20 + 3.0 * 10
+
+
+def test_a_problem_traces_what_is_feasible_alone() -> None:
+    space = open_space(SEED)
+    problem = Problem(space, additive_scores(space, np.random.default_rng(0)), budget())
+    points = np.vstack([FeasibleSet(space, budget()).points(np.arange(3)), np.zeros((1, len(space.variables)), np.int64)])
+    flops, score, violations = problem.evaluate(points)
+    assert (violations <= 0).all(axis=1).tolist() == [True, True, True, False]
+    assert flops.tolist() == [cost_of(space.arch(point)).flops for point in points]
+    assert [entry[1:] for entry in problem.trace] == list(zip(flops[:3], score[:3], strict=True))
+    assert problem.best_by(1e9) == score[:3].max()
+    assert problem.best_by(-1) == 0
+
+
+def test_a_layer_that_does_not_exist_costs_nothing_and_is_counted_once() -> None:
+    space = layerwise.space(layers=14)
+    short = space.arch_of({"embed_dim": 320, "depth": 12})
+    longer = space.arch_of({"embed_dim": 320, "depth": 13})
+    layer = [part.total for part in space.segments[1].parts(320, 12, 3.0, 5)]
+    added = tuple(sum(column) for column in zip(*layer, strict=True))
+    assert (cost_of(longer).flops - cost_of(short).flops, cost_of(longer).params - cost_of(short).params) == added
+    assert FeasibleSet(space, Budget()).size == 3 * (9**12 + 9**13 + 9**14)
+
+
+@installed("pulp")
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_solvers_optimum_is_that_of_brute_force(layers: int) -> None:
+    space = layerwise.space(layers)
+    scores = additive_scores(space, np.random.default_rng(1))
+    points = np.array(list(product(*(range(len(choices)) for choices in space.variables.values()))))
+    _, score, violations = Problem(space, scores, layerwise.budget()).evaluate(points)
+    expected = score[(violations <= 0).all(axis=1)].max()
+    assert layerwise.solve(peer("pulp", "pulp"), space, scores, layerwise.budget()) == pytest.approx(expected)
