@@ -41,6 +41,13 @@ class LayerwiseArch:
     def family(self) -> str:
         return "layerwise_deit"
 
+    @property
+    def timm_name(self) -> str:
+        raise NotImplementedError("timm builds no DeiT whose layers differ")
+
+    def timm_args(self) -> dict[str, Any]:
+        raise NotImplementedError("timm builds no DeiT whose layers differ")
+
     def values(self) -> dict[str, Value]:
         values: dict[str, Value] = {"embed_dim": self.embed_dim, "depth": self.depth}
         values |= {f"mlp_ratio[{i}]": ratio for i, ratio in enumerate(self.mlp_ratio)}
