@@ -1,8 +1,8 @@
 """The best architecture under a budget, exactly, where its score is a sum over the space's segments as its cost is.
 
-The halves of `scaler.feasible` carry the score as a third sum. For the optimum under any budget, left rows are taken in order of
-the most that they could reach, until none can beat what has been found. For the frontier (the best for every amount of FLOPs),
-rows that another one beats in everything are left out while the halves are made.
+The two halves of a space (`scaler.halves`) carry the score as a third sum. For the optimum under any budget, left rows are taken
+in order of the most that they could reach, until none can beat what has been found. For the frontier (the best for every amount
+of FLOPs), rows that another one beats in everything are left out while the halves are made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,9 @@ import numpy as np
 
 from scaler.errors import ScalerError
 from scaler.family import Architecture
-from scaler.feasible import FeasibleSet, Halves, find_ranges
+from scaler.feasible import FeasibleSet
 from scaler.frontier import pareto
+from scaler.halves import Halves, find_ranges
 from scaler.range_index import RangeMax
 from scaler.rows import Floats, Ints, Rows, SegmentTable, tables_of, unrank
 from scaler.space import SearchSpace

@@ -11,7 +11,8 @@ from scaler import optimum
 from scaler.budget import Bound, Budget
 from scaler.errors import InfeasibleError, ScalerError
 from scaler.family import Architecture
-from scaler.feasible import FeasibleSet, Halves
+from scaler.feasible import FeasibleSet
+from scaler.halves import Halves
 from scaler.optimum import best, frontier, shapes, undominated
 from scaler.range_index import RangeMax
 from scaler.rows import Rows
