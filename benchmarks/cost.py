@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Figures, median_s, one_thread, peer, seconds
-from models.families import FAMILIES, build
+from models.families import build
 from models.seeds import SEEDS
 from scaler.budget import Budget
 from scaler.bulk import CostTable
@@ -15,7 +15,7 @@ from scaler.counting import count
 from scaler.family import Architecture, cost_of
 from scaler.feasible import FeasibleSet
 from scaler.space import SearchSpace
-from search_spaces import SPACES, open_space
+from search_spaces import open_space
 
 NUM_CLASSES = 1000
 
@@ -29,7 +29,7 @@ def compare(*, checked: int, peers: int, bulk: int, repeats: int) -> Figures:
     one_thread()
     ptflops = peer("ptflops", "ptflops")
     rng = np.random.default_rng(0)
-    spaces = [open_space(_seed_of(family), num_classes=NUM_CLASSES) for family in FAMILIES if family in SPACES]
+    spaces = [open_space(_seed_of(family), num_classes=NUM_CLASSES) for family in {arch.family: None for arch in SEEDS.values()}]
     drawn = [FeasibleSet(space, Budget()).sample(checked, rng) for space in spaces]
     mismatches = sum(cost_of(arch) != count(build(arch), arch.resolution) for archs in drawn for arch in archs)
     timed = [arch for archs in drawn for arch in archs[:peers]]
