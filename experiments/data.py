@@ -67,7 +67,12 @@ class ImageSet:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageData:
-    """A data set. ``hflip``: whether a mirrored image is still of its class."""
+    """A data set.
+
+    Attributes:
+        hflip: whether a mirrored image is still of its class.
+        final: whether the held-out images are among those for training, after the others.
+    """
 
     name: str
     num_classes: int
@@ -75,11 +80,18 @@ class ImageData:
     holdout: ImageSet
     test: ImageSet
     hflip: bool
+    final: bool = False
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """How many training images are always for training, and how many are held out but in the final training."""
+        held_out = len(self.holdout)
+        return (len(self.train) - held_out, held_out) if self.final else (len(self.train),)
 
     def for_final_training(self) -> "ImageData":
         """The same with the held-out images back among those for training."""
         both = np.concatenate([self.train.indices, self.holdout.indices])
-        return replace(self, train=replace(self.train, indices=both))
+        return replace(self, train=replace(self.train, indices=both), final=True)
 
 
 def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> ImageData:

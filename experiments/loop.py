@@ -7,23 +7,22 @@ from (seed, step), so that a checkpoint needs no generator's state and a continu
 import csv
 import io
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from timm.data import Mixup, create_transform
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
 from torch import nn
 
-from experiments.data import ImageData, batches_of
+from experiments.data import ImageData
+from experiments.loader import Loader
 from experiments.progress import Meter, meter
 from experiments.recipes import Recipe
-from experiments.replay import ReplayedSet, epoch_order, generators_restored, key, set_generators
+from experiments.replay import generators_restored, key, set_generators
 from experiments.tasks import Guide, make_task
 from scaler.errors import DivergedError, ScalerError
 from scaler.files import write_atomic, write_text
@@ -76,7 +75,10 @@ def train(model: nn.Module, job: Job, folder: Path, title: str = "training") -> 
     # Channels last: 1.2x faster for convolutions on two cores, and what tensor cores want.
     state = _State(model.to(job.device).to(memory_format=torch.channels_last), job)
     state.resume(folder / CHECKPOINT)
-    loader = _Loader(job)
+    loader = Loader(
+        data=job.data, recipe=job.recipe, seed=job.seed, resolution=job.resolution, mean=job.mean, std=job.std,
+        batch_size=job.batch_size, device=job.device, workers=job.workers,
+    )  # fmt: skip
     with generators_restored(), meter(title, *_images_of(job, state.epoch)) as shown:
         for epoch in range(state.epoch, job.recipe.epochs):
             state.run_epoch(loader, epoch, shown)
@@ -107,7 +109,7 @@ class _State:
         )  # fmt: skip
         self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay) if recipe.ema_decay else None
 
-    def run_epoch(self, loader: "_Loader", epoch: int, shown: Meter) -> None:
+    def run_epoch(self, loader: Loader, epoch: int, shown: Meter) -> None:
         """One pass over the training images, in the order of ``epoch``."""
         self.model.train()
         began, total = time.monotonic(), torch.zeros((), device=self.job.device)
@@ -169,38 +171,6 @@ class _State:
 
     def result(self) -> nn.Module:
         return self.model if self.ema is None else self.ema.module
-
-
-class _Loader:
-    """Batches of an epoch, augmented; loaded in this process, or by workers."""
-
-    def __init__(self, job: Job) -> None:
-        recipe = job.recipe
-        transform = create_transform(
-            (3, job.resolution, job.resolution), is_training=True, use_prefetcher=False, scale=recipe.scale, ratio=recipe.ratio,
-            hflip=recipe.hflip if job.data.hflip else 0.0, color_jitter=recipe.color_jitter or None,
-            auto_augment=recipe.auto_augment or None, interpolation=recipe.interpolation, mean=job.mean, std=job.std,
-            re_prob=recipe.reprob,
-        )  # fmt: skip
-        self.job, self.set = job, ReplayedSet(job.data.train, transform, job.seed)
-        mixes = recipe.mixup or recipe.cutmix
-        arguments = {"label_smoothing": recipe.smoothing, "num_classes": job.data.num_classes}
-        self.mixup = Mixup(recipe.mixup, recipe.cutmix, **arguments) if mixes else None
-
-    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """(images (B, 3, R, R), labels (B,) or, mixed, shares (B, classes)); a last batch that is not full is left out."""
-        size = self.job.batch_size
-        order = epoch_order(self.job.seed, epoch, len(self.set)).tolist()
-        plan = [[(epoch, i) for i in order[at : at + size]] for at in range(0, self.job.steps_per_epoch * size, size)]
-        loader: Any = torch.utils.data.DataLoader(
-            self.set, batch_sampler=plan, num_workers=self.job.workers, pin_memory=self.job.device.type == "cuda"
-        )
-        for number, (images, labels) in enumerate(batches_of(loader)):
-            if self.mixup is None:
-                yield images, labels
-            else:
-                set_generators(key(self.job.seed, -2, epoch, number))
-                yield self.mixup(images, labels)
 
 
 def _images_of(job: Job, epoch: int) -> tuple[int, int]:

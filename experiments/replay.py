@@ -1,13 +1,13 @@
-"""Augmentation and order as a pure function of (seed, epoch, index).
+"""Random draws as a pure function of (seed, epoch, index).
 
-The same pixels come out for any number of workers and after a resume.
 Every random draw of timm's transforms comes from one of three global generators. They are set, for each image, from a key that is
-computed here in plain integers, so that no library's version changes it.
+computed here in plain integers, so that no library's version changes it; and so is the order of an epoch.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from timm.data import auto_augment
 
-from experiments.data import ImageSet
-
 _MASK = (1 << 64) - 1
-Item = tuple[int, int]  # (epoch, index)
+Indices = NDArray[np.int64]
 
 
 def splitmix64(value: int) -> int:
@@ -38,14 +36,48 @@ def key(*parts: int) -> int:
     return mixed
 
 
-def epoch_order(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
-    """The order of an epoch: a permutation of ``length`` indices."""
+def splitmix64s(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """`splitmix64` of every element."""
     with np.errstate(over="ignore"):
-        value = np.arange(length, dtype=np.uint64) ^ np.uint64(key(seed, epoch))
-        value = (value + np.uint64(0x9E3779B97F4A7C15)) & np.uint64(_MASK)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.argsort(value ^ (value >> np.uint64(31)), kind="stable")
+        values = values + np.uint64(0x9E3779B97F4A7C15)
+        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class EpochOrder:
+    """``indices`` in the order of an epoch; of the first ``paired``, those at 2j and 2j + 1 are partners that may be mixed."""
+
+    indices: Indices
+    paired: int
+
+    def only(self, length: int) -> tuple["EpochOrder", Indices]:
+        """The order of the indices below ``length``, a part's end, and at which places of this order they stand."""
+        places = np.flatnonzero(self.indices < length)
+        return EpochOrder(self.indices[places], int((places < self.paired).sum())), places
+
+
+def epoch_order(seed: int, epoch: int, parts: Sequence[int]) -> EpochOrder:
+    """A random order of the indices 0 ... sum(parts) - 1.
+
+    Partners are of the same part, so that no held-out image is mixed into one for training, and the order of the first parts
+    alone is this order with the others left out: what is stored for all serves those who train on a part. The last of a part of
+    odd length has no partner and stands at the end.
+    """
+    pairs, singles, ranks, start = [], [], [], 0
+    for part, length in enumerate(parts):
+        members = start + np.argsort(_ranks(key(seed, epoch, part, 0), length), kind="stable")
+        pairs.append(members[: length // 2 * 2].reshape(-1, 2))
+        singles.append(members[length // 2 * 2 :])
+        ranks.append(_ranks(key(seed, epoch, part, 1), length // 2))
+        start += length
+    together = np.concatenate(pairs)[np.argsort(np.concatenate(ranks), kind="stable")].ravel()
+    return EpochOrder(np.concatenate([together, *singles]), len(together))
+
+
+def _ranks(salt: int, length: int) -> NDArray[np.uint64]:
+    return splitmix64s(np.arange(length, dtype=np.uint64) ^ np.uint64(salt))
 
 
 def set_generators(seed: int, device: torch.device | None = None) -> None:
@@ -67,22 +99,6 @@ def generators_restored() -> Iterator[None]:
         random.setstate(state[0])
         np.random.set_state(state[1])  # noqa: NPY002
         torch.set_rng_state(state[2])
-
-
-class ReplayedSet(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-    """``images`` under ``transform``; an item is asked for by (epoch, index) and depends on those and ``seed`` alone."""
-
-    def __init__(self, images: ImageSet, transform: Callable[[Image.Image], torch.Tensor], seed: int) -> None:
-        self.images, self.transform, self.seed = images, transform, seed
-        self.labels = images.labels.tolist()
-
-    def __getitem__(self, item: Item) -> tuple[torch.Tensor, int]:
-        epoch, index = item
-        set_generators(key(self.seed, epoch, index))
-        return self.transform(self.images.image(index)), self.labels[index]
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 def _guard_posterize() -> None:

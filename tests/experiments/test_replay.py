@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from timm.data import create_transform
 
-from experiments.data import open_data
-from experiments.replay import ReplayedSet, epoch_order, generators_restored, key, set_generators, splitmix64
+from experiments.replay import epoch_order, generators_restored, key, set_generators, splitmix64, splitmix64s
 
 
 def test_keys_are_splitmix64s() -> None:
@@ -22,35 +20,30 @@ def test_keys_are_splitmix64s() -> None:
 
 
 def test_an_epochs_order_is_a_fixed_permutation() -> None:
-    order = epoch_order(0, 0, 1000)
-    assert sorted(order.tolist()) == list(range(1000))
-    assert np.array_equal(order, epoch_order(0, 0, 1000))
-    assert not np.array_equal(order, epoch_order(0, 1, 1000))
-    assert not np.array_equal(order, epoch_order(1, 0, 1000))
-    # The same as in plain integers: a change of NumPy cannot change it.
-    salt = key(0, 0)
-    assert order.tolist() == sorted(range(1000), key=lambda i: splitmix64(i ^ salt))
+    order = epoch_order(0, 0, [1000])
+    assert sorted(order.indices.tolist()) == list(range(1000))
+    assert order.paired == 1000
+    assert np.array_equal(order.indices, epoch_order(0, 0, [1000]).indices)
+    assert not np.array_equal(order.indices, epoch_order(0, 1, [1000]).indices)
+    assert not np.array_equal(order.indices, epoch_order(1, 0, [1000]).indices)
 
 
-@pytest.mark.parametrize(("workers", "start"), [(0, None), (2, "fork"), (1, "spawn")])
-def test_pixels_do_not_depend_on_workers_batches_or_what_ran_before(workers: int, start: str | None) -> None:
-    transform = create_transform(
-        (3, 32, 32), is_training=True, use_prefetcher=False, auto_augment="rand-m9-mstd0.5-inc1", re_prob=0.5, re_mode="pixel",
-        interpolation="random",
-    )  # fmt: skip
-    images = ReplayedSet(open_data("digits").train, transform, seed=3)
-    reference = {}
-    for index in range(40):
-        reference[index] = images[1, index][0]
-    random.seed(99)
-    np.random.seed(99)  # noqa: NPY002
-    torch.manual_seed(99)
-    plan = [[(1, i) for i in reversed(range(at, min(at + 7, 40)))] for at in range(0, 40, 7)]
-    loader = torch.utils.data.DataLoader(images, batch_sampler=plan, num_workers=workers, multiprocessing_context=start)  # type: ignore[arg-type]
-    for batch, (pixels, _) in zip(plan, loader, strict=True):
-        for (_, index), image in zip(batch, pixels, strict=True):
-            assert torch.equal(image, reference[index])
-    assert not torch.equal(images[2, 0][0], reference[0])
+def test_the_vectorised_mixing_is_that_of_plain_integers() -> None:
+    """A change of NumPy cannot change an order."""
+    values = [0, 1, 12345, (1 << 64) - 1]
+    assert splitmix64s(np.array(values, np.uint64)).tolist() == [splitmix64(value) for value in values]
+
+
+@pytest.mark.parametrize("parts", [(1000, 200), (999, 201), (7, 3), (5, 0), (4, 1)])
+def test_a_parts_own_order_is_the_whole_one_with_the_others_left_out(parts: tuple[int, int]) -> None:
+    whole, alone = epoch_order(3, 5, parts), epoch_order(3, 5, parts[:1])
+    assert sorted(whole.indices.tolist()) == list(range(sum(parts)))
+    part, places = whole.only(parts[0])
+    assert np.array_equal(part.indices, alone.indices)
+    assert np.array_equal(whole.indices[places], alone.indices)
+    assert part.paired == alone.paired == parts[0] // 2 * 2
+    partners = whole.indices[: whole.paired].reshape(-1, 2) < parts[0]
+    assert (partners[:, 0] == partners[:, 1]).all()  # no held-out image has a partner that is for training
 
 
 def test_a_devices_own_generator_is_set_too(monkeypatch: pytest.MonkeyPatch) -> None:
