@@ -25,7 +25,7 @@ class VisionTransformer:
     STAGED: ClassVar[tuple[str, ...]]  # fields with one value for each stage, likewise
 
     num_heads: Any
-    share: Any
+    share: Any = 1
     resolution: int = 224
     num_classes: int = 1000
     in_chans: int = 3

@@ -1,6 +1,5 @@
 """The suite that every family passes: what is described is what timm builds, and what is costed is what fvcore counts."""
 
-import json
 import random
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +16,8 @@ from models.swin.arch import MiniSwinArch, SwinArch
 from models.tiny_vit.arch import MiniTinyViTArch, TinyViTArch
 from scaler.counting import count
 from scaler.errors import ScalerError
-from scaler.family import Architecture, cost_of, parts_of
+from scaler.family import Architecture, cost_of
+from tests.models import conformance
 
 MEMBERS = 60  # random ones of each family
 
@@ -81,7 +81,12 @@ def members(name: str, number: int) -> list[Architecture]:
 def test_cost_equals_fvcores_count_to_the_integer(name: str) -> None:
     """Odd resolutions, windows that do not divide the map or exceed it, and ratios that round are among them."""
     for arch in members(name, MEMBERS):
-        assert cost_of(arch) == count(build(arch), arch.resolution), arch
+        conformance.costs_what_fvcore_counts(arch)
+
+
+@pytest.mark.parametrize("name", [name for name in SEEDS if name.endswith("_32")])
+def test_a_network_is_as_timms_are(name: str) -> None:
+    conformance.is_a_network_as_timms_are(SEEDS[name])
 
 
 @pytest.mark.parametrize("row", [row for row in published() if row.timm_name in SEEDS], ids=lambda row: row.model)
@@ -105,10 +110,13 @@ def test_small_seeds_are_built_and_counted(name: str) -> None:
 @pytest.mark.parametrize("name", SOME)
 def test_an_architecture_survives_json_and_its_own_values(name: str) -> None:
     for arch in members(name, MEMBERS):
-        data = json.loads(json.dumps(arch.to_dict()))
-        assert family(name).from_dict(data) == arch
-        assert arch.with_values(arch.values()).values() == arch.values()
-        assert cost_of(arch.with_values(arch.values())) == cost_of(arch)
+        conformance.survives_json_and_its_own_values(arch)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_heads_may_be_given_by_their_width(name: str) -> None:
+    for arch in members(name, MEMBERS):
+        data = arch.to_dict()
         if "head_dim" in data:
             heads = data.pop("num_heads")
             assert list_of(family(name).from_dict(data).num_heads)[1:] == list_of(heads)[1:]  # type: ignore[attr-defined]
@@ -121,8 +129,7 @@ def list_of(heads: Any) -> list[int]:
 @pytest.mark.parametrize("name", SOME)
 def test_segments_are_remembered_and_read_only_what_exists(name: str) -> None:
     for arch in members(name, 5):
-        assert arch.segments() is arch.segments()
-        assert sum(part.total[0] for part in parts_of(arch)) == cost_of(arch).flops
+        conformance.remembers_its_segments(arch)
 
 
 @pytest.mark.parametrize("name", SOME)
