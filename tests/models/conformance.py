@@ -3,6 +3,7 @@
 import copy
 import json
 
+import timm
 import torch
 from torch import nn
 
@@ -41,6 +42,7 @@ def is_a_network_as_timms_are(arch: Architecture) -> None:
             low = copy.deepcopy(network).to(dtype)(x.to(dtype)).float()
             assert (low - expected).abs().max() < 0.05 + 0.05 * expected.abs().max()
         assert len(network.forward_intermediates(x, intermediates_only=True)) > 1
+        assert len(timm.create_model(arch.timm_name, features_only=True, **arch.timm_args())(x)) > 1
     exports(network, x, expected)
     gives_the_same_gradients_checkpointed(network, x)
     network.reset_classifier(7)
