@@ -89,7 +89,7 @@ class Manifest:
         """Raises ScalerError, naming the first difference, where ``other`` is not what ``folder`` was begun with."""
         for name, ours, theirs in _differences(asdict(self), asdict(other)):
             raise ScalerError(
-                f"{folder} was begun with {name} = {ours}, not {theirs}: choose another --out, or the same arguments"
+                f"{folder} was begun with {name} = {ours}, not {theirs}: choose another --out or the same arguments"
             )
 
     def require_fit(self, data: ImageData, recipe: Recipe, folder: Path) -> None:
