@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
-from xxhash import xxh3_128_hexdigest
+from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from experiments.logits.encoding import Columns, Layout
 from scaler.files import write_bytes
@@ -40,11 +40,12 @@ class ShardFormat:
         if len(raw) != self.size:
             return f"has {len(raw)} bytes, not {self.size}"
         try:
-            label = json.loads(_header(raw)[0]["__metadata__"][_KEY])
+            header, start = _header(raw)
+            label = json.loads(header["__metadata__"][_KEY])
             checksum = label["checksum"].encode()
         except (ValueError, LookupError, TypeError, AttributeError):
             return "has a damaged header"
-        if xxh3_128_hexdigest(raw.replace(checksum, _BLANK.encode(), 1)).encode() != checksum:
+        if _checksum(raw, start, checksum) != checksum:
             return "does not match its checksum"
         return None if label == self._label(place, label["checksum"]) else "belongs elsewhere"
 
@@ -60,6 +61,13 @@ class ShardFormat:
 
     def _label(self, place: Path, checksum: str) -> dict[str, str]:
         return {"checksum": checksum, "place": place.as_posix(), "store": self.store}
+
+
+def _checksum(raw: bytes, start: int, written: bytes) -> bytes:
+    """The checksum of a file as it was before its own was ``written`` into the header, which ends at ``start``."""
+    hasher = xxh3_128(raw[:start].replace(written, _BLANK.encode(), 1))
+    hasher.update(memoryview(raw)[start:])
+    return hasher.hexdigest().encode()
 
 
 def _header(raw: bytes) -> tuple[dict[str, Any], int]:
