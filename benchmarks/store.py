@@ -14,6 +14,7 @@ from benchmarks.measure import Figures, median_s, one_thread, seconds
 from benchmarks.original_format import Original
 from experiments.augmentation import Augmentation
 from experiments.logits.answers import Answers
+from experiments.logits.encoding import ENCODINGS
 from experiments.logits.manifest import Manifest
 from experiments.logits.shards import shard_path
 from experiments.logits.store import Store
@@ -34,6 +35,8 @@ def run(quick: bool) -> Figures:
         figures |= compare(topk, classes, shards=(16 if quick else 64) * 10 // topk + 1, repeats=3 if quick else 5)
     for name in ("write_per_s", "sequential_per_s", "random_per_s"):
         figures[name] = figures[f"{name}_k10"]
+    for topk in (10, 25, 100):
+        figures |= errors(topk, 1000)
     return figures | opening(epochs=10 if quick else EPOCHS_22K)
 
 
@@ -56,6 +59,41 @@ def compare(topk: int, classes: int, *, shards: int, repeats: int) -> Figures:
             }
         figures |= _original(Path(place), answers, ROWS * min(shards, 8), repeats, f"k{topk}_original")
     return figures
+
+
+def errors(topk: int, classes: int) -> Figures:
+    """What keeping ``topk`` of a synthetic teacher's classes loses, and what each encoding loses of those.
+
+    ``kl_*`` are divergences from the whole answer, or for an encoding from the kept one. ``gradient`` is the length of the
+    difference to the gradient that the whole answer gives an untrained student's logits, over that gradient's length.
+    """
+    teacher, student = _teacher(4096, classes), 0.1 * torch.randn(4096, classes, generator=_generator(1))
+    answers = Answers.of(teacher, topk, 1.0)
+    whole, kept = teacher.softmax(1), answers.dense(classes)
+    gradient = student.softmax(1) - whole
+    figures: Figures = {
+        f"kl_kept_k{topk}": _kl(whole, kept),
+        f"gradient_k{topk}": float((whole - kept).norm() / gradient.norm()),
+    }
+    for name, encoding in ENCODINGS.items():
+        made = encoding(topk, classes)
+        figures[f"kl_{name}_k{topk}"] = _kl(kept, made.decode(made.encode(answers)).dense(classes))
+    return figures
+
+
+def _kl(target: torch.Tensor, other: torch.Tensor) -> float:
+    return float((target * (target.double().log() - other.double().log())).sum(1).mean())
+
+
+def _teacher(rows: int, classes: int) -> torch.Tensor:
+    """Logits that are normal with deviation 2, but for one raised by 6 to 14: from undecided to all but certain."""
+    logits = 2 * torch.randn(rows, classes, generator=_generator(0))
+    logits[:, 0] += torch.linspace(6, 14, rows)
+    return logits
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def opening(epochs: int) -> Figures:
@@ -102,9 +140,9 @@ def _write(store: Store, shard: int, answers: Answers) -> None:
 
 
 def _answers(topk: int, classes: int) -> Answers:
-    """A file of answers of a teacher whose logits are normal with deviation 3; some rows many times over."""
-    logits = 3 * torch.randn(ROWS // 16, classes, generator=torch.Generator().manual_seed(0))
-    return Answers(*(column.repeat(16, *[1] * (column.ndim - 1)) for column in Answers.of(logits, topk, 1.0)))
+    """A file of answers, each 16 times over."""
+    answers = Answers.of(_teacher(ROWS // 16, classes), topk, 1.0)
+    return Answers(*(column.repeat(16, *[1] * (column.ndim - 1)) for column in answers))
 
 
 def _store(folder: Path, topk: int, classes: int, encoding: str, length: int, epochs: int = 1) -> Store:
