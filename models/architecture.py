@@ -14,15 +14,18 @@ class VisionTransformer:
     """Base of the families' architectures. Field names are those of the family's constructor in timm.
 
     ``resolution`` is the side of the input, in pixels. Heads are given by their width: among `values` they appear as
-    ``head_dim``, and `num_heads` follows from it.
+    ``head_dim``, and `num_heads` follows from it. ``share`` is how many consecutive blocks share their weights: 1 for none.
     """
 
     NAME: ClassVar[str]
-    timm_name: ClassVar[str]  # the entry point that builds any member, given `timm_args`
+    TIMM_NAME: ClassVar[str]  # timm's entry point for any member whose blocks are their own
+    SHARED_NAME: ClassVar[str]  # ours, for any whose blocks share weights or are multiplexed (see `models.multiplex`)
+    MULTIPLEXED: ClassVar[bool] = False  # whether every pass has transformations of its own
     SCALARS: ClassVar[tuple[str, ...]]  # fields with one value for the whole network, among the values by name
     STAGED: ClassVar[tuple[str, ...]]  # fields with one value for each stage, likewise
 
     num_heads: Any
+    share: Any = 1
     resolution: int = 224
     num_classes: int = 1000
     in_chans: int = 3
@@ -44,9 +47,24 @@ class VisionTransformer:
     def family(self) -> str:
         return self.NAME
 
-    @abstractmethod
+    @property
+    def is_plain(self) -> bool:
+        """Whether timm itself has a class for it: no block is shared, and none has transformations."""
+        shares = self.share if isinstance(self.share, tuple) else (self.share,)
+        return not self.MULTIPLEXED and set(shares) == {1}
+
+    @property
+    def timm_name(self) -> str:
+        """The entry point that builds it, given `timm_args`."""
+        return self.TIMM_NAME if self.is_plain else self.SHARED_NAME
+
     def timm_args(self) -> dict[str, Any]:
-        """Arguments of timm's constructor."""
+        """Arguments of the entry point."""
+        return self.plain_args() | ({} if self.is_plain else {"share": self.share, "transforms": self.MULTIPLEXED})
+
+    @abstractmethod
+    def plain_args(self) -> dict[str, Any]:
+        """Arguments of timm's constructor, whatever is shared."""
 
     @abstractmethod
     def segments(self) -> Sequence[Segment]: ...
@@ -76,8 +94,8 @@ class VisionTransformer:
         return replace(self, num_heads=self.heads_of(mine | changes), **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON holds them; ``head_dim`` is added where one value serves all stages."""
-        data = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        """Fields as JSON holds them; ``head_dim`` is added where one value serves all stages, ``share`` left out where plain."""
+        data = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name != "share" or not self.is_plain}
         widths = set(self.head_dims().values())
         return data | ({"head_dim": widths.pop()} if len(widths) == 1 else {})
 
@@ -98,6 +116,12 @@ class VisionTransformer:
         """How many heads of ``head_dim`` channels make up ``dim``."""
         cls.require(dim % head_dim == 0, "head_dim", head_dim, f"width {dim} is not a multiple of it")
         return int(dim // head_dim)
+
+    def check_shares(self, depths: Sequence[int]) -> None:
+        """Refuse to share blocks in groups that do not make up a whole stage."""
+        shares = self.share if isinstance(self.share, tuple) else (self.share,)
+        for depth, passes in zip(depths, shares, strict=True):
+            self.require(depth % passes == 0, "share", self.share, f"{passes} does not divide a depth of {depth}")
 
     @classmethod
     def require(cls, holds: bool, name: str, value: object, rule: str) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.deit.arch import DeiTArch
-from models.swin.arch import SwinArch
+from models.deit.arch import DeiTArch, MiniDeiTArch
+from models.swin.arch import MiniSwinArch, SwinArch
 from models.timm_model import TimmArch
-from models.tiny_vit.arch import TinyViTArch
+from models.tiny_vit.arch import MiniTinyViTArch, TinyViTArch
 from scaler.errors import UnknownNameError
 from scaler.family import Architecture
 
@@ -33,6 +33,13 @@ FAMILIES: dict[str, Family] = {
     "swin": Family(
         summary="Swin: window attention, windows shifted in every other block (Liu et al. 2021)", from_dict=SwinArch.from_dict
     ),
+    "mini_tiny_vit": Family(
+        summary="Mini-TinyViT: TinyViT with its attention stages multiplexed (ours)", from_dict=MiniTinyViTArch.from_dict
+    ),
+    "mini_deit": Family(
+        summary="Mini-DeiT: DeiT multiplexed, with relative positions (Zhang et al. 2022)", from_dict=MiniDeiTArch.from_dict
+    ),
+    "mini_swin": Family(summary="Mini-Swin: Swin multiplexed (Zhang et al. 2022)", from_dict=MiniSwinArch.from_dict),
     "timm": Family(summary="any other timm model, by its constructor's arguments", from_dict=TimmArch.from_dict),
 }
 
@@ -46,6 +53,8 @@ def family(name: str) -> Family:
 def build(arch: Architecture, **overrides: Any) -> "nn.Module":
     """The network of ``arch`` with random weights; ``overrides`` go to timm's constructor (``drop_path_rate``, for example)."""
     import timm  # loads torch
+
+    import models.registry  # noqa: F401  the multiplexed networks
 
     network: nn.Module = timm.create_model(arch.timm_name, pretrained=False, **arch.timm_args(), **overrides)
     return network

@@ -17,7 +17,7 @@ class Published:
     """One published model.
 
     Attributes:
-        timm_name: what ``timm.create_model`` calls its architecture; empty where timm has none.
+        timm_name: what ``timm.create_model`` calls its architecture, with the multiplexed ones of `models.registry`.
         resolution: side of the input, in pixels.
         flops_g: giga FLOPs at that resolution (one multiply-add is one), to a thousand FLOPs.
         top1: in percent, on ImageNet-1k's validation images, and ``top5``.

@@ -4,11 +4,13 @@ Widths, heads, depths and windows of the published TinyViTs: Wu et al. 2022, off
 ``tiny_vit_*_{224,384,512}`` in their ``models/tiny_vit.py``; windows are res/32, res/16, res/32 in stages 2 to 4.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
-from models.deit.arch import DeiTArch
-from models.swin.arch import SwinArch
-from models.tiny_vit.arch import TinyViTArch
+from models.architecture import VisionTransformer
+from models.deit.arch import DeiTArch, MiniDeiTArch
+from models.swin.arch import MiniSwinArch, SwinArch
+from models.tiny_vit.arch import MiniTinyViTArch, TinyViTArch
 from scaler.errors import UnknownNameError
 
 _21M = TinyViTArch(embed_dims=(96, 192, 384, 576), depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 18), window_sizes=(7, 7, 14, 7))
@@ -16,7 +18,7 @@ _DEIT = DeiTArch(embed_dim=768, depth=12, num_heads=12)
 _SWIN = SwinArch(embed_dim=96, depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 24), window_size=(7,) * 4, mlp_ratio=(4.0,) * 4)
 _SWIN_B = replace(_SWIN, embed_dim=128, depths=(2, 2, 18, 2), num_heads=(4, 8, 16, 32))
 
-SEEDS: dict[str, TinyViTArch | DeiTArch | SwinArch] = {
+_PLAIN: dict[str, Any] = {
     "tiny_vit_5m_224": replace(_21M, embed_dims=(64, 128, 160, 320), num_heads=(2, 4, 5, 10)),
     "tiny_vit_11m_224": replace(_21M, embed_dims=(64, 128, 256, 448), num_heads=(2, 4, 8, 14)),
     "tiny_vit_21m_224": _21M,
@@ -45,7 +47,39 @@ SEEDS: dict[str, TinyViTArch | DeiTArch | SwinArch] = {
 }  # fmt: skip
 
 
-def seed(name: str) -> TinyViTArch | DeiTArch | SwinArch:
+Mini = TypeVar("Mini", bound=VisionTransformer)
+
+
+def _mini(kind: type[Mini], name: str, share: Any) -> Mini:
+    """The plain seed ``name``, multiplexed: ``share`` passes per block."""
+    plain = _PLAIN[name]
+    return kind(**{field.name: getattr(plain, field.name) for field in fields(plain)} | {"share": share})
+
+
+_MINIS: dict[str, VisionTransformer] = {
+    # Source: Zhang et al. 2022 and the authors' configurations: 12 passes over 6 blocks; a stage of Mini-Swin-T is one block; in
+    # the third stage of S and B 18 passes run over 9.
+    **{
+        f"mini_deit_{size}": _mini(MiniDeiTArch, f"deit_{size}", 2)
+        for size in ("tiny_patch16_224", "small_patch16_224", "base_patch16_224", "base_patch16_384")
+    },
+    "mini_swin_tiny_224": _mini(MiniSwinArch, "swin_tiny_patch4_window7_224", (2, 2, 6, 2)),
+    "mini_swin_small_224": _mini(MiniSwinArch, "swin_small_patch4_window7_224", (2, 2, 2, 2)),
+    "mini_swin_base_224": _mini(MiniSwinArch, "swin_base_patch4_window7_224", (2, 2, 2, 2)),
+    "mini_swin_base_384": _mini(MiniSwinArch, "swin_base_patch4_window12_384", (2, 2, 2, 2)),
+    # Ours: no one has published these.
+    **{
+        f"mini_tiny_vit_{size}_224": _mini(MiniTinyViTArch, f"tiny_vit_{size}_224", (1, 2, 2, 2)) for size in ("5m", "11m", "21m")
+    },
+    "mini_tiny_vit_1m_32": _mini(MiniTinyViTArch, "tiny_vit_1m_32", (1, 2, 3, 1)),
+    "mini_deit_1m_patch4_32": _mini(MiniDeiTArch, "deit_1m_patch4_32", 2),
+    "mini_swin_1m_patch2_32": _mini(MiniSwinArch, "swin_1m_patch2_32", (2, 2, 2)),
+}
+
+SEEDS: dict[str, VisionTransformer] = _PLAIN | _MINIS
+
+
+def seed(name: str) -> VisionTransformer:
     """The architecture called ``name``.
 
     Raises:

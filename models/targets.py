@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+import models.registry  # noqa: F401  timm builds the multiplexed networks too
 from models.families import family
 from models.seeds import SEEDS
 from scaler import variant

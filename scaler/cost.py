@@ -50,15 +50,21 @@ def layer_norm(name: str, tokens: Number, dim: Number, times: Number = 1) -> Par
     return Part(name, 5 * tokens * dim, 2 * dim, times)
 
 
-def linear(name: str, tokens: Number, dim_in: Number, dim_out: Number, times: Number = 1) -> Part:
-    """Linear layer with bias on ``tokens`` tokens."""
+def linear(name: str, tokens: Number, dim_in: Number, dim_out: Number, times: Number = 1, copies: Number | None = None) -> Part:
+    """Linear layer with bias on ``tokens`` tokens; ``copies`` of it where several runs share one."""
     weights = dim_in * dim_out
-    return Part(name, tokens * weights, weights + dim_out, times)
+    return Part(name, tokens * weights, weights + dim_out, times, copies)
 
 
 def attention(name: str, tokens: Number, window: Number, dim: Number, times: Number = 1) -> Part:
     """Both products of self-attention: ``tokens`` queries in all, each over the ``window`` keys of its own window."""
     return Part(name, 2 * tokens * window * dim, 0, times)
+
+
+def head_transforms(name: str, logits: Number, heads: Number, times: Number = 1, *, bias: bool) -> tuple[Part, Part]:
+    """A linear map across heads before the softmax and one after it, on ``logits`` pairs of query and key."""
+    flops, params = logits * heads * heads, heads * heads + (heads if bias else 0)
+    return Part(f"{name}.pre", flops, params, times), Part(f"{name}.post", flops, params, times)
 
 
 def table(name: str, params: Number, times: Number = 1) -> Part:

@@ -18,6 +18,9 @@ SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {
     "tiny_vit": tiny_vit.space,
     "deit": deit.space,
     "swin": swin.space,
+    "mini_tiny_vit": tiny_vit.space,
+    "mini_deit": deit.space,
+    "mini_swin": swin.space,
     "timm": timm_model.space,
 }
 

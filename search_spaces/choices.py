@@ -1,6 +1,10 @@
 """Choices that the families' spaces have in common; none is larger than the seed."""
 
+from typing import Any
+
+from models.architecture import VisionTransformer
 from scaler.errors import ScalerError
+from scaler.space import is_nested
 
 # Resolutions below the seed's, as shares of it: 224 gives 160, 192 and 224; 32 gives 24, 28 and 32.
 _RESOLUTION_SHARES = (5 / 7, 6 / 7, 1)
@@ -21,6 +25,28 @@ def resolutions(resolution: int) -> list[int]:
     """In steps of 32 pixels, or of 4 for small images."""
     step = 32 if resolution >= 128 else 4
     return sorted({step * round(resolution * share / step) for share in _RESOLUTION_SHARES})
+
+
+def shares(seed: VisionTransformer, passes: int) -> list[int]:
+    """Passes per block, where the seed has ``passes``. A plain seed's blocks are their own unless an axis says otherwise."""
+    return sorted({1, 2, 3, passes}) if seed.MULTIPLEXED else sorted({1, passes})
+
+
+def by_stage(choices: list[Any], stages: int) -> list[Any]:
+    """A list of choices for each stage; one that serves all stages is repeated."""
+    return choices if is_nested(choices) else [choices] * stages
+
+
+def check_shares(offered: list[list[int]], depths: list[list[int]]) -> None:
+    """Refuse passes per block that make up no depth that is offered; both are lists of choices for each stage.
+
+    Raises:
+        ScalerError: naming the first such number.
+    """
+    for passes, choices in zip(offered, depths, strict=True):
+        for share in passes:
+            if all(depth % share for depth in choices):
+                raise ScalerError(f"axis 'share': share {share} divides none of the depths {choices}; name them to change them")
 
 
 def check_widths(axis: str, offered: list[int], head_dims: list[int]) -> None:

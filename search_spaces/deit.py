@@ -4,7 +4,7 @@ from typing import Any
 
 from models.deit.arch import DeiTArch
 from scaler.space import SearchSpace, narrowed, variables_of
-from search_spaces.choices import check_widths, ratios, resolutions, widths
+from search_spaces.choices import check_shares, check_widths, ratios, resolutions, shares, widths
 
 
 def axes(seed: DeiTArch) -> dict[str, Any]:
@@ -13,6 +13,7 @@ def axes(seed: DeiTArch) -> dict[str, Any]:
     return {
         "embed_dim": widths(seed.embed_dim, head_dim),
         "depth": list(range(1, seed.depth + 1)),
+        "share": shares(seed, seed.share),
         "mlp_ratio": ratios(seed.mlp_ratio),
         "resolution": [side for side in resolutions(seed.resolution) if side % seed.patch_size == 0],
         "head_dim": [head_dim],
@@ -20,10 +21,12 @@ def axes(seed: DeiTArch) -> dict[str, Any]:
 
 
 def space(name: str, seed: DeiTArch, changes: dict[str, Any] | None = None) -> SearchSpace:
-    """DeiT: width, depth, MLP ratio, resolution.
+    """DeiT and Mini-DeiT: width, depth, sharing, MLP ratio, resolution.
 
     ``changes`` replaces the axes that it names.
     """
     chosen = narrowed(axes(seed), changes or {})
     check_widths("embed_dim", chosen["embed_dim"], chosen["head_dim"])
+    if "share" in (changes or {}):
+        check_shares([chosen["share"]], [chosen["depth"]])
     return SearchSpace(name, seed, variables_of(chosen))

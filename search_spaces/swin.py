@@ -4,7 +4,7 @@ from typing import Any
 
 from models.swin.arch import SwinArch
 from scaler.space import SearchSpace, narrowed, variables_of
-from search_spaces.choices import check_widths, ratios, resolutions, widths
+from search_spaces.choices import by_stage, check_shares, check_widths, ratios, resolutions, shares, widths
 
 
 def axes(seed: SwinArch) -> dict[str, Any]:
@@ -13,6 +13,7 @@ def axes(seed: SwinArch) -> dict[str, Any]:
     return {
         "embed_dim": widths(seed.embed_dim, head_dim),
         "depths": [list(range(1, depth + 1)) for depth in seed.depths],
+        "share": [shares(seed, passes) for passes in seed.share],
         "window_size": [sorted({window, *seed.window_size}) for window in seed.window_size],
         "mlp_ratio": [ratios(ratio) for ratio in seed.mlp_ratio],
         "resolution": resolutions(seed.resolution),
@@ -21,10 +22,12 @@ def axes(seed: SwinArch) -> dict[str, Any]:
 
 
 def space(name: str, seed: SwinArch, changes: dict[str, Any] | None = None) -> SearchSpace:
-    """Swin: width, depths, windows, MLP ratio of each stage, resolution.
+    """Swin and Mini-Swin: width; depths, sharing, windows and MLP ratio of each stage; resolution.
 
-    ``changes`` replaces the axes that it names; ``window_size`` and ``mlp_ratio`` may be one list for all stages.
+    ``changes`` replaces the axes that it names; ``share``, ``window_size`` and ``mlp_ratio`` may be one list for all stages.
     """
-    chosen = narrowed(axes(seed), changes or {}, len(seed.depths), either=("window_size", "mlp_ratio"))
+    chosen = narrowed(axes(seed), changes or {}, len(seed.depths), either=("share", "window_size", "mlp_ratio"))
     check_widths("embed_dim", chosen["embed_dim"], chosen["head_dim"])
+    if "share" in (changes or {}):
+        check_shares(by_stage(chosen["share"], len(seed.depths)), chosen["depths"])
     return SearchSpace(name, seed, variables_of(chosen))

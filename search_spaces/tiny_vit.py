@@ -8,7 +8,7 @@ from typing import Any
 
 from models.tiny_vit.arch import TinyViTArch
 from scaler.space import SearchSpace, narrowed, variables_of
-from search_spaces.choices import check_widths, ratios, resolutions, widths
+from search_spaces.choices import by_stage, check_shares, check_widths, ratios, resolutions, shares, widths
 
 
 def axes(seed: TinyViTArch) -> dict[str, Any]:
@@ -17,6 +17,7 @@ def axes(seed: TinyViTArch) -> dict[str, Any]:
     return {
         "embed_dims": [widths(dim, head_dim) for dim in seed.embed_dims],
         "depths": [list(range(1, depth + 1)) for depth in seed.depths],
+        "share": [[1], *(shares(seed, passes) for passes in seed.share[1:])],
         "window_sizes": [[seed.window_sizes[0]], *(_windows(window, seed) for window in seed.window_sizes[1:])],
         "mlp_ratio": ratios(seed.mlp_ratio),
         "mbconv_expand_ratio": ratios(seed.mbconv_expand_ratio),
@@ -26,15 +27,17 @@ def axes(seed: TinyViTArch) -> dict[str, Any]:
 
 
 def space(name: str, seed: TinyViTArch, changes: dict[str, Any] | None = None) -> SearchSpace:
-    """TinyViT: widths, depths, windows, MLP and MBConv ratios, resolution.
+    """TinyViT and Mini-TinyViT: widths, depths, sharing, windows, MLP and MBConv ratios, resolution.
 
-    ``changes`` replaces the axes that it names.
+    ``changes`` replaces the axes that it names; ``share`` may be one list for all stages.
 
     Raises:
         ScalerError: an axis that TinyViT does not have, or choices of the wrong form.
     """
-    chosen = narrowed(axes(seed), changes or {}, len(seed.embed_dims))
+    chosen = narrowed(axes(seed), changes or {}, len(seed.embed_dims), either=("share",))
     check_widths("embed_dims", [width for stage in chosen["embed_dims"][1:] for width in stage], chosen["head_dim"])
+    if "share" in (changes or {}):
+        check_shares(by_stage(chosen["share"], len(seed.depths))[1:], chosen["depths"][1:])
     return SearchSpace(name, seed, variables_of(chosen))
 
 

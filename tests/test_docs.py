@@ -42,6 +42,15 @@ def test_the_readme_says_what_the_commands_say(tmp_path: Path) -> None:
         assert number in readme
 
 
+def test_python_on_the_page_on_multiplexing_prints_its_table(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "multiplexing.md").read_text()
+    table, usage = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    printed = subprocess.run([sys.executable, "-c", table], capture_output=True, text=True, cwd=tmp_path, env=ENV, check=True)
+    assert len(printed.stdout.splitlines()) == 3
+    assert printed.stdout in page
+    subprocess.run([sys.executable, "-c", usage], cwd=tmp_path, env=ENV, check=True)
+
+
 def test_links_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):

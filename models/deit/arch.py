@@ -1,7 +1,7 @@
 """DeiT as data: a plain vision transformer with a class token.
 
 Source: Touvron et al., "Training data-efficient image transformers & distillation through attention", ICML 2021, as built by
-timm's ``VisionTransformer`` (timm 1.0.31, ``timm/models/vision_transformer.py``).
+timm's ``VisionTransformer`` (timm 1.0.31, ``timm/models/vision_transformer.py``). `MiniDeiTArch` is Mini-DeiT.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from models.architecture import VisionTransformer, head_dim_at
-from scaler.cost import Number, Part, attention, conv, layer_norm, linear, table, truncate
+from scaler.cost import Number, Part, attention, conv, head_transforms, layer_norm, linear, table, truncate
 from scaler.family import Segment
 
 
@@ -23,8 +23,9 @@ class DeiTArch(VisionTransformer):
     """
 
     NAME = "deit"
-    timm_name = "deit_base_patch16_224"
-    SCALARS = ("embed_dim", "depth", "mlp_ratio", "resolution")
+    TIMM_NAME = "deit_base_patch16_224"
+    SHARED_NAME = "mini_deit_base_patch16_224"
+    SCALARS = ("embed_dim", "depth", "share", "mlp_ratio", "resolution")
     STAGED = ()
 
     embed_dim: int
@@ -32,6 +33,7 @@ class DeiTArch(VisionTransformer):
     num_heads: int
     mlp_ratio: float = 4.0
     patch_size: int = 16
+    share: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,6 +42,7 @@ class DeiTArch(VisionTransformer):
         self.require(
             0 < self.patch_size <= self.resolution, "patch_size", self.patch_size, f"an image has {self.resolution} pixels"
         )
+        self.check_shares((self.depth,))
 
     def head_dims(self) -> dict[str, int]:
         return {"head_dim": self.embed_dim // self.num_heads}
@@ -48,46 +51,63 @@ class DeiTArch(VisionTransformer):
     def heads_of(cls, values: Mapping[str, Any]) -> int:
         return cls.heads_in(values["embed_dim"], head_dim_at(values, 0))
 
-    def timm_args(self) -> dict[str, Any]:
+    def plain_args(self) -> dict[str, Any]:
         names = ("embed_dim", "depth", "num_heads", "mlp_ratio", "patch_size", "num_classes", "in_chans")
         return {name: getattr(self, name) for name in names} | {"img_size": self.resolution}
 
     def segments(self) -> tuple[Segment, ...]:
-        return _segments(self.patch_size, self.in_chans, self.num_classes)
+        return _segments(self.patch_size, self.in_chans, self.num_classes, self.MULTIPLEXED)
+
+
+class MiniDeiTArch(DeiTArch):
+    """One Mini-DeiT: multiplexed, without a class token; ``models/deit/multiplexed.py`` says how."""
+
+    NAME = "mini_deit"
+    MULTIPLEXED = True
+
+
+# Source: iRPE's product method with 3 buckets to either side of 0 (``models/deit/multiplexed.py``).
+_BUCKETS = 49
 
 
 @lru_cache
-def _segments(patch_size: int, in_chans: int, num_classes: int) -> tuple[Segment, ...]:
-    def patches(resolution: Number) -> Number:
-        return (resolution // patch_size) ** 2
+def _segments(patch_size: int, in_chans: int, num_classes: int, multiplexed: bool) -> tuple[Segment, ...]:
+    def tokens_of(resolution: Number) -> Number:
+        return (resolution // patch_size) ** 2 + (0 if multiplexed else 1)
 
     def stem(dim: Number, resolution: Number) -> list[Part]:
-        tokens = patches(resolution)
         return [
             conv("patch_embed.proj", in_chans, dim, patch_size, resolution // patch_size),
             table("patch_embed.proj.bias", dim),
-            table("cls_token", dim),
-            table("pos_embed", (tokens + 1) * dim),
+            *(() if multiplexed else (table("cls_token", dim),)),
+            table("pos_embed", tokens_of(resolution) * dim),
         ]
 
-    def blocks(dim: Number, depth: Number, mlp_ratio: Number, resolution: Number) -> list[Part]:
-        tokens, hidden = patches(resolution) + 1, truncate(dim * mlp_ratio)
+    def transforms(tokens: Number, dim: Number, depth: Number, head_dim: Number) -> list[Part]:
+        relative = Part("attn.rpe_k", tokens * dim * _BUCKETS, head_dim * _BUCKETS, depth)
+        return [relative, *head_transforms("attn", tokens * tokens, dim // head_dim, depth, bias=False)]
+
+    def blocks(dim: Number, depth: Number, share: Number, head_dim: Number, mlp_ratio: Number, resolution: Number) -> list[Part]:
+        tokens, hidden, copies = tokens_of(resolution), truncate(dim * mlp_ratio), depth // share
         return [
             layer_norm("norm1", tokens, dim, depth),
-            linear("attn.qkv", tokens, dim, 3 * dim, depth),
+            linear("attn.qkv", tokens, dim, 3 * dim, depth, copies),
             attention("attn", tokens, tokens, dim, depth),
-            linear("attn.proj", tokens, dim, dim, depth),
+            *(transforms(tokens, dim, depth, head_dim) if multiplexed else ()),
+            linear("attn.proj", tokens, dim, dim, depth, copies),
             layer_norm("norm2", tokens, dim, depth),
-            linear("mlp.fc1", tokens, dim, hidden, depth),
-            linear("mlp.fc2", tokens, hidden, dim, depth),
+            linear("mlp.fc1", tokens, dim, hidden, depth, copies),
+            linear("mlp.fc2", tokens, hidden, dim, depth, copies),
         ]
 
+    def rule(dim: Number, depth: Number, share: Number, head_dim: Number, *_: Number) -> Number:
+        return (dim % head_dim == 0) & (depth % share == 0)
+
     def head(dim: Number, resolution: Number) -> list[Part]:
-        return [layer_norm("norm", patches(resolution) + 1, dim), linear("head", 1, dim, num_classes)]
+        return [layer_norm("norm", tokens_of(resolution), dim), linear("head", 1, dim, num_classes)]
 
     return (
         Segment("", ("embed_dim", "resolution"), stem),
-        Segment("", ("embed_dim", "head_dim"), lambda *_: [], lambda dim, head_dim: dim % head_dim == 0),
-        Segment("blocks", ("embed_dim", "depth", "mlp_ratio", "resolution"), blocks),
+        Segment("blocks", ("embed_dim", "depth", "share", "head_dim", "mlp_ratio", "resolution"), blocks, rule),
         Segment("", ("embed_dim", "resolution"), head),
     )

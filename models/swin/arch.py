@@ -2,7 +2,7 @@
 
 Source: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", ICCV 2021, as built by timm's
 ``SwinTransformer`` (timm 1.0.31, ``timm/models/swin_transformer.py``): widths double from stage to stage, a window is never
-larger than its map, and maps that windows do not divide are padded.
+larger than its map, and maps that windows do not divide are padded. `MiniSwinArch` is Mini-Swin.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from models.architecture import VisionTransformer, head_dim_at
-from scaler.cost import Number, Part, attention, ceil_to, conv, layer_norm, linear, smaller, table, truncate
+from scaler.cost import Number, Part, attention, ceil_to, conv, head_transforms, layer_norm, linear, smaller, table, truncate
 from scaler.family import Segment
 
 
@@ -24,9 +24,10 @@ class SwinArch(VisionTransformer):
     """
 
     NAME = "swin"
-    timm_name = "swin_base_patch4_window7_224"
+    TIMM_NAME = "swin_base_patch4_window7_224"
+    SHARED_NAME = "mini_swin_base_224"
     SCALARS = ("embed_dim", "resolution")
-    STAGED = ("depths", "window_size", "mlp_ratio")
+    STAGED = ("depths", "share", "window_size", "mlp_ratio")
 
     embed_dim: int
     depths: tuple[int, ...]
@@ -34,9 +35,12 @@ class SwinArch(VisionTransformer):
     window_size: tuple[int, ...]
     mlp_ratio: tuple[float, ...]
     patch_size: int = 4
+    share: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "share", self.share or (1,) * len(self.depths))
         super().__post_init__()
+        self.check_shares(self.depths)
         for i, heads in enumerate(self.num_heads):
             fits = self.width(i) % heads == 0
             self.require(
@@ -58,16 +62,27 @@ class SwinArch(VisionTransformer):
         stages = range(len(values["depths"]))
         return tuple(cls.heads_in(values["embed_dim"] * 2**i, head_dim_at(values, i)) for i in stages)
 
-    def timm_args(self) -> dict[str, Any]:
-        names = ("embed_dim", "num_heads", *self.STAGED, "patch_size", "num_classes", "in_chans")
+    def plain_args(self) -> dict[str, Any]:
+        names = ("embed_dim", "depths", "num_heads", "window_size", "mlp_ratio", "patch_size", "num_classes", "in_chans")
         return {name: getattr(self, name) for name in names} | {"img_size": self.resolution}
 
     def segments(self) -> tuple[Segment, ...]:
-        return _segments(len(self.depths), self.patch_size, self.in_chans, self.num_classes)
+        return _segments(len(self.depths), self.patch_size, self.in_chans, self.num_classes, self.MULTIPLEXED)
+
+
+class MiniSwinArch(SwinArch):
+    """One Mini-Swin: ``models/swin/multiplexed.py`` says how its passes differ."""
+
+    NAME = "mini_swin"
+    MULTIPLEXED = True
+
+
+# Side of the local branch's kernel. Source: the authors' swin_transformer_minivit.py.
+_KERNEL = 7
 
 
 @lru_cache
-def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int) -> tuple[Segment, ...]:
+def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, multiplexed: bool) -> tuple[Segment, ...]:
     """A Swin's parts as segments: the patches, for each stage a merging step (not the first) and blocks, then the head."""
 
     def side(stage: int, resolution: Number) -> Number:
@@ -90,26 +105,46 @@ def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int) -> 
             weights = 2 * width * width
             return [layer_norm("norm", tokens, 2 * width), Part("reduction", tokens * weights, weights)]
 
+        def local(width: Number, resolution: Number, depth: Number) -> list[Part]:
+            return [
+                layer_norm("local_norm", side(i, resolution) ** 2, width, depth),
+                conv("local_conv", 1, width, _KERNEL, side(i, resolution), depth),
+                table("local_conv.bias", width, depth),
+            ]
+
         def blocks(
-            dim: Number, depth: Number, window: Number, head_dim: Number, mlp_ratio: Number, resolution: Number
+            dim: Number, depth: Number, share: Number, window: Number, head_dim: Number, mlp_ratio: Number, resolution: Number
         ) -> list[Part]:
-            width, tokens = dim * 2**i, side(i, resolution) ** 2
+            width, tokens, copies = dim * 2**i, side(i, resolution) ** 2, depth // share
+            heads = width // head_dim
             window = smaller(window, side(i, resolution))
             padded, hidden = ceil_to(side(i, resolution), window) ** 2, truncate(width * mlp_ratio)
             return [
                 layer_norm("norm1", tokens, width, depth),
-                linear("attn.qkv", padded, width, 3 * width, depth),
+                linear("attn.qkv", padded, width, 3 * width, depth, copies),
                 attention("attn", padded, window * window, width, depth),
-                table("attn.relative_position_bias_table", (2 * window - 1) ** 2 * (width // head_dim), depth),
-                linear("attn.proj", padded, width, width, depth),
+                *(head_transforms("attn", padded * window * window, heads, depth, bias=True) if multiplexed else ()),
+                table("attn.relative_position_bias_table", (2 * window - 1) ** 2 * heads, copies),
+                linear("attn.proj", padded, width, width, depth, copies),
+                *(local(width, resolution, depth) if multiplexed else ()),
                 layer_norm("norm2", tokens, width, depth),
-                linear("mlp.fc1", tokens, width, hidden, depth),
-                linear("mlp.fc2", tokens, hidden, width, depth),
+                linear("mlp.fc1", tokens, width, hidden, depth, copies),
+                linear("mlp.fc2", tokens, hidden, width, depth, copies),
             ]
 
-        reads = ("embed_dim", f"depths[{i}]", f"window_size[{i}]", f"head_dim[{i}]", f"mlp_ratio[{i}]", "resolution")
+        def rule(dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, *_: Number) -> Number:
+            return (dim * 2**i % head_dim == 0) & (depth % share == 0)
+
+        reads = (
+            "embed_dim",
+            f"depths[{i}]",
+            f"share[{i}]",
+            f"window_size[{i}]",
+            f"head_dim[{i}]",
+            f"mlp_ratio[{i}]",
+            "resolution",
+        )
         step = [Segment(f"layers.{i}.downsample", ("embed_dim", "resolution"), merging)] if i else []
-        rule = lambda dim, _d, _w, head_dim, *_: dim * 2**i % head_dim == 0  # noqa: E731
         return [*step, Segment(f"layers.{i}.blocks", reads, blocks, rule)]
 
     return (

@@ -2,7 +2,7 @@
 
 Source: Wu et al., "TinyViT: Fast Pretraining Distillation for Small Vision Transformers", ECCV 2022, as built by timm's
 ``TinyVit`` (timm 1.0.31, ``timm/models/tiny_vit.py``): a convolution stem, one stage of MBConv blocks, then stages of window
-attention, each entered through a strided merging step.
+attention, each entered through a strided merging step. `MiniTinyViTArch` is the same, multiplexed.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from scaler.cost import (
     batch_norm,
     ceil_to,
     conv,
+    head_transforms,
     layer_norm,
     linear,
     pool,
@@ -31,16 +32,18 @@ from scaler.family import Segment
 class TinyViTArch(VisionTransformer):
     """One TinyViT.
 
-    ``window_sizes[0]`` is not used by the network (the first stage is convolution), and kept for timm's signature.
+    ``window_sizes[0]`` is not used by the network (the first stage is convolution), and kept for timm's signature; for the same
+    reason ``share[0]`` is 1.
 
     Raises:
         ScalerError: a value that timm's class could not build or run.
     """
 
     NAME = "tiny_vit"
-    timm_name = "tiny_vit_21m_224"
+    TIMM_NAME = "tiny_vit_21m_224"
+    SHARED_NAME = "mini_tiny_vit_21m_224"
     SCALARS = ("mlp_ratio", "mbconv_expand_ratio", "resolution")
-    STAGED = ("embed_dims", "depths", "window_sizes")
+    STAGED = ("embed_dims", "depths", "window_sizes", "share")
 
     embed_dims: tuple[int, ...]
     depths: tuple[int, ...]
@@ -48,9 +51,12 @@ class TinyViTArch(VisionTransformer):
     window_sizes: tuple[int, ...]
     mlp_ratio: float = 4.0
     mbconv_expand_ratio: float = 4.0
+    share: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "share", (1, *(self.share or (1,) * len(self.depths))[1:]))
         super().__post_init__()
+        self.check_shares(self.depths)
         stages = len(self.embed_dims)
         self.require(
             len(self.num_heads) == stages, "num_heads", self.num_heads, "needs one entry for each stage, as embed_dims has"
@@ -72,17 +78,25 @@ class TinyViTArch(VisionTransformer):
         heads = (cls.heads_in(dim, head_dim_at(values, i)) for i, dim in enumerate(dims, start=1))
         return (first // wide if first % wide == 0 else 1, *heads)
 
-    def timm_args(self) -> dict[str, Any]:
+    def plain_args(self) -> dict[str, Any]:
         """``resolution`` is not among them, since the network takes any."""
+        staged = ("embed_dims", "depths", "num_heads", "window_sizes")
         scalars = ("mlp_ratio", "mbconv_expand_ratio", "num_classes", "in_chans")
-        return {name: getattr(self, name) for name in (*self.STAGED, "num_heads", *scalars)}
+        return {name: getattr(self, name) for name in (*staged, *scalars)}
 
     def segments(self) -> tuple[Segment, ...]:
-        return _segments(len(self.embed_dims), self.in_chans, self.num_classes)
+        return _segments(len(self.embed_dims), self.in_chans, self.num_classes, self.MULTIPLEXED)
+
+
+class MiniTinyViTArch(TinyViTArch):
+    """One TinyViT whose attention stages are multiplexed: ``models/tiny_vit/multiplexed.py`` says how."""
+
+    NAME = "mini_tiny_vit"
+    MULTIPLEXED = True
 
 
 @lru_cache
-def _segments(stages: int, in_chans: int, num_classes: int) -> tuple[Segment, ...]:
+def _segments(stages: int, in_chans: int, num_classes: int, multiplexed: bool) -> tuple[Segment, ...]:
     """A TinyViT's parts as segments: stem and first stage, then a merging step and blocks for each stage, then the head."""
 
     def stem(dim: Number, resolution: Number) -> list[Part]:
@@ -113,11 +127,11 @@ def _segments(stages: int, in_chans: int, num_classes: int) -> tuple[Segment, ..
         Segment("stages.0.blocks", ("embed_dims[0]", "depths[0]", "mbconv_expand_ratio", "resolution"), mbconv),
     ]
     for i in range(1, stages):
-        found += _stage(i)
+        found += _stage(i, multiplexed)
     return (*found, Segment("head", (f"embed_dims[{stages - 1}]", "resolution"), head))
 
 
-def _stage(i: int) -> list[Segment]:
+def _stage(i: int, multiplexed: bool) -> list[Segment]:
     def merging(dim_in: Number, dim: Number, resolution: Number) -> list[Part]:
         side_in, side = _side(i - 1, resolution), _side(i, resolution)
         return [
@@ -126,26 +140,32 @@ def _stage(i: int) -> list[Segment]:
             *_conv_norm("conv3", dim, dim, 1, side),
         ]
 
-    def blocks(dim: Number, depth: Number, window: Number, head_dim: Number, mlp_ratio: Number, resolution: Number) -> list[Part]:
-        side, hidden, keys = _side(i, resolution), truncate(dim * mlp_ratio), window * window
-        tokens, padded = side * side, ceil_to(side, window) ** 2
+    def blocks(
+        dim: Number, depth: Number, share: Number, window: Number, head_dim: Number, mlp_ratio: Number, resolution: Number
+    ) -> list[Part]:
+        side, hidden, keys, heads = _side(i, resolution), truncate(dim * mlp_ratio), window * window, dim // head_dim
+        tokens, padded, copies = side * side, ceil_to(side, window) ** 2, depth // share
         return [
             layer_norm("attn.norm", padded, dim, depth),
-            linear("attn.qkv", padded, dim, 3 * dim, depth),
+            linear("attn.qkv", padded, dim, 3 * dim, depth, copies),
             attention("attn", padded, keys, dim, depth),
-            table("attn.attention_biases", dim // head_dim * keys, depth),
-            linear("attn.proj", padded, dim, dim, depth),
+            *(head_transforms("attn", padded * keys, heads, depth, bias=True) if multiplexed else ()),
+            table("attn.attention_biases", heads * keys, copies),
+            linear("attn.proj", padded, dim, dim, depth, copies),
             *_conv_norm("local_conv", 1, dim, 3, side, depth),
             layer_norm("mlp.norm", tokens, dim, depth),
-            linear("mlp.fc1", tokens, dim, hidden, depth),
-            linear("mlp.fc2", tokens, hidden, dim, depth),
+            linear("mlp.fc1", tokens, dim, hidden, depth, copies),
+            linear("mlp.fc2", tokens, hidden, dim, depth, copies),
         ]
 
+    def rule(dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, *_: Number) -> Number:
+        return (dim % head_dim == 0) & (depth % share == 0)
+
     dim, before = f"embed_dims[{i}]", f"embed_dims[{i - 1}]"
-    reads = (dim, f"depths[{i}]", f"window_sizes[{i}]", f"head_dim[{i}]", f"mlp_ratio[{i}]", "resolution")
+    reads = (dim, f"depths[{i}]", f"share[{i}]", f"window_sizes[{i}]", f"head_dim[{i}]", f"mlp_ratio[{i}]", "resolution")
     return [
         Segment(f"stages.{i}.downsample", (before, dim, "resolution"), merging),
-        Segment(f"stages.{i}.blocks", reads, blocks, lambda dim, _d, _w, head_dim, *_: dim % head_dim == 0),
+        Segment(f"stages.{i}.blocks", reads, blocks, rule),
     ]
 
 

@@ -3,6 +3,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.seeds import SEEDS, seed
@@ -19,9 +20,12 @@ def test_every_space_holds_its_seed_and_nothing_wider_or_deeper(name: str) -> No
     values = arch.values()
     assert space.arch(space.point(arch)) == arch
     for variable, choices in space.variables.items():
-        if not variable.startswith(("window", "head_dim")):
+        if variable.startswith("share"):
+            assert values[variable] in choices
+        elif not variable.startswith(("window", "head_dim")):
             assert choices[-1] == values[variable]
-    assert FeasibleSet(space, Budget()).size == space.size
+    assert FeasibleSet(space, Budget()).size <= space.size
+    assert FeasibleSet(space, Budget()).size == space.size or arch.MULTIPLEXED
 
 
 @pytest.mark.parametrize("name", ["deit_1m_patch4_32", "swin_1m_patch2_32"])
@@ -35,6 +39,23 @@ def test_feasible_sets_of_all_families_agree_with_brute_force(name: str, tmp_pat
     params = sorted(cost.params for cost in costs)[len(costs) // 2]
     budget = Budget((("flops", Bound(0, middle)), ("params", Bound(0, params))))
     assert FeasibleSet(space, budget).size == sum(c.flops <= middle and c.params <= params for c in costs)
+
+
+@pytest.mark.parametrize("name", ["mini_tiny_vit_1m_32", "mini_deit_1m_patch4_32", "mini_swin_1m_patch2_32", "swin_1m_patch2_32"])
+def test_sharing_is_an_axis_and_only_whole_groups_are_members(name: str, tmp_path: Path) -> None:
+    axes = {"share": [1, 2, 3]} | (
+        {"depth": [1, 2, 3, 4, 6]} if "deit" in name else {"depths": [[1, 2, 3], [2, 3], [1, 2, 3, 6]]}
+    )
+    if "tiny_vit" in name:
+        axes["depths"].append([6])
+    feasible = FeasibleSet(open_space(name, axes=axes_file(tmp_path, axes)), Budget())
+    shares = set()
+    for arch in feasible.sample(100, np.random.default_rng(0)):
+        depths, passes = (arch.depth, arch.share) if "deit" in name else (arch.depths, arch.share)
+        shares |= {passes} if isinstance(passes, int) else set(passes)
+        whole = zip(depths, passes, strict=True) if isinstance(depths, tuple) else [(depths, passes)]
+        assert all(depth % share == 0 for depth, share in whole)
+    assert shares >= {1, 2}
 
 
 def test_the_published_models_lie_in_the_space_of_the_largest() -> None:
@@ -70,6 +91,7 @@ def test_an_axes_file_replaces_what_it_names(tmp_path: Path) -> None:
         ({"mlp_ratio": ["a"]}, "it takes one list of choices"),
         ({"resolution": [-32]}, "each a list of positive numbers"),
         ({"embed_dims": [[32], [48], [64], [96]]}, "48 is not a multiple of head_dim"),
+        ({"share": [[1], [1], [7], [1]]}, "share 7 divides none of the depths"),
         ([1], "are not an object"),
     ],
 )

@@ -1,0 +1,118 @@
+"""Weight multiplexing: consecutive blocks of a network share their weights and differ in small transformations of their own.
+
+Source: Zhang et al., "MiniViT: Compressing Vision Transformers with Weight Multiplexing", CVPR 2022, and the authors' code.
+
+A *pass* is one run of a shared block. Here every pass is a block of its own, as timm builds it, that uses the modules of its
+group's first pass for what is shared. So no pass is told which one it is, nothing has to be set before a forward call, and
+whatever timm does with blocks (intermediate features, activation checkpointing, export) holds for passes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# The head transforms' initial spread. Source: the authors' code, trunc_normal_(std=.02) of every linear layer.
+_STD = 0.02
+
+
+class HeadTransform(nn.Module):
+    """A linear map across attention heads: (B, H, N, M) to (B, H, N, M), entry by entry.
+
+    ``identity``: start as the identity, so that a network may start from a seed's weights; else at random, as published.
+    """
+
+    def __init__(self, heads: int, *, bias: bool, identity: bool) -> None:
+        super().__init__()
+        self.identity = identity
+        self.weight = nn.Parameter(torch.empty(heads, heads))
+        self.bias = nn.Parameter(torch.empty(heads)) if bias else None
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Also called by timm's initialisation."""
+        if self.identity:
+            nn.init.eye_(self.weight)
+        else:
+            nn.init.trunc_normal_(self.weight, std=_STD)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, attention: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(attention, self.weight[:, :, None, None], self.bias)
+
+
+def share_blocks(blocks: Sequence[nn.Module], passes: int, names: Sequence[str]) -> None:
+    """Let every ``passes`` consecutive blocks use the first one's modules and parameters called ``names``.
+
+    Raises:
+        ValueError: ``passes`` does not divide the number of blocks.
+    """
+    if len(blocks) % passes:
+        raise ValueError(f"share = {passes}: it does not divide a depth of {len(blocks)}")
+    for group in groups(blocks, passes):
+        for block in group[1:]:
+            for name in names:
+                owner, _, leaf = name.rpartition(".")
+                setattr(block.get_submodule(owner), leaf, getattr(group[0].get_submodule(owner), leaf))
+
+
+def groups(blocks: Sequence[nn.Module], passes: int) -> list[list[Any]]:
+    """Blocks by the one that they share with."""
+    listed = list(blocks)
+    return [listed[first : first + passes] for first in range(0, len(listed), passes)]
+
+
+def keep_once(model: nn.Module) -> None:
+    """From now on, keep every shared tensor once in ``model``'s state dict, under the first of its names.
+
+    Files then hold what `models` counts, and an average of weights (EMA) moves each of them once.
+    """
+    model.register_state_dict_post_hook(_drop_aliases)
+    model.register_load_state_dict_pre_hook(_add_aliases)
+
+
+def aliases(model: nn.Module) -> dict[str, str]:
+    """Every further name of a shared parameter, with its first."""
+    first: dict[nn.Parameter, str] = {}
+    named = model.named_parameters(remove_duplicate=False)
+    return {name: first[p] for name, p in named if first.setdefault(p, name) != name}
+
+
+def start_from(model: nn.Module, plain: Mapping[str, torch.Tensor]) -> list[str]:
+    """Give a multiplexed ``model`` the weights of a plain network of the same widths and depth.
+
+    A pass takes its own norms from the block at its place, a shared tensor becomes the mean over the blocks of its group. With
+    transformations that start neutral (``identity``) and ``share`` 1, the outputs of a TinyViT stay what they were.
+
+    Args:
+        plain: state dict of timm's network; a class token and its position are left out where ``model`` has none.
+
+    Returns:
+        Names of ``model`` that ``plain`` has nothing for: the transformations.
+    """
+    sources: dict[str, list[str]] = {name: [name] for name in model.state_dict()}
+    for name, first in aliases(model).items():
+        sources[first].append(name)
+    if "cls_token" in plain and "cls_token" not in sources:
+        plain = {**plain, "pos_embed": plain["pos_embed"][:, 1:]}
+    found = {name: _mean([plain[s] for s in given]) for name, given in sources.items() if all(s in plain for s in given)}
+    model.load_state_dict(found, strict=False)
+    return [name for name in sources if name not in found]
+
+
+def _mean(tensors: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(tensors).mean(0) if len(tensors) > 1 else tensors[0]
+
+
+def _drop_aliases(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name in aliases(model):
+        state.pop(prefix + name, None)
+
+
+def _add_aliases(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name, first in aliases(model).items():
+        if prefix + first in state:
+            state.setdefault(prefix + name, state[prefix + first])
