@@ -9,6 +9,7 @@ from safetensors.numpy import save
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from experiments.logits.encoding import Columns, Layout
+from scaler.errors import ScalerError
 from scaler.files import write_bytes
 
 # All metadata is one entry, since safetensors writes several in an order of chance and files must be the same byte for byte.
@@ -32,7 +33,10 @@ class ShardFormat:
         self.spans = {name: slice(*(start + offset for offset in header[name]["data_offsets"])) for name in layout}
 
     def write(self, folder: Path, place: Path, columns: Columns) -> None:
-        write_bytes(folder / place, self._bytes(place, columns))
+        try:
+            write_bytes(folder / place, self._bytes(place, columns))
+        except OSError as error:
+            raise ScalerError(f"cannot write {folder / place} ({error}): make room, and the same command goes on") from error
 
     def fault(self, folder: Path, place: Path) -> str | None:
         """What is wrong with a file, all of which is read; None for nothing."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +15,7 @@ from experiments.augmentation import View
 from experiments.data import ImageData
 from experiments.loader import Loader, normalised
 from experiments.logits.answers import Answers
-from experiments.logits.store import Store
+from experiments.logits.store import Store, digests
 from experiments.logits.task import Taught
 from experiments.logits.teach import teach
 from experiments.loop import Job, train
@@ -56,7 +57,7 @@ def batches(made: Loader, epoch: int, start: int = 0) -> Iterator[tuple[torch.Te
 def test_every_answer_is_to_the_input_beside_it(
     taught: tuple[Target, Store], final: bool, batch: int, workers: int, world: int, start: int
 ) -> None:
-    """Epochs are counted round, and the search's images are a part of those that are stored."""
+    """Bit for bit. Epochs are counted round, and the search's images are a part of those that are stored."""
     target, store = taught
     model = target.build().eval()
     data = digits().for_final_training() if final else digits()
@@ -65,7 +66,11 @@ def test_every_answer_is_to_the_input_beside_it(
             made = loader(store, data, batch, workers=workers, rank=rank, world=world)
             found = list(batches(made, epoch, start))
             assert len(found) == len(data.train) // batch - start
-            for pixels, answers in found:
+            _, _, places = made._order(epoch)
+            for step, (pixels, answers) in enumerate(found, start):
+                first = step * batch + rank * (batch // world)
+                stored = store.digests(epoch, places[first : first + batch // world])
+                assert np.array_equal(digests(pixels.numpy()), stored)
                 with torch.no_grad():
                     expected = Answers.of(model(normalised(pixels, target.mean, target.std)), 4, MIXED.temperature)
                 assert torch.allclose(answers.dense(10), expected.dense(10), atol=2e-4)
