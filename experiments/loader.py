@@ -78,7 +78,8 @@ class Loader:
         return epoch, *epoch_order(self.views.seed, epoch, parts).only(len(self.data.train))
 
     def _hard(self, seen: Seen) -> torch.Tensor:
-        if not self.views.augmentation.mixes:
+        """Labels; where images are mixed and the loss asks for more than the teacher, shares of all classes."""
+        if not self.views.augmentation.mixes or (self.logits and self.recipe.distill == 1):
             return seen.labels
         classes, smoothing = self.data.num_classes, self.recipe.smoothing
         own, other = F.one_hot(seen.labels, classes), F.one_hot(seen.others, classes)

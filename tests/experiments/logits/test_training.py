@@ -16,10 +16,11 @@ from experiments.data import ImageData
 from experiments.loader import Loader, normalised
 from experiments.logits.answers import Answers
 from experiments.logits.store import Store, digests
-from experiments.logits.task import Taught
+from experiments.logits.task import Replayed, Taught
 from experiments.logits.teach import teach
 from experiments.loop import Job, train
 from experiments.replay import generators_restored
+from experiments.tasks import Guide, make_task
 from models.families import build
 from models.targets import Target
 from scaler.errors import ScalerError
@@ -74,6 +75,26 @@ def test_every_answer_is_to_the_input_beside_it(
                 with torch.no_grad():
                     expected = Answers.of(model(normalised(pixels, target.mean, target.std)), 4, MIXED.temperature)
                 assert torch.allclose(answers.dense(10), expected.dense(10), atol=2e-4)
+
+
+@pytest.mark.parametrize("topk", [9, 10])
+def test_the_loss_and_its_gradient_are_those_of_the_teacher_online(
+    taught: tuple[Target, Store], tmp_path: Path, topk: int
+) -> None:
+    """Where one class or none is left out, over all of an epoch, labels mixed in; to the precision of 16-bit gaps."""
+    target, _ = taught
+    store = teach(lesson(target), manifest(target, topk=topk, epochs=1), tmp_path)
+    guide = Guide(model=target.build(), resolution=SIDE, mean=target.mean, std=target.std)
+    torch.manual_seed(1)
+    student = build(ARCH, drop_path_rate=0.0).train()
+    tasks = Replayed(student, MIXED), make_task(student, guide, MIXED, MEAN, STD, torch.device("cpu"))
+    with generators_restored():
+        for images, wanted in loader(store, digits(), 64).batches(0):
+            assert isinstance(wanted, Taught)
+            losses = [task(images, hard)["loss"] for task, hard in zip(tasks, (wanted, wanted.hard), strict=True)]
+            ours, online = (torch.cat([g.flatten() for g in torch.autograd.grad(x, student.parameters())]) for x in losses)
+            assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-4)
+            assert float((ours - online).norm() / online.norm()) < 1e-3
 
 
 def test_seed_and_epochs_are_the_stores(taught: tuple[Target, Store]) -> None:
