@@ -255,6 +255,26 @@ def evaluate(
     return emit(found) if as_json else print(_scored(found, Path(variant)))
 
 
+@app.command("import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="A .pth, .pt, .bin or .safetensors file.")],
+    model: Annotated[str, typer.Option("--model", help="The seed or timm model that the file holds.")],
+    out: Out,
+    resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Resize position tables to this input.")] = None,
+    num_classes: Annotated[int | None, typer.Option("--num-classes", min=1, help="Classes; another head becomes zeros.")] = None,
+    class_map: Annotated[Path | None, typer.Option("--class-map", help="A line for each class: its row in the head.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A published checkpoint (TinyViT, Mini-DeiT, Mini-Swin, DeiT, Swin, or timm's) into a variant's folder."""
+    from experiments.checkpoints import import_checkpoint  # loads torch
+
+    found = import_checkpoint(checkpoint, model, out, resolution, num_classes, class_map)
+    if as_json:
+        return emit(found)
+    size = f"{format_quantity(found['flops'])} FLOPs, {format_quantity(found['params'])} parameters"
+    return print(f"{found['tensors']} tensors of {found['layout']} layout, {size}: {out}")
+
+
 @app.command()
 def frontier(
     runs: Annotated[list[Path], typer.Argument(help="Folders of searches and of trained variants.")],
