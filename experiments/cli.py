@@ -10,7 +10,7 @@ from experiments import deciding
 from experiments.console import emit, say, table
 from experiments.recipes import get_recipe
 from scaler.errors import ScalerError
-from scaler.strategy import strategy as known_strategy
+from scaler.strategy import check_strategy
 from scaler.units import format_quantity
 
 app = typer.Typer(
@@ -165,7 +165,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the best variant under each budget. Run again with the same --out, it continues."""
-    known_strategy(strategy)
+    check_strategy(strategy)
     get_recipe(recipe)
     space, sets = deciding.search_space(seed, budget, axes, data)
     from experiments import commands  # loads torch, so only once the request is known to be feasible
