@@ -22,8 +22,9 @@ from scaler.feasible import FeasibleSet
 from search_spaces import open_space
 
 
-def installed(package: str) -> Any:
-    return pytest.mark.skipif(_is_missing(package), reason=f"{package} is in the dependency group `bench`")
+def installed(*packages: str) -> Any:
+    missing = [package for package in packages if _is_missing(package)]
+    return pytest.mark.skipif(bool(missing), reason=f"the dependency group `bench` brings {', '.join(missing)}")
 
 
 def _is_missing(package: str) -> bool:
@@ -68,13 +69,13 @@ def test_the_axes_file_holds_ten_to_the_ten() -> None:
     assert open_space(SEED, axes=AXES).size >= 10**10
 
 
-@installed("ptflops")
+@installed("ptflops", "calflops")
 def test_costs_are_compared_for_every_family() -> None:
     from benchmarks import cost
 
     figures = cost.compare(checked=1, peers=1, bulk=1000, repeats=1)
     assert figures["mismatches"] == 0
-    assert figures["families"] == "tiny_vit, deit, swin"
+    assert figures["families"] == "tiny_vit, deit, swin, mini_deit, mini_swin, mini_tiny_vit"
     assert {"checked", "bulk_per_s", "single_us", "speedup_vs_fvcore", "speedup_vs_ptflops"} <= figures.keys()
 
 
