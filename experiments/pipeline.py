@@ -45,6 +45,7 @@ class Request:
     trials: int
     draw_seed: int
     storage: str | None
+    logits: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def search(
     for feasible in sets:
         feasible.require()
     open_run(request, out, sets)
-    study = SearchStudy(out, space, sets, strategy(request.strategy), request.draw_seed, request.storage)
+    study = SearchStudy(out, space, sets, strategy(request.strategy, request.trials), request.draw_seed, request.storage)
     ledger, pace = Ledger(out / LEDGER), _Pace(study.finished(), request.trials)
     rows = {row.trial: row for row in ledger}
     for asked in study.ask(request.trials):
