@@ -276,6 +276,23 @@ def import_(
 
 
 @app.command()
+def export(
+    variant: Annotated[str, typer.Argument(help="A trained variant's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx or torch-export.")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """A deployable file with a free batch size, its outputs compared with the variant's at batch 1 and 8."""
+    from experiments.export import export as write  # loads torch
+
+    found = write(variant, kind, out)
+    if as_json:
+        return emit(found)
+    differences = ", ".join(f"{difference:.2g} at batch {batch}" for batch, difference in found["difference"].items())
+    return print(f"{out}: {kind}, largest difference {differences}")
+
+
+@app.command()
 def frontier(
     runs: Annotated[list[Path], typer.Argument(help="Folders of searches and of trained variants.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the results; RUN/frontier by default.")] = None,
