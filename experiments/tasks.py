@@ -37,7 +37,7 @@ class Distillation(TrainingTask):
     ) -> None:
         super().__init__(verbose=False, **kwargs)
         self.trainable_module = student
-        self.criterion = _criterion(recipe)
+        self.criterion = criterion(recipe)
         self.share, self.temperature, self.side = recipe.distill, recipe.temperature, guide.resolution
         # Not a registered part: the teacher is neither trained nor saved.
         teacher = guide.model.to(self.device).to(memory_format=torch.channels_last)
@@ -71,12 +71,12 @@ def make_task(
 ) -> TrainingTask:
     """The training task of ``recipe``: with a teacher distillation, without one plain cross-entropy."""
     if guide is None:
-        return ClassificationTask(student, _criterion(recipe), device=device, verbose=False)
+        return ClassificationTask(student, criterion(recipe), device=device, verbose=False)
     return Distillation(student, guide, recipe, mean, std, device=device).to(device)
 
 
-def _criterion(recipe: Recipe) -> nn.Module:
-    """Under mixup the targets are shares of classes already smoothed; otherwise labels, smoothed here."""
+def criterion(recipe: Recipe) -> nn.Module:
+    """The loss against the truth: under mixup shares of classes, smoothed already; otherwise labels, smoothed here."""
     if recipe.mixup or recipe.cutmix:
         return SoftTargetCrossEntropy()
     return LabelSmoothingCrossEntropy(recipe.smoothing) if recipe.smoothing else nn.CrossEntropyLoss()
