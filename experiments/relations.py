@@ -1,7 +1,7 @@
 """MiniViT's weight distillation: what tokens are to each other in the teacher, the student learns too.
 
-Source: Zhang et al. 2022, section 3.3, and the authors' ``cal_qkv_loss`` and ``cal_hidden_relation_loss`` of Mini-Swin. Relations are
-between tokens, so that teacher and student need the same tokens but neither the same width nor the same heads.
+Source: Zhang et al. 2022, section 3.3, and the losses of the authors' Mini-Swin. Relations are between tokens, so that teacher
+and student need the same tokens but neither the same width nor the same heads.
 """
 
 from collections.abc import Sequence
