@@ -107,7 +107,7 @@ class _State:
         if job.logits:
             self.task: TrainingTask = Replayed(self.model, recipe, device=job.device)
         else:
-            self.task = make_task(self.model, job.guide, recipe, job.mean, job.std, job.device)
+            self.task = make_task(self.model, job.guide, recipe, job.mean, job.std, job.resolution, job.device)
         scale = job.batch_size / 512
         self.optimizer = create_optimizer_v2(
             self.model, recipe.opt, lr=recipe.lr * scale, weight_decay=recipe.weight_decay, filter_bias_and_bn=True
