@@ -16,6 +16,7 @@ from torch import nn
 
 from experiments.data import ImageData, ImageSet
 from experiments.evaluation import Metrics, evaluate
+from experiments.logits.store import Store
 from experiments.loop import METRICS, Job, pick_device, train
 from experiments.recipes import Recipe
 from experiments.tasks import Guide
@@ -71,12 +72,19 @@ class Teacher:
 
 
 class TrainingBackend:
-    """Trains on real images by one loop: cross-entropy, or distillation where there is a teacher."""
+    """Trains on real images by one loop: cross-entropy, or distillation where there is a teacher, at hand or stored."""
 
     def __init__(
-        self, data: ImageData, recipe_name: str, recipe: Recipe, teacher: Teacher | None = None, *, workers: int = 0
+        self,
+        data: ImageData,
+        recipe_name: str,
+        recipe: Recipe,
+        teacher: Teacher | None = None,
+        *,
+        logits: Store | None = None,
+        workers: int = 0,
     ) -> None:
-        self.data, self.recipe, self.teacher, self.workers = data, recipe, teacher, workers
+        self.data, self.recipe, self.teacher, self.logits, self.workers = data, recipe, teacher, logits, workers
         self.data_name, self.recipe_name = data.name, recipe_name
         self.device = pick_device()
         self._guide = teacher.guide() if teacher else None
@@ -107,6 +115,7 @@ class TrainingBackend:
             std=target.std,
             seed=seed,
             guide=self._guide,
+            logits=self.logits,
             device=self.device,
             workers=self.workers,
         )
@@ -134,6 +143,7 @@ class TrainingBackend:
             "recipe": asdict(self.recipe),
             "data": [self.data.name, *(part.digest() for part in (self.data.train, self.data.holdout, self.data.test))],
             "teacher": self.teacher.digest if self.teacher else None,
+            "logits": self.logits.manifest.digest if self.logits else None,
             "weights": _digest(target.weights),
             "seed": seed,
             "final": final,

@@ -34,6 +34,8 @@ Resolution = Annotated[int | None, typer.Option("--resolution", min=1, help="Sid
 Data = Annotated[str, typer.Option("--data", help="digits, folder:PATH, or a timm data set such as torch/fashion_mnist:ROOT.")]
 Images = Annotated[int | None, typer.Option("--train-images", min=2, help="Use only so many training images.")]
 Teacher = Annotated[str | None, typer.Option("--teacher", help="A trained variant's folder to distil from.")]
+Logits = Annotated[Path | None, typer.Option("--logits", help="Stored logits of a teacher (`scaler teach`) to distil from.")]
+Recipe = Annotated[str, typer.Option("--recipe", help="How to train.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
@@ -151,6 +153,7 @@ def search(
     data: Data,
     out: Out,
     teacher: Teacher = None,
+    logits: Logits = None,
     strategy: Annotated[str, typer.Option("--strategy", help="How candidates are proposed.")] = "uniform",
     trials: Annotated[int, typer.Option("--trials", min=1, help="Candidates to train, over all budgets.")] = 24,
     recipe: Annotated[str, typer.Option("--recipe", help="The short training that scores a candidate.")] = "proxy",
@@ -168,8 +171,9 @@ def search(
     from experiments import commands  # loads torch, so only once the request is known to be feasible
 
     found = commands.search(
-        seed=seed, budgets=tuple(budget), space=space, sets=sets, data=data, out=out, teacher=teacher, strategy=strategy,
-        trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, workers=workers, storage=storage,
+        seed=seed, budgets=tuple(budget), space=space, sets=sets, data=data, out=out, teacher=teacher, logits=logits,
+        strategy=strategy, trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, workers=workers,
+        storage=storage,
     )  # fmt: skip
     if as_json:
         return emit(found)
@@ -187,7 +191,8 @@ def train(
     data: Data,
     out: Out,
     teacher: Teacher = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="How to train.")] = "small",
+    logits: Logits = None,
+    recipe: Recipe = "small",
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's.")] = None,
     resolution: Resolution = None,
     train_images: Images = None,
@@ -200,10 +205,39 @@ def train(
     from experiments import commands
 
     found = commands.train(
-        variant, data=data, out=out, teacher=teacher, recipe=recipe, epochs=epochs, resolution=resolution,
+        variant, data=data, out=out, teacher=teacher, logits=logits, recipe=recipe, epochs=epochs, resolution=resolution,
         train_images=train_images, seed=draw_seed, workers=workers,
     )  # fmt: skip
     return emit(found) if as_json else print(_scored(found, out))
+
+
+@app.command()
+def teach(
+    teacher: Annotated[str, typer.Argument(help="A trained variant's folder.")],
+    data: Data,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="How many to store; students that train longer see them again.")],
+    topk: Annotated[int, typer.Option("--topk", min=1, help="Classes to keep of each answer.")],
+    out: Out,
+    recipe: Annotated[str, typer.Option("--recipe", help="Augmentation and temperature of the students.")] = "small",
+    encoding: Annotated[str, typer.Option("--encoding", help="compact, or fp16 at twice the size.")] = "compact",
+    train_images: Images = None,
+    draw_seed: Seed = 0,
+    processes: Annotated[int, typer.Option("--processes", min=1, help="Processes that teach, each with the teacher.")] = 1,
+    workers: Annotated[int, typer.Option("--loader-workers", min=0, help="Processes that load images, for each of them.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Store a teacher's answers to every augmented view of some epochs. Interrupted or damaged, the same command mends it."""
+    get_recipe(recipe)
+    from experiments import commands
+
+    found = commands.teach(
+        teacher, data=data, epochs=epochs, topk=topk, out=out, recipe=recipe, encoding=encoding, train_images=train_images,
+        seed=draw_seed, processes=processes, workers=workers,
+    )  # fmt: skip
+    if as_json:
+        return emit(found)
+    views = found["epochs"] * sum(found["parts"])
+    return print(f"{views:,} answers of {found['bytes_per_view']:.1f} bytes: {out}")
 
 
 @app.command()
@@ -219,6 +253,43 @@ def evaluate(
 
     found = commands.evaluate(variant, data=data, split=split, workers=workers)
     return emit(found) if as_json else print(_scored(found, Path(variant)))
+
+
+@app.command("import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="A .pth, .pt, .bin or .safetensors file.")],
+    model: Annotated[str, typer.Option("--model", help="The seed or timm model that the file holds.")],
+    out: Out,
+    resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Resize position tables to this input.")] = None,
+    num_classes: Annotated[int | None, typer.Option("--num-classes", min=1, help="Classes; another head becomes zeros.")] = None,
+    class_map: Annotated[Path | None, typer.Option("--class-map", help="A line for each class: its row in the head.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A published checkpoint (TinyViT, Mini-DeiT, Mini-Swin, DeiT, Swin, or timm's) into a variant's folder."""
+    from experiments.checkpoints import import_checkpoint  # loads torch
+
+    found = import_checkpoint(checkpoint, model, out, resolution, num_classes, class_map)
+    if as_json:
+        return emit(found)
+    size = f"{format_quantity(found['flops'])} FLOPs, {format_quantity(found['params'])} parameters"
+    return print(f"{found['tensors']} tensors of {found['layout']} layout, {size}: {out}")
+
+
+@app.command()
+def export(
+    variant: Annotated[str, typer.Argument(help="A trained variant's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx or torch-export.")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """A deployable file with a free batch size, its outputs compared with the variant's at batch 1 and 8."""
+    from experiments.export import export as write  # loads torch
+
+    found = write(variant, kind, out)
+    if as_json:
+        return emit(found)
+    differences = ", ".join(f"{difference:.2g} at batch {batch}" for batch, difference in found["difference"].items())
+    return print(f"{out}: {kind}, largest difference {differences}")
 
 
 @app.command()

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from experiments import pipeline
+from experiments.augmentation import Augmentation
 from experiments.backend import Teacher, TrainingBackend, evaluate_target
 from experiments.console import say
 from experiments.data import ImageData, open_data
 from experiments.frontier import frontier
+from experiments.logits import teach as writing
+from experiments.logits.encoding import ENCODINGS
+from experiments.logits.manifest import Manifest
+from experiments.logits.store import Store
 from experiments.loop import pick_device
-from experiments.recipes import get_recipe
+from experiments.recipes import Recipe, get_recipe
 from models.seeds import SEEDS
 from models.targets import Target, open_target
 from scaler import variant
@@ -28,6 +33,7 @@ def search(
     data: str,
     out: Path,
     teacher: str | None,
+    logits: Path | None = None,
     strategy: str,
     trials: int,
     recipe: str,
@@ -37,13 +43,14 @@ def search(
     storage: str | None,
 ) -> list[dict[str, Any]]:
     """Run the search and draw its frontier; one row for each budget, with its variant's folder."""
-    images = open_data(data, train_images=train_images, seed=draw_seed)
+    store = open_logits(logits, teacher)
+    images = _open_images(data, train_images, draw_seed, store)
     guide = open_teacher(teacher, images)
-    backend = TrainingBackend(images, recipe, get_recipe(recipe), guide, workers=workers)
+    backend = _backend(images, recipe, get_recipe(recipe), guide, store, workers)
     request = pipeline.Request(
         seed=seed, budgets=budgets, axes=space.axes(), data=data, train_images=train_images,
         teacher=guide.digest if guide else None, strategy=strategy, recipe=recipe, trials=trials, draw_seed=draw_seed,
-        storage=storage,
+        storage=storage, logits=store.manifest.digest if store else None,
     )  # fmt: skip
     chosen = pipeline.search(request, out, space, sets, backend, say)
     frontier([out], out / "frontier")
@@ -56,6 +63,7 @@ def train(
     data: str,
     out: Path,
     teacher: str | None = None,
+    logits: Path | None = None,
     recipe: str = "small",
     epochs: int | None = None,
     resolution: int | None = None,
@@ -64,11 +72,12 @@ def train(
     workers: int = 0,
 ) -> dict[str, Any]:
     """Train one target on all training images and score it on the test split."""
-    images = open_data(data, train_images=train_images, seed=seed)
+    store = open_logits(logits, teacher)
+    images = _open_images(data, train_images, seed, store)
     target = _target_for(name, resolution, images)
     steps = get_recipe(recipe)
     chosen_recipe = steps if epochs is None else replace(steps, epochs=epochs)
-    backend = TrainingBackend(images, recipe, chosen_recipe, open_teacher(teacher, images), workers=workers)
+    backend = _backend(images, recipe, chosen_recipe, open_teacher(teacher, images), store, workers)
     before = variant.read_note(Path(name)) if Path(name).is_dir() else None
     note = pipeline.note_of(target, before.seed if before else name, before.budget if before else "")
     record = pipeline.train(target, note, backend, out, seed=seed, role="seed" if name in SEEDS else "chosen")
@@ -87,10 +96,71 @@ def evaluate(name: str, *, data: str, split: str, workers: int) -> dict[str, Any
     return {**asdict(metrics), "images_per_s": metrics.images_per_s, "split": split, "variant": name, "data": images.name}
 
 
+def teach(
+    name: str,
+    *,
+    data: str,
+    epochs: int,
+    topk: int,
+    out: Path,
+    recipe: str = "small",
+    encoding: str = "compact",
+    train_images: int | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    workers: int = 0,
+) -> dict[str, Any]:
+    """Store the answers of the trained model called ``name`` to every view of ``epochs`` epochs."""
+    if encoding not in ENCODINGS:
+        raise UnknownNameError("encoding", encoding, ENCODINGS)
+    images = open_data(data, train_images=train_images, seed=seed)
+    if topk > images.num_classes:
+        raise ScalerError(f"--topk {topk}: {images.name} has {images.num_classes} classes, of which {topk} cannot be kept")
+    teacher, steps, final = _open_teacher(name, images), get_recipe(recipe), images.for_final_training()
+    target = teacher.target
+    manifest = Manifest(
+        teacher=teacher.digest, resolution=target.resolution, mean=target.mean, std=target.std, num_classes=images.num_classes,
+        topk=topk, temperature=steps.temperature, encoding=encoding, epochs=epochs, seed=seed, data=images.name,
+        parts=final.parts, images=final.train.digest(), train_images=train_images,
+        augmentation=Augmentation.of(steps, images.hflip), rows=writing.ROWS,
+    )  # fmt: skip
+    lesson = writing.Lesson(target=target, data=final, device=pick_device(), workers=workers)
+    store = writing.teach(lesson, manifest, out, processes)
+    return {**asdict(manifest), "digest": manifest.digest, "folder": str(out), "bytes_per_view": store.bytes_per_view}
+
+
+def open_logits(folder: Path | None, teacher: str | None) -> Store | None:
+    """The store in ``folder``, every file of it checked."""
+    if folder is None:
+        return None
+    if teacher is not None:
+        raise ScalerError("--teacher and --logits: give one of them, the model or what was stored of it")
+    store = Store.open(folder)
+    store.verify()
+    return store
+
+
+def _open_images(data: str, train_images: int | None, seed: int, store: Store | None) -> ImageData:
+    """The data; with stored logits as they were when the teacher saw them: the same images held out, and as many of them."""
+    if store is None:
+        return open_data(data, train_images=train_images, seed=seed)
+    return open_data(data, train_images=train_images or store.manifest.train_images, seed=store.manifest.seed)
+
+
+def _backend(
+    images: ImageData, name: str, recipe: Recipe, teacher: Teacher | None, store: Store | None, workers: int
+) -> TrainingBackend:
+    if store is not None:
+        store.manifest.require_fit(images, recipe, store.folder)
+    return TrainingBackend(images, name, recipe, teacher, logits=store, workers=workers)
+
+
 def open_teacher(name: str | None, images: ImageData) -> Teacher | None:
     """The trained model called ``name`` as a teacher for ``images``."""
-    if name is None:
-        return None
+    return None if name is None else _open_teacher(name, images)
+
+
+def _open_teacher(name: str, images: ImageData) -> Teacher:
     target = open_target(name)
     _check_trained(target, images)
     return Teacher.of(target)

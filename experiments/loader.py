@@ -9,8 +9,11 @@ import torch.nn.functional as F
 
 from experiments.augmentation import Augmentation
 from experiments.data import ImageData
+from experiments.logits.check import InputCheck
+from experiments.logits.store import Store
+from experiments.logits.task import Taught
 from experiments.recipes import Recipe
-from experiments.replay import epoch_order
+from experiments.replay import EpochOrder, Indices, epoch_order
 from experiments.views import Seen, Views, wanted
 
 
@@ -21,6 +24,7 @@ class Loader:
     Attributes:
         batch_size: over all processes; even for each of them, so that the partners of a mix are together.
         mean, std: the student's.
+        logits: stored answers of a teacher, whose seed and epochs then rule what is drawn.
     """
 
     data: ImageData
@@ -32,29 +36,50 @@ class Loader:
     batch_size: int
     device: torch.device
     workers: int = 0
+    logits: Store | None = None
     rank: int = 0
     world: int = 1
 
     @cached_property
     def views(self) -> Views:
-        return Views(self.data.train, Augmentation.of(self.recipe, self.data.hflip), self.seed, self.resolution)
+        seed = self.logits.manifest.seed if self.logits else self.seed
+        return Views(self.data.train, Augmentation.of(self.recipe, self.data.hflip), seed, self.resolution)
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    @cached_property
+    def check(self) -> InputCheck | None:
+        return InputCheck(self.logits, self.views) if self.logits else None
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor | Taught]]:
         """The batches of an epoch, from number ``start`` on; a last one that is not full is left out.
 
         Yields:
-            Images (B, 3, R, R), normalised, and labels (B,) or, where images are mixed, shares of the classes (B, classes).
+            Images (B, 3, R, R), normalised, and labels (B,) or, where images are mixed, shares of the classes (B, classes);
+            with the teacher's answers where there are some.
         """
-        order = epoch_order(self.seed, epoch, self.data.parts)
+        epoch, order, places = self._order(epoch)
         own = self.batch_size // self.world
         steps = range(start, len(order.indices) // self.batch_size)
-        places = [step * self.batch_size + self.rank * own for step in steps]
-        plan = [wanted(order, epoch, place, place + own) for place in places]
-        for seen in self.views.batches(plan, self.workers, pin_memory=self.device.type == "cuda"):
-            yield normalised(seen.pixels.to(self.device, non_blocking=True), self.mean, self.std), self._target(seen)
+        spans = [slice(at, at + own) for at in (step * self.batch_size + self.rank * own for step in steps)]
+        plan = (wanted(order, epoch, span) for span in spans)
+        made = self.views.batches(plan, self.workers, pin_memory=self.device.type == "cuda")
+        for span, seen in zip(spans, made, strict=True):
+            images = normalised(seen.pixels.to(self.device, non_blocking=True), self.mean, self.std)
+            if self.logits is None or self.check is None:
+                yield images, self._hard(seen)
+            else:
+                self.check(wanted(order, epoch, span), places[span], seen.pixels)
+                yield images, Taught(self._hard(seen), self.logits.answers(epoch, places[span]))
 
-    def _target(self, seen: Seen) -> torch.Tensor:
-        if not self.views.augmentation.mixes:
+    def _order(self, epoch: int) -> tuple[int, EpochOrder, Indices]:
+        """The epoch that is drawn, the order of its images, and their places in the order that is stored."""
+        if self.logits is not None:
+            epoch %= self.logits.manifest.epochs
+        parts = self.logits.manifest.parts if self.logits else self.data.parts
+        return epoch, *epoch_order(self.views.seed, epoch, parts).only(len(self.data.train))
+
+    def _hard(self, seen: Seen) -> torch.Tensor:
+        """Labels; where images are mixed and the loss asks for more than the teacher, shares of all classes."""
+        if not self.views.augmentation.mixes or (self.logits and self.recipe.distill == 1):
             return seen.labels
         classes, smoothing = self.data.num_classes, self.recipe.smoothing
         own, other = F.one_hot(seen.labels, classes), F.one_hot(seen.others, classes)

@@ -15,11 +15,14 @@ from typing import Any
 import torch
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
+from timm.task.task import TrainingTask
 from timm.utils import ModelEmaV3
 from torch import nn
 
 from experiments.data import ImageData
 from experiments.loader import Loader
+from experiments.logits.store import Store
+from experiments.logits.task import Replayed, Taught
 from experiments.progress import Meter, meter
 from experiments.recipes import Recipe
 from experiments.replay import generators_restored, key, set_generators
@@ -40,7 +43,10 @@ def pick_device() -> torch.device:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What to train on what. ``mean`` and ``std`` are the student's; ``resolution`` is its own, in pixels."""
+    """What to train on what. ``mean`` and ``std`` are the student's; ``resolution`` is its own, in pixels.
+
+    A teacher is at hand (``guide``) or stored (``logits``), in which case the store's seed rules order and augmentation.
+    """
 
     data: ImageData
     recipe: Recipe
@@ -49,6 +55,7 @@ class Job:
     std: tuple[float, ...]
     seed: int
     guide: Guide | None = None
+    logits: Store | None = None
     device: torch.device = field(default_factory=pick_device)
     workers: int = 0
 
@@ -77,7 +84,7 @@ def train(model: nn.Module, job: Job, folder: Path, title: str = "training") -> 
     state.resume(folder / CHECKPOINT)
     loader = Loader(
         data=job.data, recipe=job.recipe, seed=job.seed, resolution=job.resolution, mean=job.mean, std=job.std,
-        batch_size=job.batch_size, device=job.device, workers=job.workers,
+        batch_size=job.batch_size, device=job.device, workers=job.workers, logits=job.logits,
     )  # fmt: skip
     with generators_restored(), meter(title, *_images_of(job, state.epoch)) as shown:
         for epoch in range(state.epoch, job.recipe.epochs):
@@ -97,7 +104,10 @@ class _State:
 
     def __post_init__(self) -> None:
         job, recipe = self.job, self.job.recipe
-        self.task = make_task(self.model, job.guide, recipe, job.mean, job.std, job.device)
+        if job.logits:
+            self.task: TrainingTask = Replayed(self.model, recipe, device=job.device)
+        else:
+            self.task = make_task(self.model, job.guide, recipe, job.mean, job.std, job.resolution, job.device)
         scale = job.batch_size / 512
         self.optimizer = create_optimizer_v2(
             self.model, recipe.opt, lr=recipe.lr * scale, weight_decay=recipe.weight_decay, filter_bias_and_bn=True
@@ -126,7 +136,7 @@ class _State:
         self.rows.append({"epoch": epoch + 1, "loss": loss, "lr": lr, "seconds": time.monotonic() - began})
         self.epoch = epoch + 1
 
-    def _step(self, images: torch.Tensor, target: torch.Tensor, step: int) -> torch.Tensor:
+    def _step(self, images: torch.Tensor, target: torch.Tensor | Taught, step: int) -> torch.Tensor:
         device = self.job.device
         set_generators(key(self.job.seed, -1, step), device)
         self.schedule.step_update(step)

@@ -45,6 +45,7 @@ class Request:
     trials: int
     draw_seed: int
     storage: str | None
+    logits: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,16 +20,20 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    write_atomic(path, lambda temporary: _write(temporary, data))
+
+
 def write_text(path: Path, text: str) -> None:
-    write_atomic(path, lambda temporary: _write(temporary, text))
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=2) + "\n")
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def _sync(path: Path) -> None:

@@ -17,6 +17,7 @@ ROOMS = ("search_spaces", "models", "experiments")
 def main() -> None:
     # With spinning OpenMP threads, training on a shared machine was measured several times slower. Read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")  # in processes that this one starts, and here:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.")  # PyTorch's notes to its own developers
     home = Path(__file__).resolve().parent.parent
     for room in ROOMS:

@@ -1,0 +1,1 @@
+"""Stored teachers: their sparse logits for every view of some epochs, written once and replayed for any number of students."""

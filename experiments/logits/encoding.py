@@ -1,0 +1,112 @@
+"""How answers lie on disk: ``fp16`` keeps them as they are, ``compact`` takes 60 % of the bytes of the original's format or less.
+
+docs/distillation.md has the bytes and the errors of each, measured.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from experiments.logits.answers import Answers
+
+Array = NDArray[Any]
+Columns = Mapping[str, Array]  # by name, (rows,) or (rows, width)
+Layout = dict[str, tuple[np.dtype[Any], tuple[int, ...]]]  # by name: dtype, and shape of a row
+
+
+class Encoding(Protocol):
+    """One way to keep `Answers` of ``topk`` out of ``num_classes`` classes."""
+
+    def layout(self) -> Layout: ...
+
+    def encode(self, answers: Answers) -> dict[str, Array]: ...
+
+    def decode(self, columns: Columns) -> Answers: ...
+
+
+class Half:
+    """Gaps in 16-bit floats, 16- or 32-bit classes."""
+
+    summary = "gaps in 16-bit floats, whole class numbers"
+
+    def __init__(self, topk: int, num_classes: int) -> None:
+        self.topk = topk
+        self.dtype = np.dtype(np.uint16 if num_classes <= 1 << 16 else np.uint32)
+
+    def layout(self) -> Layout:
+        return {
+            "classes": (self.dtype, (self.topk,)),
+            "gap": (np.dtype(np.float16), (self.topk,)),
+            "rest": (np.dtype(np.float32), ()),
+        }
+
+    def encode(self, answers: Answers) -> dict[str, Array]:
+        classes, gap, rest = (column.numpy() for column in answers)
+        return {
+            "classes": classes.astype(self.dtype),
+            "gap": np.minimum(gap, np.finfo(np.float16).max).astype(np.float16),
+            "rest": rest.astype(np.float32),
+        }
+
+    def decode(self, columns: Columns) -> Answers:
+        classes, gap = columns["classes"].astype(np.int64), columns["gap"].astype(np.float32)
+        return Answers(*map(torch.from_numpy, (classes, gap, columns["rest"])))
+
+
+class Compact:
+    """Gaps in 8 bits on a logarithmic scale; classes in Elias and Fano's code of an increasing sequence.
+
+    A class is 256 high + low. The low bytes are kept as they are; the high parts, increasing, as a row of bits in which the j-th
+    one stands at place high[j] + j. That is K bytes and K + (C - 1) / 256 bits a row, whatever the classes.
+    """
+
+    summary = "gaps in 8 bits, classes in Elias and Fano's code"
+    # exp(-24) is 4e-11. Steps grow with the gap, from 0.013 at none: the more probable, the more precise.
+    _LARGEST = 24.0
+    _STEP = math.log1p(_LARGEST) / 255
+
+    def __init__(self, topk: int, num_classes: int) -> None:
+        self.topk = topk
+        bits = topk + (num_classes - 1) // 256
+        self.high_bytes = -(-bits // 8) if num_classes > 256 else 0
+        self.gaps = np.expm1(np.arange(256) * self._STEP).astype(np.float32)
+
+    def layout(self) -> Layout:
+        byte = np.dtype(np.uint8)
+        high: Layout = {"high": (byte, (self.high_bytes,))} if self.high_bytes else {}
+        return {"low": (byte, (self.topk,)), **high, "gap": (byte, (self.topk,)), "rest": (np.dtype(np.float16), ())}
+
+    def encode(self, answers: Answers) -> dict[str, Array]:
+        increasing = answers.classes.argsort(dim=1)
+        classes = answers.classes.gather(1, increasing).numpy()
+        gap = answers.gap.gather(1, increasing).numpy()
+        steps = np.log1p(np.minimum(gap, self._LARGEST)) / self._STEP
+        columns = {
+            "low": (classes & 255).astype(np.uint8),
+            "gap": np.rint(steps).astype(np.uint8),
+            "rest": answers.rest.numpy().astype(np.float16),
+        }
+        return columns | ({"high": self._ones(classes >> 8)} if self.high_bytes else {})
+
+    def decode(self, columns: Columns) -> Answers:
+        classes = columns["low"].astype(np.int64)
+        if self.high_bytes:
+            classes += self._high(columns["high"]) << 8
+        return Answers(*map(torch.from_numpy, (classes, self.gaps[columns["gap"]], columns["rest"].astype(np.float32))))
+
+    def _ones(self, high: Array) -> Array:
+        bits = np.zeros((len(high), 8 * self.high_bytes), np.bool_)
+        np.put_along_axis(bits, high + np.arange(self.topk), True, axis=1)
+        return np.packbits(bits, axis=1)
+
+    def _high(self, packed: Array) -> Array:
+        places = np.flatnonzero(np.unpackbits(packed)).reshape(-1, self.topk)
+        starts = np.arange(len(packed))[:, None] * (8 * self.high_bytes)
+        return places - starts - np.arange(self.topk)
+
+
+ENCODINGS: dict[str, type[Compact] | type[Half]] = {"compact": Compact, "fp16": Half}

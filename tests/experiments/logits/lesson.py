@@ -1,0 +1,50 @@
+"""A small teacher with random weights and the digits, for the tests of stores."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.augmentation import Augmentation
+from experiments.backend import Teacher
+from experiments.data import ImageData, open_data
+from experiments.logits.manifest import Manifest
+from experiments.logits.teach import Lesson
+from experiments.recipes import RECIPES, Recipe
+from models.seeds import SEEDS
+from models.targets import Target, of_arch, open_target
+from scaler.variant import Note
+
+SIDE = 24
+ARCH = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=SIDE)
+MIXED = replace(
+    RECIPES["small"], epochs=2, mixup=0.8, cutmix=1.0, auto_augment="rand-m9-mstd0.5-inc1", reprob=0.25, temperature=2.0
+)
+
+
+def digits() -> ImageData:
+    return open_data("digits", train_images=151)  # 131 and 20 held out
+
+
+def teacher(folder: Path) -> Target:
+    torch.manual_seed(0)
+    model = of_arch("teacher", ARCH).build()
+    note = Note(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="", flops=1, params=2)
+    of_arch("teacher", ARCH).write(folder, note, model.state_dict())
+    return open_target(str(folder))
+
+
+def lesson(target: Target, workers: int = 0) -> Lesson:
+    return Lesson(target=target, data=digits().for_final_training(), device=torch.device("cpu"), workers=workers)
+
+
+def manifest(target: Target, recipe: Recipe = MIXED, **changes: Any) -> Manifest:
+    data = digits()
+    final = data.for_final_training()
+    found = Manifest(
+        teacher=Teacher.of(target).digest, resolution=target.resolution, mean=target.mean, std=target.std, num_classes=10, topk=4,
+        temperature=recipe.temperature, encoding="fp16", epochs=2, seed=5, data=data.name, parts=final.parts,
+        images=final.train.digest(), train_images=151, augmentation=Augmentation.of(recipe, data.hflip), rows=32,
+    )  # fmt: skip
+    return replace(found, **changes)

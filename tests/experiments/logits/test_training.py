@@ -1,0 +1,230 @@
+"""Training from a store: every student hears what the teacher said to exactly the inputs that it sees."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from experiments import commands, deciding
+from experiments.augmentation import View
+from experiments.data import ImageData
+from experiments.loader import Loader, normalised
+from experiments.logits.answers import Answers
+from experiments.logits.store import Store, digests
+from experiments.logits.task import Replayed, Taught
+from experiments.logits.teach import teach
+from experiments.loop import Job, train
+from experiments.replay import generators_restored
+from experiments.tasks import Guide, make_task
+from models.families import build
+from models.targets import Target
+from scaler.errors import ScalerError
+from tests.experiments.logits.lesson import ARCH, MIXED, SIDE, digits, lesson, manifest, teacher
+
+MEAN, STD = (0.5,) * 3, (0.25,) * 3  # other ones than the teacher's
+BATCHES = [(64, 0, 1, 0), (50, 1, 1, 0), (36, 2, 2, 0), (30, 4, 1, 0), (24, 0, 2, 3)]  # size, workers, processes, first
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Target, Store]:
+    folder = tmp_path_factory.mktemp("store")
+    target = teacher(folder / "teacher")
+    return target, teach(lesson(target), manifest(target), folder / "logits")
+
+
+def loader(store: Store, data: ImageData, batch: int, **changes: Any) -> Loader:
+    arguments: dict[str, Any] = {
+        "data": data, "recipe": MIXED, "seed": 77, "resolution": SIDE, "mean": MEAN, "std": STD, "batch_size": batch,
+        "device": torch.device("cpu"), "logits": store,
+    }  # fmt: skip
+    return Loader(**{**arguments, **changes})
+
+
+def batches(made: Loader, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, Answers]]:
+    """Inputs as 8-bit pixels, and what the store says of them."""
+    with generators_restored():
+        for images, target in made.batches(epoch, start):
+            assert isinstance(target, Taught)
+            yield ((images * 0.25 + 0.5) * 255).round().to(torch.uint8), target.answers
+
+
+@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize(("batch", "workers", "world", "start"), BATCHES)
+def test_every_answer_is_to_the_input_beside_it(
+    taught: tuple[Target, Store], final: bool, batch: int, workers: int, world: int, start: int
+) -> None:
+    """Bit for bit. Epochs are counted round, and the search's images are a part of those that are stored."""
+    target, store = taught
+    model = target.build().eval()
+    data = digits().for_final_training() if final else digits()
+    for epoch in (1, 2) if workers == 0 else (1,):
+        for rank in range(world):
+            made = loader(store, data, batch, workers=workers, rank=rank, world=world)
+            found = list(batches(made, epoch, start))
+            assert len(found) == len(data.train) // batch - start
+            _, _, places = made._order(epoch)
+            for step, (pixels, answers) in enumerate(found, start):
+                first = step * batch + rank * (batch // world)
+                stored = store.digests(epoch, places[first : first + batch // world])
+                assert np.array_equal(digests(pixels.numpy()), stored)
+                with torch.no_grad():
+                    expected = Answers.of(model(normalised(pixels, target.mean, target.std)), 4, MIXED.temperature)
+                assert torch.allclose(answers.dense(10), expected.dense(10), atol=2e-4)
+
+
+@pytest.mark.parametrize("topk", [9, 10])
+def test_the_loss_and_its_gradient_are_those_of_the_teacher_online(
+    taught: tuple[Target, Store], tmp_path: Path, topk: int
+) -> None:
+    """Where one class or none is left out, over all of an epoch, labels mixed in; to the precision of 16-bit gaps."""
+    target, _ = taught
+    store = teach(lesson(target), manifest(target, topk=topk, epochs=1), tmp_path)
+    guide = Guide(model=target.build(), resolution=SIDE, mean=target.mean, std=target.std)
+    torch.manual_seed(1)
+    student = build(ARCH, drop_path_rate=0.0).train()
+    tasks = Replayed(student, MIXED), make_task(student, guide, MIXED, MEAN, STD, 32, torch.device("cpu"))
+    with generators_restored():
+        for images, wanted in loader(store, digits(), 64).batches(0):
+            assert isinstance(wanted, Taught)
+            losses = [task(images, hard)["loss"] for task, hard in zip(tasks, (wanted, wanted.hard), strict=True)]
+            ours, online = (torch.cat([g.flatten() for g in torch.autograd.grad(x, student.parameters())]) for x in losses)
+            assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-4)
+            assert float((ours - online).norm() / online.norm()) < 1e-3
+
+
+def test_seed_and_epochs_are_the_stores(taught: tuple[Target, Store]) -> None:
+    first = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64), 0)]
+    again = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64, seed=78), 2)]
+    other = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64), 1)]
+    assert torch.equal(torch.cat(first), torch.cat(again))
+    assert not torch.equal(torch.cat(first), torch.cat(other))
+
+
+def test_a_student_of_another_size_has_the_same_answers_and_is_checked(
+    taught: tuple[Target, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [answers for _, answers in batches(loader(taught[1], digits(), 64), 0)]
+    large = list(batches(loader(taught[1], digits(), 64, resolution=40), 0))
+    assert large[0][0].shape[-1] == 40
+    assert all(torch.equal(a.gap, b.gap) and torch.equal(a.classes, b.classes) for a, (_, b) in zip(own, large, strict=True))
+    _spoil(monkeypatch)
+    with pytest.raises(ScalerError, match="64 of 64 inputs are not those"):
+        next(batches(loader(taught[1], digits(), 64, resolution=40), 0))
+
+
+def _spoil(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library draws other pixels now."""
+    original = View.__call__
+    monkeypatch.setattr(View, "__call__", lambda view, image: original(view, image) // 2)
+
+
+def test_other_inputs_than_the_teachers_name_the_library_that_changed(
+    taught: tuple[Target, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = taught[1]
+    _spoil(monkeypatch)
+    with pytest.raises(ScalerError, match=r"64 of 64 inputs .* the image files have changed"):
+        next(batches(loader(store, digits(), 64), 0))
+    older = Store(store.folder, store.manifest)
+    older.manifest = replace(store.manifest, versions={**store.manifest.versions, "pillow": "12.3.0"})
+    with pytest.raises(ScalerError, match=r"pillow was 12\.3\.0 and is .*: install the old version"):
+        next(batches(loader(older, digits(), 64), 0))
+
+
+def test_later_batches_are_checked_too(taught: tuple[Target, Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = loader(taught[1], digits(), 2)
+    assert sum(len(list(batches(made, epoch))) for epoch in range(3)) == 195
+    _spoil(monkeypatch)
+    with pytest.raises(ScalerError, match="2 of 2 inputs"):
+        list(batches(made, 3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reprob": 0.0}, r"stored with augmentation.reprob = 0.25, and this run has 0.0"),
+        ({"scale": (0.5, 1.0)}, r"stored with augmentation.scale = \(0.6, 1.0\), and this run has \(0.5, 1.0\)"),
+        ({"temperature": 1.0}, "stored with temperature = 2.0, and this run has 1.0"),
+    ],
+)
+def test_a_recipe_that_draws_otherwise_is_refused(taught: tuple[Target, Store], changes: dict[str, Any], message: str) -> None:
+    store = taught[1]
+    store.manifest.require_fit(digits(), MIXED, store.folder)
+    with pytest.raises(ScalerError, match=message):
+        store.manifest.require_fit(digits(), replace(MIXED, **changes), store.folder)
+
+
+def test_other_data_are_refused(taught: tuple[Target, Store]) -> None:
+    data, store = digits(), taught[1]
+    other = replace(data, train=data.holdout)
+    with pytest.raises(ScalerError, match=r"stored with parts = \(131, 20\), and this run has \(20, 20\)"):
+        store.manifest.require_fit(other, MIXED, store.folder)
+
+
+def test_with_the_teacher_alone_in_the_loss_its_answers_are_learned(
+    taught: tuple[Target, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a training that is interrupted ends with the same bits."""
+    target, store = taught
+    recipe = replace(MIXED, epochs=12, distill=1.0, mixup=0.0, cutmix=0.0)
+    plain = manifest(target, recipe, epochs=4)
+    store = teach(lesson(target), plain, tmp_path / "logits")
+    job = Job(data=digits(), recipe=recipe, resolution=SIDE, mean=MEAN, std=STD, seed=0, logits=store, device=torch.device("cpu"))
+
+    def student() -> torch.nn.Module:
+        torch.manual_seed(1)
+        return build(ARCH)
+
+    model = train(student(), job, tmp_path / "whole")
+    losses = [float(line.split(",")[1]) for line in (tmp_path / "whole" / "metrics.csv").read_text().splitlines()[1:]]
+    assert losses[-1] < losses[0] / 3
+    _interrupt(monkeypatch, epoch=5)
+    with pytest.raises(KeyboardInterrupt):
+        train(student(), job, tmp_path / "broken")
+    continued = train(student(), job, tmp_path / "broken").state_dict()
+    assert all(torch.equal(value, continued[name]) for name, value in model.state_dict().items())
+
+
+def _interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    """Once, after the first batch of ``epoch``."""
+    original = Loader.batches
+
+    def broken_off(made: Loader, number: int, start: int = 0) -> Iterator[Any]:
+        for batch in original(made, number, start):
+            yield batch
+            if number == epoch:
+                monkeypatch.setattr(Loader, "batches", original)
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Loader, "batches", broken_off)
+
+
+def test_commands_teach_search_and_train_from_one_store(tmp_path: Path) -> None:
+    target = teacher(tmp_path / "teacher")
+    arguments: dict[str, Any] = {"data": "digits", "train_images": 151, "epochs": 1, "topk": 3, "out": tmp_path / "logits"}
+    found = commands.teach(target.name, **arguments)
+    assert found["bytes_per_view"] < 16
+    student, space, sets = target.name, *deciding.search_space("tiny_vit_1m_32", ["flops=1M"], None, "digits")
+    (chosen,) = commands.search(
+        seed="tiny_vit_1m_32", budgets=("flops=1M",), space=space, sets=sets, data="digits", out=tmp_path / "search",
+        teacher=None, logits=tmp_path / "logits", strategy="uniform", trials=1, recipe="proxy", train_images=None, draw_seed=3,
+        workers=0, storage=None,
+    )  # fmt: skip
+    assert json.loads((tmp_path / "search" / "run.json").read_text())["logits"] == found["digest"]
+    row = commands.train(chosen["folder"], data="digits", out=tmp_path / "a", logits=tmp_path / "logits", epochs=2, seed=3)
+    assert (row["epochs"], row["seed"]) == (2, 3)
+    with pytest.raises(ScalerError, match="--teacher and --logits: give one of them"):
+        commands.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", teacher=target.name)
+    with pytest.raises(ScalerError, match="stored with parts = "):
+        commands.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", train_images=200)
+    with pytest.raises(ScalerError, match="--topk 11: digits has 10 classes"):
+        commands.teach(target.name, **{**arguments, "topk": 11})
+    with pytest.raises(ScalerError, match="unknown encoding 'compat': did you mean 'compact'"):
+        commands.teach(target.name, **arguments, encoding="compat")
+    assert not (tmp_path / "b").exists()
+    assert asdict(Store.open(tmp_path / "logits").manifest)["train_images"] == 151
