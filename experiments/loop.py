@@ -7,6 +7,7 @@ from (seed, step), so that a checkpoint needs no generator's state and a continu
 import csv
 import io
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -69,11 +70,18 @@ class Job:
         return max(1, len(self.data.train) // self.batch_size)
 
 
-def train(model: nn.Module, job: Job, folder: Path, title: str = "training") -> nn.Module:
+def train(
+    model: nn.Module,
+    job: Job,
+    folder: Path,
+    title: str = "training",
+    stops: Callable[[int, nn.Module], bool] = lambda epoch, model: False,
+) -> nn.Module:
     """Train ``model`` and return it with the weights to keep (the averaged ones, where the recipe averages).
 
     A checkpoint and ``metrics.csv`` are written to ``folder`` after every epoch. Called again with the same arguments, training
-    goes on from there.
+    goes on from there. Before each epoch but the first ``stops`` is asked, with the number of epochs done and the weights that
+    would be kept.
 
     Raises:
         DivergedError: the loss is no longer finite.
@@ -87,8 +95,8 @@ def train(model: nn.Module, job: Job, folder: Path, title: str = "training") -> 
         batch_size=job.batch_size, device=job.device, workers=job.workers, logits=job.logits,
     )  # fmt: skip
     with generators_restored(), meter(title, *_images_of(job, state.epoch)) as shown:
-        for epoch in range(state.epoch, job.recipe.epochs):
-            state.run_epoch(loader, epoch, shown)
+        while state.epoch < job.recipe.epochs and not (state.epoch and stops(state.epoch, state.result())):
+            state.run_epoch(loader, state.epoch, shown)
             state.save(folder)
     return state.result()
 

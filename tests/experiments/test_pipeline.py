@@ -9,7 +9,7 @@ import pytest
 import timm
 
 from experiments import pipeline
-from experiments.backend import Score
+from experiments.backend import Score, Watch
 from experiments.request import spaces
 from models.targets import Target, open_target
 from scaler.cost import Cost
@@ -29,7 +29,7 @@ class ClosedForm:
         self.scored: list[str] = []
         self.stop_at, self.diverge_at = stop_at, diverge_at
 
-    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool) -> Score:
+    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool, watch: Watch | None = None) -> Score:
         if len(self.scored) == self.stop_at:
             raise KeyboardInterrupt
         self.scored.append(folder.name)
@@ -48,7 +48,8 @@ def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> t
         strategy="uniform", recipe="closed form", trials=trials, draw_seed=0, storage=None,
     )  # fmt: skip
     said: list[str] = []
-    return pipeline.search(replace(request, **changes), out, space, sets, backend, said.append), said
+    job = pipeline.Search(request=replace(request, **changes), out=out, space=space, sets=sets, backend=backend, say=said.append)
+    return pipeline.search(job), said
 
 
 def rows(out: Path) -> list[Record]:
@@ -123,7 +124,9 @@ def test_an_infeasible_budget_writes_nothing(tmp_path: Path) -> None:
         strategy="uniform", recipe="", trials=1, draw_seed=0, storage=None,
     )  # fmt: skip
     with pytest.raises(InfeasibleError):
-        pipeline.search(request, tmp_path / "run", space, sets, ClosedForm(), print)
+        pipeline.search(
+            pipeline.Search(request=request, out=tmp_path / "run", space=space, sets=sets, backend=ClosedForm(), say=print)
+        )
     assert not (tmp_path / "run").exists()
 
 
