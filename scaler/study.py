@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -34,7 +35,7 @@ from scaler.strategy import Proposal, Strategy
 HEARTBEAT_S, GRACE_S = 60, 300
 RETRIES = 3  # of a candidate whose workers die; then it counts as failed
 _RECORD, _ERROR, _SURPLUS, _WORKER, _FIRST = "record", "error", "surplus", "worker", "failed_trial"
-_POLL_S = 0.5
+_POLL_S, _CLAIM_S = 0.5, 60
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,8 @@ class SearchStudy:
     def abandon(self, worker: int) -> None:
         """Have the trials of a process of this machine that died tried again."""
         for trial in self._trials(TrialState.RUNNING):
-            if trial.user_attrs.get(_WORKER) == _name(worker) and self._fail(trial):
-                RetryHeartbeatStaleTrialCallback(RETRIES)(self._study, trial)
+            if trial.user_attrs.get(_WORKER) == _name(worker):
+                self._retry(trial)
 
     def finished(self) -> int:
         """How many candidates have a score or have failed."""
@@ -125,6 +126,7 @@ class SearchStudy:
         """
         while self.finished() < trials:
             fail_stale_trials(self._study)
+            self._abandon_unclaimed()
             if self._trials(TrialState.WAITING) or len(self._candidates()) < trials:
                 asked = self._asked(self._study.ask(distributions(self.space)), trials)
                 if asked is not None:
@@ -176,7 +178,8 @@ class SearchStudy:
             trial.set_user_attr(_SURPLUS, True)
             self._study.tell(trial, state=TrialState.FAIL)
             return None
-        trial.set_user_attr(_WORKER, _name(os.getpid()))
+        with get_heartbeat_thread(trial._trial_id, self._study._storage):  # the first beat
+            trial.set_user_attr(_WORKER, _name(os.getpid()))
         values = {name: trial.params[name] for name in self.space.variables}
         own = {"budget": trial.number % len(self.sets), "origin": "enqueued", "limits": None}  # of a trial that a user put in
         notes = self._study._storage.get_trial(trial._trial_id).user_attrs.get(NOTES, own)
@@ -200,11 +203,20 @@ class SearchStudy:
             return True
         return states == {TrialState.FAIL} and (len(group) > RETRIES or any(_ERROR in trial.user_attrs for trial in group))
 
-    def _fail(self, trial: FrozenTrial) -> bool:
+    def _abandon_unclaimed(self) -> None:
+        """Have trials tried again whose worker died before it could say that it has them, and so has no heartbeat either."""
+        long_ago = datetime.now() - timedelta(seconds=_CLAIM_S)
+        for trial in self._trials(TrialState.RUNNING):
+            if _WORKER not in trial.user_attrs and (trial.datetime_start or long_ago) < long_ago:
+                self._retry(trial)
+
+    def _retry(self, trial: FrozenTrial) -> None:
+        """Fail a running trial and queue it again, unless another process has done so."""
         try:
-            return self._study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            if self._study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
+                RetryHeartbeatStaleTrialCallback(RETRIES)(self._study, trial)
         except optuna.exceptions.UpdateFinishedTrialError:
-            return False
+            pass
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states or None)
