@@ -41,8 +41,8 @@ class Job:
                 f"a batch of {self.recipe.batch_size} does not split into pairs of images for {processes()} processes in "
                 f"{self.setup.accumulate} parts: take a multiple of {self._unit}"
             )
-        if len(self.data.train) < self._unit:
-            raise ScalerError(f"{len(self.data.train)} training images are fewer than one update takes: at least {self._unit}")
+        if self._views < self._unit:
+            raise ScalerError(f"{self._views} views of {len(self.data.train)} training images are fewer than an update's {self._unit}")
         if self.logits is not None and (self.recipe.relates or self.recipe.repeats > 1):
             raise ScalerError(
                 "stored answers hold one view of an image in an epoch, and nothing of what happens inside the teacher: take a "
@@ -52,11 +52,11 @@ class Job:
     @property
     def batch_size(self) -> int:
         """Images of an update, over all processes and parts: the recipe's, or as many as there are; even, for mixup's pairs."""
-        return min(self.recipe.batch_size, len(self.data.train)) // self._unit * self._unit
+        return min(self.recipe.batch_size, self._views) // self._unit * self._unit
 
     @property
     def steps_per_epoch(self) -> int:
-        return len(self.data.train) // self.batch_size
+        return self._views // self.batch_size
 
     @property
     def steps(self) -> int:
@@ -70,6 +70,12 @@ class Job:
             batch_size=self.batch_size // self.setup.accumulate, device=self.device, workers=self.workers, logits=self.logits,
             rank=rank(), world=processes(),
         )  # fmt: skip
+
+    @property
+    def _views(self) -> int:
+        """Views in an epoch: as many as images, to whole pairs where each is seen several times."""
+        whole = 2 * self.recipe.repeats if self.recipe.repeats > 1 else 1
+        return len(self.data.train) // whole * whole
 
     @property
     def _unit(self) -> int:

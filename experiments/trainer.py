@@ -16,7 +16,7 @@ from timm.utils import ModelEmaV3
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from experiments.checkpoints import Checkpoints, State, refused
+from experiments.resuming import Checkpoints, State, refused
 from experiments.job import Job
 from experiments.journal import Journal
 from experiments.loader import Loader

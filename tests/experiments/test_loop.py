@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.checkpoints import Checkpoints
+from experiments.resuming import Checkpoints
 from experiments.data import open_data
 from experiments.evaluation import evaluate
 from experiments.job import Job
@@ -78,6 +78,15 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 def metrics(folder: Path) -> list[dict[str, str]]:
     with (folder / METRICS).open() as handle:
         return list(csv.DictReader(handle))
+
+
+def test_repeated_augmentation_trains_on_views_of_fewer_images() -> None:
+    found = job(replace(RECIPE, repeats=3))
+    seen = list(found.loader().batches(0))
+    assert found.steps_per_epoch == len(seen) == len(found.data.train) // 6 * 6 // found.batch_size
+    images, labels = seen[0]
+    assert torch.equal(labels[0:2], labels[2:4])  # two partners, seen again
+    assert not torch.equal(images[0], images[2])
 
 
 def test_training_again_changes_nothing(tmp_path: Path) -> None:

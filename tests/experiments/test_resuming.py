@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.checkpoints import Checkpoints
+from experiments.resuming import Checkpoints
 from experiments.data import open_data
 from experiments.job import Job
 from experiments.loop import train
