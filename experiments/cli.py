@@ -11,7 +11,7 @@ from experiments import deciding
 from experiments.console import emit, say, speaks, table
 from experiments.recipes import get_recipe
 from scaler.errors import ScalerError
-from scaler.strategy import strategy as known_strategy
+from scaler.strategy import check_strategy
 from scaler.units import format_quantity
 
 app = typer.Typer(
@@ -168,7 +168,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the best variant under each budget. Run again with the same --out, it continues."""
-    known_strategy(strategy)
+    check_strategy(strategy)
     get_recipe(recipe)
     space, sets = deciding.search_space(seed, budget, axes, data)
     from experiments import commands  # loads torch, so only once the request is known to be feasible
@@ -270,6 +270,43 @@ def evaluate(
 
     found = commands.evaluate(variant, data=data, split=split, workers=workers)
     return emit(found) if as_json else print(_scored(found, Path(variant)))
+
+
+@app.command("import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="A .pth, .pt, .bin or .safetensors file.")],
+    model: Annotated[str, typer.Option("--model", help="The seed or timm model that the file holds.")],
+    out: Out,
+    resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Resize position tables to this input.")] = None,
+    num_classes: Annotated[int | None, typer.Option("--num-classes", min=1, help="Classes; another head becomes zeros.")] = None,
+    class_map: Annotated[Path | None, typer.Option("--class-map", help="A line for each class: its row in the head.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A published checkpoint (TinyViT, Mini-DeiT, Mini-Swin, DeiT, Swin, or timm's) into a variant's folder."""
+    from experiments.checkpoints import import_checkpoint  # loads torch
+
+    found = import_checkpoint(checkpoint, model, out, resolution, num_classes, class_map)
+    if as_json:
+        return emit(found)
+    size = f"{format_quantity(found['flops'])} FLOPs, {format_quantity(found['params'])} parameters"
+    return print(f"{found['tensors']} tensors of {found['layout']} layout, {size}: {out}")
+
+
+@app.command()
+def export(
+    variant: Annotated[str, typer.Argument(help="A trained variant's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx or torch-export.")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """A deployable file with a free batch size, its outputs compared with the variant's at batch 1 and 8."""
+    from experiments.export import export as write  # loads torch
+
+    found = write(variant, kind, out)
+    if as_json:
+        return emit(found)
+    differences = ", ".join(f"{difference:.2g} at batch {batch}" for batch, difference in found["difference"].items())
+    return print(f"{out}: {kind}, largest difference {differences}")
 
 
 @app.command()

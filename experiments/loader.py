@@ -60,14 +60,14 @@ class Loader:
         own = self.batch_size // self.world
         steps = range(start, len(order.indices) // self.batch_size)
         spans = [slice(at, at + own) for at in (step * self.batch_size + self.rank * own for step in steps)]
-        plan = [wanted(order, epoch, span.start, span.stop) for span in spans]
+        plan = (wanted(order, epoch, span) for span in spans)
         made = self.views.batches(plan, self.workers, pin_memory=self.device.type == "cuda")
-        for asked, span, seen in zip(plan, spans, made, strict=True):
+        for span, seen in zip(spans, made, strict=True):
             images = normalised(seen.pixels.to(self.device, non_blocking=True), self.mean, self.std)
             if self.logits is None or self.check is None:
                 yield images, self._hard(seen)
             else:
-                self.check(asked, places[span], seen.pixels)
+                self.check(wanted(order, epoch, span), places[span], seen.pixels)
                 yield images, Taught(self._hard(seen), self.logits.answers(epoch, places[span]))
 
     def _order(self, epoch: int) -> tuple[int, EpochOrder, Indices]:
@@ -81,7 +81,8 @@ class Loader:
         return epoch, order, places
 
     def _hard(self, seen: Seen) -> torch.Tensor:
-        if not self.views.augmentation.mixes:
+        """Labels; where images are mixed and the loss asks for more than the teacher, shares of all classes."""
+        if not self.views.augmentation.mixes or (self.logits and self.recipe.distill == 1):
             return seen.labels
         classes, smoothing = self.data.num_classes, self.recipe.smoothing
         own, other = F.one_hot(seen.labels, classes), F.one_hot(seen.others, classes)

@@ -73,7 +73,7 @@ def search(
     for feasible in sets:
         feasible.require()
     open_run(request, out, sets)
-    study = SearchStudy(out, space, sets, strategy(request.strategy), request.draw_seed, request.storage)
+    study = SearchStudy(out, space, sets, strategy(request.strategy, request.trials), request.draw_seed, request.storage)
     ledger, pace = Ledger(out / LEDGER), _Pace(study.finished(), request.trials)
     rows = {row.trial: row for row in ledger}
     for asked in study.ask(request.trials):

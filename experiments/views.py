@@ -1,6 +1,6 @@
 """Augmented and mixed images: the same 8-bit pixels for any number of workers, batch size and process, and after a resume."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -52,7 +52,7 @@ class Views(torch.utils.data.Dataset[Seen]):
         set_generators(key(self.seed, epoch, index))
         return self.transform(self.images.image(index % len(self.images)))
 
-    def batches(self, plan: Sequence[Wanted], workers: int = 0, *, pin_memory: bool = False) -> Iterator[Seen]:
+    def batches(self, plan: Iterable[Wanted], workers: int = 0, *, pin_memory: bool = False) -> Iterator[Seen]:
         """The batches of ``plan``, made in this process or by workers.
 
         Raises:
@@ -62,6 +62,6 @@ class Views(torch.utils.data.Dataset[Seen]):
         return batches_of(loader)
 
 
-def wanted(order: EpochOrder, epoch: int, start: int, stop: int) -> Wanted:
-    """The batch at places ``start`` ... ``stop`` - 1 of an epoch's order; ``start`` is even, that partners are together."""
-    return Wanted(epoch, order.indices[start:stop].tolist(), max(0, min(stop, order.paired) - start) // 2 * 2)
+def wanted(order: EpochOrder, epoch: int, places: slice) -> Wanted:
+    """The batch at ``places`` of an epoch's order; they begin at an even one, that partners are together."""
+    return Wanted(epoch, order.indices[places].tolist(), max(0, min(places.stop, order.paired) - places.start) // 2 * 2)

@@ -1,26 +1,31 @@
 """An Optuna sampler whose every suggestion meets a budget."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from scaler.errors import ScalerError
-from scaler.family import Architecture
 from scaler.feasible import FeasibleSet
+from scaler.history import History
+from scaler.rows import Floats, Ints
 from scaler.space import SearchSpace
-from scaler.strategy import Strategy, Trial
+from scaler.strategy import Ask, Proposal, Strategy
+
+NOTES = "scaler"  # the user attribute that holds what was noted of a proposal
+_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class FeasibleSampler(BaseSampler):
     """Suggests feasible architectures of a space, variable by variable, as a strategy chooses them.
 
-    Trial number n is drawn for budget n modulo the number of budgets. What it proposes depends on ``seed``, n and the trials
-    finished before, and on nothing else.
+    What it proposes for a trial depends on ``seed``, the trial's number and the trials before, and on nothing else. It takes
+    single- and multi-objective studies, any storage, and pruned trials, which teach as much as they were trained.
 
     Args:
         space: the space; its variables are the trial's parameters.
@@ -31,15 +36,14 @@ class FeasibleSampler(BaseSampler):
         for feasible in sets:
             feasible.require()
         self.space, self.sets, self.strategy, self.seed = space, sets, strategy, seed
+        self._trials = _Trials(space)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {name: CategoricalDistribution(choices) for name, choices in self.space.variables.items()}
+        return distributions(self.space)
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        feasible = self.sets[trial.number % len(self.sets)]
-        rng = np.random.default_rng([self.seed, trial.number])
-        arch = self.strategy.propose(feasible, self._history(study, trial), rng)
-        return {name: value for name, value in self._values(arch).items() if name in search_space}
+        point = (trial.user_attrs.get(NOTES) or self._propose(study, trial))["point"]
+        return {name: value for name, value in self.space.values(point).items() if name in search_space}
 
     def sample_independent(
         self,
@@ -50,20 +54,85 @@ class FeasibleSampler(BaseSampler):
     ) -> Any:
         raise ScalerError(f"parameter {param_name!r} is not a variable of {self.space.name}: use {list(self.space.variables)}")
 
-    def _history(self, study: Study, trial: FrozenTrial) -> list[Trial]:
-        return [
-            Trial(arch, score)
-            for t, arch, score in scored(study.get_trials(deepcopy=False), self.space)
-            if t.number < trial.number
-        ]
+    def _propose(self, study: Study, trial: FrozenTrial) -> Mapping[str, Any]:
+        """Ask the strategy, and keep its answer with the trial, where one that is taken up again finds it."""
+        history = self._trials.before(study, trial.number)
+        rng = np.random.default_rng([self.seed, trial.number])
+        proposal = self.strategy.propose(Ask(self.space, self.sets, trial.number, history, rng))
+        noted = noted_of(proposal)
+        study._storage.set_trial_user_attr(trial._trial_id, NOTES, noted)
+        return noted
 
-    def _values(self, arch: Architecture) -> dict[str, Any]:
-        return self.space.values(self.space.point(arch))
+
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    return {name: CategoricalDistribution(choices) for name, choices in space.variables.items()}
 
 
-def scored(trials: Iterable[FrozenTrial], space: SearchSpace) -> list[tuple[FrozenTrial, Architecture, float | None]]:
-    """Every trial that has its architecture, with its first objective's value where it is complete."""
-    whole = [trial for trial in trials if space.variables.keys() <= trial.params.keys()]
-    return [
-        (trial, space.arch_of(trial.params), trial.values[0] if trial.state == TrialState.COMPLETE else None) for trial in whole
-    ]
+def noted_of(proposal: Proposal) -> dict[str, Any]:
+    """A proposal as JSON."""
+    limits = None if proposal.limits is None else [[key, bound.low, bound.high] for key, bound in proposal.limits.bounds]
+    return {
+        "point": list(proposal.point), "budget": proposal.budget, "origin": proposal.origin, "limits": limits,
+        **proposal.notes,
+    }  # fmt: skip
+
+
+class _Trials:
+    """A study's trials as arrays, in which each finished trial is read once."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self._index = {name: {value: i for i, value in enumerate(choices)} for name, choices in space.variables.items()}
+        self._forget(None, 1)
+
+    def _forget(self, study: str | None, objectives: int) -> None:
+        self.study = study
+        self.points: Ints = np.zeros((0, len(self.space.variables)), np.int64)
+        self.scores: Floats = np.zeros((0, objectives))
+        self.steps: Floats = np.zeros(0)
+        self.notes: list[Mapping[str, Any]] = []
+        self.kept: np.ndarray[Any, np.dtype[np.bool_]] = np.zeros(0, np.bool_)
+        self.done: np.ndarray[Any, np.dtype[np.bool_]] = np.zeros(0, np.bool_)
+        self.read = 0  # all trials below this number are done
+
+    def before(self, study: Study, number: int) -> History:
+        """The trials numbered below ``number`` that have all their parameters."""
+        if self.study != study.study_name:
+            self._forget(study.study_name, len(study.directions))
+        trials = study.get_trials(deepcopy=False)[:number]
+        self._grow(len(trials))
+        for trial in trials[self.read :]:
+            if not self.done[trial.number]:
+                self._take(trial, study.directions)
+        while self.read < len(trials) and self.done[self.read]:
+            self.read += 1
+        kept = np.flatnonzero(self.kept[:number])
+        steps = self.steps[kept]
+        full = np.nanmax(steps, initial=1.0)
+        fidelity = np.where(np.isnan(steps), 1.0, steps / full)
+        return History(self.space, self.points[kept], self.scores[kept], fidelity, [self.notes[i] for i in kept])
+
+    def _take(self, trial: FrozenTrial, directions: Sequence[StudyDirection]) -> None:
+        i = trial.number
+        self.done[i] = trial.state.is_finished()
+        self.kept[i] = self.space.variables.keys() <= trial.params.keys()
+        if not self.kept[i]:
+            return
+        self.points[i] = [self._index[name][trial.params[name]] for name in self.space.variables]
+        self.notes[i] = trial.user_attrs.get(NOTES, {})
+        self.scores[i] = np.nan
+        self.steps[i] = np.nan if trial.last_step is None else trial.last_step
+        if trial.state in _DONE:
+            values = trial.values or [trial.intermediate_values.get(trial.last_step or 0, np.nan)]
+            signs = [1 if direction == StudyDirection.MAXIMIZE else -1 for direction in directions]
+            self.scores[i] = np.array(values) * signs
+
+    def _grow(self, size: int) -> None:
+        more = max(0, size - len(self.done))
+        if more:
+            room = max(more, len(self.done))  # twice the size each time
+            self.points = np.pad(self.points, ((0, room), (0, 0)))
+            self.scores = np.pad(self.scores, ((0, room), (0, 0)), constant_values=np.nan)
+            self.steps = np.pad(self.steps, (0, room), constant_values=np.nan)
+            self.kept, self.done = np.pad(self.kept, (0, room)), np.pad(self.done, (0, room))
+            self.notes += [{}] * room

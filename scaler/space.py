@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import log, prod
 from typing import Any
 
 from scaler.cost import Cost
@@ -71,13 +71,21 @@ class SearchSpace:
         values = arch.values()
         row = []
         for name, choices in self.variables.items():
-            value = next(v for key, v in values.items() if resolve(key, {name: None}) == name)
+            value = _value_of(name, values)
             if value not in choices:
                 raise ScalerError(f"{name} = {value} is not in the space of {self.name}: its choices are {list(choices)}")
             row.append(choices.index(value))
         if self.arch(row) != arch:
             raise ScalerError(f"{arch} differs from {self.name} outside the axes of its space")
         return tuple(row)
+
+    def nearest(self, values: Mapping[str, Value]) -> tuple[int, ...]:
+        """The row of indices whose every choice is, in proportion, nearest to ``values``."""
+        wanted = {name: _value_of(name, values) for name in self.variables}
+        return tuple(
+            min(range(len(choices)), key=lambda i: abs(log(choices[i] / wanted[name])))
+            for name, choices in self.variables.items()
+        )
 
     def cost(self, arch: Architecture) -> Cost:
         return cost_of(arch)
@@ -92,6 +100,11 @@ class SearchSpace:
             else:
                 found[axis] = list(choices)
         return found
+
+
+def _value_of(name: str, values: Mapping[str, Value]) -> Value:
+    """The value of the variable ``name``, which may stand for all stages."""
+    return next(value for key, value in values.items() if resolve(key, {name: None}) == name)
 
 
 def variables_of(axes: Mapping[str, Sequence[Any]]) -> dict[str, Choices]:

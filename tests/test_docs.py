@@ -21,7 +21,8 @@ def commands(page: Path) -> list[str]:
 def shortened(line: str) -> list[str]:
     """The same command on 250 images, with one epoch where that can be said and two trials."""
     words = re.sub(r"--trials \d+", "--trials 2", line).split()[1:]
-    less = {"train": ["--epochs", "1", "--train-images", "250"], "search": ["--train-images", "250"]}
+    few = ["--train-images", "250"]
+    less = {"train": ["--epochs", "1", *few], "teach": ["--epochs", "1", *few], "search": few}
     return [*words, *less.get(words[0], [])]
 
 

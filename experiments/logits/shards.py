@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
-from xxhash import xxh3_128_hexdigest
+from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from experiments.logits.encoding import Columns, Layout
+from scaler.errors import ScalerError
 from scaler.files import write_bytes
 
 # All metadata is one entry, since safetensors writes several in an order of chance and files must be the same byte for byte.
@@ -32,7 +33,10 @@ class ShardFormat:
         self.spans = {name: slice(*(start + offset for offset in header[name]["data_offsets"])) for name in layout}
 
     def write(self, folder: Path, place: Path, columns: Columns) -> None:
-        write_bytes(folder / place, self._bytes(place, columns))
+        try:
+            write_bytes(folder / place, self._bytes(place, columns))
+        except OSError as error:
+            raise ScalerError(f"cannot write {folder / place} ({error}): make room, and the same command goes on") from error
 
     def fault(self, folder: Path, place: Path) -> str | None:
         """What is wrong with a file, all of which is read; None for nothing."""
@@ -40,11 +44,12 @@ class ShardFormat:
         if len(raw) != self.size:
             return f"has {len(raw)} bytes, not {self.size}"
         try:
-            label = json.loads(_header(raw)[0]["__metadata__"][_KEY])
+            header, start = _header(raw)
+            label = json.loads(header["__metadata__"][_KEY])
             checksum = label["checksum"].encode()
         except (ValueError, LookupError, TypeError, AttributeError):
             return "has a damaged header"
-        if xxh3_128_hexdigest(raw.replace(checksum, _BLANK.encode(), 1)).encode() != checksum:
+        if _checksum(raw, start, checksum) != checksum:
             return "does not match its checksum"
         return None if label == self._label(place, label["checksum"]) else "belongs elsewhere"
 
@@ -60,6 +65,13 @@ class ShardFormat:
 
     def _label(self, place: Path, checksum: str) -> dict[str, str]:
         return {"checksum": checksum, "place": place.as_posix(), "store": self.store}
+
+
+def _checksum(raw: bytes, start: int, written: bytes) -> bytes:
+    """The checksum of a file as it was before its own was ``written`` into the header, which ends at ``start``."""
+    hasher = xxh3_128(raw[:start].replace(written, _BLANK.encode(), 1))
+    hasher.update(memoryview(raw)[start:])
+    return hasher.hexdigest().encode()
 
 
 def _header(raw: bytes) -> tuple[dict[str, Any], int]:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -50,10 +51,11 @@ class Lesson:
         model = self.target.build().to(self.device).to(memory_format=torch.channels_last).eval()
         manifest = store.manifest
         views = Views(self.data.train, manifest.augmentation, manifest.seed, manifest.resolution)
+        order_of = lru_cache(maxsize=1)(epoch_order)  # seconds for millions of images, and files of an epoch come together
         for epoch, shard in places:
             start, stop = store.span(shard)
-            order = epoch_order(manifest.seed, epoch, manifest.parts)
-            plan = [wanted(order, epoch, at, min(at + _BATCH, stop)) for at in range(start, stop, _BATCH)]
+            order = order_of(manifest.seed, epoch, manifest.parts)
+            plan = [wanted(order, epoch, slice(at, min(at + _BATCH, stop))) for at in range(start, stop, _BATCH)]
             parts = []
             for seen in views.batches(plan, self.workers, pin_memory=self.device.type == "cuda"):
                 parts.append(self._columns(store, model, seen))

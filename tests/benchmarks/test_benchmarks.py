@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import feasible, first_feasible, layerwise, optimum
+from benchmarks import feasible, first_feasible, layerwise, optimum, step, store
 from benchmarks.measure import cold, median_s, peer
+from benchmarks.original_format import Original
 from benchmarks.peers import Problem
 from benchmarks.problem import AXES, SEED, SMALL_SEED, additive_scores, budget
 from scaler.budget import Budget
@@ -20,8 +22,9 @@ from scaler.feasible import FeasibleSet
 from search_spaces import open_space
 
 
-def installed(package: str) -> Any:
-    return pytest.mark.skipif(_is_missing(package), reason=f"{package} is in the dependency group `bench`")
+def installed(*packages: str) -> Any:
+    missing = [package for package in packages if _is_missing(package)]
+    return pytest.mark.skipif(bool(missing), reason=f"the dependency group `bench` brings {', '.join(missing)}")
 
 
 def _is_missing(package: str) -> bool:
@@ -66,13 +69,13 @@ def test_the_axes_file_holds_ten_to_the_ten() -> None:
     assert open_space(SEED, axes=AXES).size >= 10**10
 
 
-@installed("ptflops")
+@installed("ptflops", "calflops")
 def test_costs_are_compared_for_every_family() -> None:
     from benchmarks import cost
 
     figures = cost.compare(checked=1, peers=1, bulk=1000, repeats=1)
     assert figures["mismatches"] == 0
-    assert figures["families"] == "tiny_vit, deit, swin"
+    assert figures["families"] == "tiny_vit, deit, swin, mini_deit, mini_swin, mini_tiny_vit"
     assert {"checked", "bulk_per_s", "single_us", "speedup_vs_fvcore", "speedup_vs_ptflops"} <= figures.keys()
 
 
@@ -145,3 +148,27 @@ def test_the_solvers_optimum_is_that_of_brute_force(layers: int) -> None:
     _, score, violations = Problem(space, scores, layerwise.budget()).evaluate(points)
     expected = score[(violations <= 0).all(axis=1)].max()
     assert layerwise.solve(peer("pulp", "pulp"), space, scores, layerwise.budget()) == pytest.approx(expected)
+
+
+def test_stores_are_compared_with_the_originals_format() -> None:
+    figures = store.compare(10, 1000, shards=1, repeats=1) | store.opening(epochs=1)
+    assert float(figures["bytes_per_view_k10"]) <= 0.6 * 44 < float(figures["bytes_per_view_k10_fp16"]) <= 48
+    assert {"write_per_s_k10", "sequential_per_s_k10", "random_per_s_k10_original", "opened_90_epochs_s"} <= figures.keys()
+    assert figures["opened_files"] == 867
+
+
+def test_the_originals_format_gives_back_what_was_written(tmp_path: Path) -> None:
+    classes, values = np.arange(12).reshape(4, 3), np.linspace(0, 1, 12).reshape(4, 3)
+    original = Original(tmp_path / "original", 3)
+    original.write([(classes, values), (classes + 100, values)])
+    original.open()
+    assert original.values.stat().st_size == 8 * (4 + 4 * 3)
+    found, probabilities = original.read(np.array([6, 1]))
+    assert found.tolist() == [[106, 107, 108], [3, 4, 5]]
+    assert np.allclose(probabilities, values[[2, 1]], atol=1e-3)
+
+
+def test_steps_of_each_kind_are_timed() -> None:
+    figures = step.compare(topk=3, classes=10, batch=4, rounds=1, student="tiny_vit_1m_32", teacher="tiny_vit_1m_32")
+    assert {"stored_over_plain", "online_over_plain"} <= figures.keys()
+    assert all(float(value) > 0 for value in figures.values())

@@ -31,7 +31,7 @@ def views(resolution: int = SIZE, seed: int = 3, recipe: object = RECIPE, images
 def seen(made: Views, batch: int, workers: int = 0, epoch: int = EPOCH, start: int = 0) -> Seen:
     """All of an epoch from a place on, in batches of ``batch``."""
     order = epoch_order(made.seed, epoch, [len(made.images)])
-    plan = [wanted(order, epoch, at, at + batch) for at in range(start, len(made.images), batch)]
+    plan = [wanted(order, epoch, slice(at, at + batch)) for at in range(start, len(made.images), batch)]
     with generators_restored():
         parts = list(made.batches(plan, workers))
     return Seen(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
@@ -54,7 +54,7 @@ def test_pixels_and_shares_do_not_depend_on_workers_and_batches(reference: Seen,
 
 def test_a_worker_that_is_spawned_sees_the_same(reference: Seen) -> None:
     made = views()
-    plan = [wanted(epoch_order(made.seed, EPOCH, [110]), EPOCH, 0, 20)]
+    plan = [wanted(epoch_order(made.seed, EPOCH, [110]), EPOCH, slice(0, 20))]
     loader: object = torch.utils.data.DataLoader(
         made, batch_size=None, sampler=plan, num_workers=1, multiprocessing_context="spawn"
     )
@@ -143,8 +143,8 @@ def test_held_out_images_are_never_mixed_into_those_for_training() -> None:
     assert both.parts == (111, 10)
     augmentation = Augmentation.of(RECIPE, data.hflip)
     order = epoch_order(3, EPOCH, both.parts)
-    whole = Views(both.train, augmentation, 3, SIZE)[wanted(order, EPOCH, 0, 121)]
+    whole = Views(both.train, augmentation, 3, SIZE)[wanted(order, EPOCH, slice(0, 121))]
     part, places = order.only(111)
-    alone = Views(data.train, augmentation, 3, SIZE)[wanted(part, EPOCH, 0, 111)]
+    alone = Views(data.train, augmentation, 3, SIZE)[wanted(part, EPOCH, slice(0, 111))]
     for column, expected in zip(whole, alone, strict=True):
         assert torch.equal(column[places], expected)

@@ -1,69 +1,99 @@
 """What every strategy must do, and the sampler that offers them to Optuna."""
 
+from math import log
+
 import numpy as np
 import optuna
 import pytest
 
 from scaler.budget import Bound, Budget
 from scaler.errors import InfeasibleError, UnknownNameError
+from scaler.family import Architecture
 from scaler.feasible import FeasibleSet
-from scaler.sampler import FeasibleSampler
-from scaler.strategy import STRATEGIES, Trial, strategy
+from scaler.sampler import NOTES, FeasibleSampler
+from scaler.strategy import STRATEGIES, check_strategy, strategy
 from tests.scaler.toy import toy_space
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 SPACE = toy_space({"widths": [[1, 2, 4]] * 3, "kinds": [[1, 2]] * 3, "scale": [1, 2]})
 BUDGET = Budget((("flops", Bound(40, 300)),), "flops=40..300")
+SETS = [FeasibleSet(SPACE, BUDGET), FeasibleSet(SPACE, Budget((("params", Bound(0, 9)),), "params=9"))]
+
+
+def sampler(name: str, sets: list[FeasibleSet] = SETS, seed: int = 3, trials: int = 24) -> FeasibleSampler:
+    return FeasibleSampler(sets[0].space, sets, strategy(name, trials), seed)
+
+
+def suggested(trial: optuna.Trial) -> Architecture:
+    return SPACE.arch_of({name: trial.suggest_categorical(name, choices) for name, choices in SPACE.variables.items()})
+
+
+def score(arch: Architecture) -> float:
+    return log(SPACE.cost(arch).flops) - 0.1 * arch.values()["kinds[0]"]
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_proposals_are_feasible_and_follow_from_the_generator(name: str) -> None:
-    feasible, trials = FeasibleSet(SPACE, BUDGET), []
-    for number in range(30):
-        proposals = [strategy(name).propose(feasible, trials, np.random.default_rng(number)) for _ in range(2)]
-        assert proposals[0] == proposals[1]
-        assert proposals[0] in feasible
-        trials.append(Trial(proposals[0], float(number)))
-
-
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_a_set_of_one_is_proposed_again_and_again(name: str) -> None:
-    feasible = FeasibleSet(SPACE, Budget((("params", Bound(0, 6)), ("flops", Bound(0, 30))), "tight"))
-    assert feasible.size == 1
-    only = strategy(name).propose(feasible, [], np.random.default_rng(0))
-    assert strategy(name).propose(feasible, [Trial(only, 1.0)], np.random.default_rng(0)) == only
-
-
-def test_uniform_does_not_repeat_while_something_is_left() -> None:
-    feasible, trials = FeasibleSet(SPACE, BUDGET), []
-    for number in range(feasible.size // 2):
-        trials.append(Trial(strategy("uniform").propose(feasible, trials, np.random.default_rng(number)), 0.0))
-    assert len({trial.arch for trial in trials}) == feasible.size // 2
-
-
-def test_an_unknown_strategy_names_the_closest() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'uniform'"):
-        strategy("unifrm")
-
-
-def test_the_sampler_works_in_a_plain_optuna_study() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sets = [FeasibleSet(SPACE, BUDGET), FeasibleSet(SPACE, Budget((("params", Bound(0, 9)),), "params=9"))]
-
+def test_a_plain_optuna_study_gets_only_what_meets_the_limits_and_repeats(name: str) -> None:
     def run() -> list[dict[str, object]]:
-        study = optuna.create_study(sampler=FeasibleSampler(SPACE, sets, strategy("uniform"), seed=3))
+        study = optuna.create_study(sampler=sampler(name), direction="maximize")
 
         def objective(trial: optuna.Trial) -> float:
-            arch = SPACE.arch_of({name: trial.suggest_categorical(name, c) for name, c in SPACE.variables.items()})
-            assert arch in sets[trial.number % 2]
-            return float(SPACE.cost(arch).flops)
+            arch = suggested(trial)
+            notes = study.trials[trial.number].user_attrs[NOTES]
+            limits = Budget(tuple((key, Bound(low, high)) for key, low, high in notes["limits"] or ()))
+            cost = SPACE.cost(arch)
+            assert limits.admits(cost, arch.resolution) if notes["limits"] else arch in SETS[notes["budget"]]
+            return score(arch)
 
-        study.optimize(objective, n_trials=20)
+        study.optimize(objective, n_trials=30)
         return [trial.params for trial in study.trials]
 
     assert run() == run()
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_study_that_is_left_and_taken_up_repeats_one_that_is_not(name: str, tmp_path: pytest.TempPathFactory) -> None:
+    def run(url: str, *stops: int) -> list[dict[str, object]]:
+        for stop in stops:
+            study = optuna.create_study(
+                storage=url, study_name="s", sampler=sampler(name), direction="maximize", load_if_exists=True
+            )
+            study.optimize(lambda trial: score(suggested(trial)), n_trials=stop)
+        return [trial.params for trial in study.trials]
+
+    assert run(f"sqlite:///{tmp_path}/a.db", 20) == run(f"sqlite:///{tmp_path}/b.db", 7, 1, 12)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_set_of_one_is_proposed_again_and_again(name: str) -> None:
+    tight = FeasibleSet(SPACE, Budget((("params", Bound(0, 6)), ("flops", Bound(0, 30))), "tight"))
+    assert tight.size == 1
+    study = optuna.create_study(sampler=sampler(name, [tight], trials=1))
+    study.optimize(lambda trial: score(suggested(trial)), n_trials=3)
+    assert {tuple(trial.params.values()) for trial in study.trials} == {(1, 1, 1, 1, 1, 1, 1)}
+
+
+def test_uniform_does_not_repeat_while_something_is_left() -> None:
+    study = optuna.create_study(sampler=sampler("uniform", SETS[:1]))
+    study.optimize(lambda trial: score(suggested(trial)), n_trials=SETS[0].size // 2)
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == SETS[0].size // 2
+
+
+def test_an_unknown_strategy_names_the_closest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'uniform'"):
+        check_strategy("unifrm")
+
+
 def test_the_sampler_refuses_an_empty_set() -> None:
     empty = FeasibleSet(SPACE, Budget((("params", Bound(0, 1)),), "params=1"))
     with pytest.raises(InfeasibleError, match="no architecture of toy meets params=1"):
-        FeasibleSampler(SPACE, [empty], strategy("uniform"), seed=0)
+        sampler("uniform", [empty])
+
+
+def test_a_trial_that_a_user_enqueued_teaches_as_any_other() -> None:
+    study = optuna.create_study(sampler=sampler("surrogate", SETS[:1]), direction="maximize")
+    best = {name: choices[-1] for name, choices in SPACE.variables.items()}
+    study.enqueue_trial(best)
+    study.optimize(lambda trial: score(suggested(trial)), n_trials=12)
+    assert study.trials[0].params == best
+    assert np.isfinite(study.best_value)

@@ -1,5 +1,6 @@
 """Writing a store: the same bytes whoever writes it and however often they are killed; damage found and mended alone."""
 
+import errno
 import os
 import random
 import signal
@@ -11,12 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.logits import shards
 from experiments.logits import teach as teaching
 from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
 from experiments.logits.teach import teach
 from models.targets import Target
 from scaler.errors import ScalerError
+from scaler.files import write_bytes
 from tests.experiments.logits.lesson import lesson, manifest, teacher
 
 KILLS = int(os.environ.get("KILLS", "6"))
@@ -126,6 +129,27 @@ def test_what_is_no_store_is_refused(taught: tuple[Target, Store], tmp_path: Pat
     with pytest.raises(ScalerError, match="is damaged"):
         Store.open(tmp_path)
     assert Manifest.read(taught[1].folder) == taught[1].manifest
+
+
+def test_a_full_disk_is_told_and_what_was_written_stays(
+    taught: tuple[Target, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, store = taught
+    written: list[Path] = []
+
+    def write(path: Path, data: bytes) -> None:
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(path)
+        write_bytes(path, data)
+
+    monkeypatch.setattr(shards, "write_bytes", write)
+    with pytest.raises(ScalerError, match=r"No space left on device.*: make room, and the same command goes on"):
+        teach(lesson(target), manifest(target), tmp_path)
+    assert sorted(tmp_path.rglob("*.safetensors")) == written
+    monkeypatch.undo()
+    teach(lesson(target), manifest(target), tmp_path)
+    assert files(tmp_path) == files(store.folder)
 
 
 def test_a_failing_process_is_told(tmp_path: Path) -> None:

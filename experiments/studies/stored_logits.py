@@ -1,0 +1,103 @@
+"""Does a student learn as much from stored logits as from its teacher online, and more than from labels alone?
+
+`python -m experiments.studies.stored_logits --data torch/fashion_mnist:ROOT --out DIR`: a teacher, its stores, and students of
+three sizes and resolutions, each trained in four ways from three seeds. Interrupted, the same command continues.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated, Any
+
+import typer
+
+from experiments import commands
+from experiments.backend import Teacher, TrainingBackend
+from experiments.console import emit, say
+from experiments.data import ImageData, open_data
+from experiments.logits.store import Store
+from experiments.pipeline import note_of
+from experiments.recipes import RECIPES
+from models.targets import of_arch, open_target
+from models.tiny_vit.arch import TinyViTArch
+from scaler.files import write_json
+
+TEACHER = "tiny_vit_1m_32"
+_ALIKE: dict[str, Any] = {"depths": (1, 1, 2, 1), "window_sizes": (4, 4, 2, 1), "num_classes": 10}
+STUDENTS = {
+    "small": TinyViTArch(embed_dims=(16, 32, 48, 64), num_heads=(1, 2, 3, 4), resolution=24, **_ALIKE),
+    "medium": TinyViTArch(embed_dims=(16, 32, 64, 96), num_heads=(1, 2, 4, 6), resolution=28, **_ALIKE),
+    "large": TinyViTArch(embed_dims=(32, 48, 80, 112), num_heads=(2, 3, 5, 7), resolution=32, **_ALIKE),
+}
+WAYS = ("cross-entropy", "online", "stored", "stored fp16")
+_TOPK, _SEEDS = 3, (0, 1, 2)
+
+
+def study(
+    data: Annotated[str, typer.Option("--data")],
+    out: Annotated[Path, typer.Option("--out")],
+    train_images: Annotated[int, typer.Option("--train-images", help="Of the students.")] = 4000,
+    teachers_images: Annotated[int, typer.Option("--teachers-images")] = 20_000,
+    epochs: Annotated[int, typer.Option("--epochs")] = 8,
+) -> None:
+    """Train everything, print the results as JSON and write them to ``out``/results.json."""
+    teacher = commands.train(TEACHER, data=data, out=out / "teacher", epochs=epochs, train_images=teachers_images)
+    stores = {encoding: _store(out, encoding, data, epochs, train_images) for encoding in ("compact", "fp16")}
+    images = open_data(data, train_images=train_images)
+    backends = _backends(images, epochs, Teacher.of(open_target(str(out / "teacher"))), stores)
+    rows = [
+        {"student": name, "way": way, "seed": seed, "top1": _top1(name, backends[way], out / f"{name}-{way}-{seed}", seed)}
+        for seed in _SEEDS for name in STUDENTS for way in WAYS
+    ]  # fmt: skip
+    found = {
+        "data": images.name, "train_images": train_images, "teachers_images": teachers_images, "epochs": epochs, "topk": _TOPK,
+        "teacher_top1": teacher["top1"], "bytes_per_view": {name: store.bytes_per_view for name, store in stores.items()},
+        "summary": _summary(rows), "rows": rows,
+    }  # fmt: skip
+    write_json(out / "results.json", found)
+    emit(found)
+
+
+def _store(out: Path, encoding: str, data: str, epochs: int, train_images: int) -> Store:
+    folder = out / f"logits-{encoding}"
+    commands.teach(
+        str(out / "teacher"), data=data, epochs=epochs, topk=_TOPK, out=folder, encoding=encoding, train_images=train_images
+    )
+    return Store.open(folder)
+
+
+def _backends(images: ImageData, epochs: int, teacher: Teacher, stores: dict[str, Store]) -> dict[str, TrainingBackend]:
+    recipe = replace(RECIPES["small"], epochs=epochs)
+    return {
+        "cross-entropy": TrainingBackend(images, "small", recipe),
+        "online": TrainingBackend(images, "small", recipe, teacher),
+        "stored": TrainingBackend(images, "small", recipe, logits=stores["compact"]),
+        "stored fp16": TrainingBackend(images, "small", recipe, logits=stores["fp16"]),
+    }
+
+
+def _top1(name: str, backend: TrainingBackend, folder: Path, seed: int) -> float:
+    target = of_arch(name, STUDENTS[name])
+    score = backend.score(target, note_of(target, TEACHER), folder, seed=seed, final=True)
+    say(f"{folder.name}: {score.top1:.2f} % in {score.seconds:.0f} s")
+    return score.top1
+
+
+def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over the seeds, of each student in each way, and of each seed's difference to ``stored``."""
+    found = []
+    for name in STUDENTS:
+        scores = {way: [row["top1"] for row in rows if (row["student"], row["way"]) == (name, way)] for way in WAYS}
+        for way, tops in scores.items():
+            gains = [stored - top for stored, top in zip(scores["stored"], tops, strict=True)]
+            found.append(
+                {
+                    "student": name, "way": way, "top1": round(mean(tops), 2), "deviation": round(stdev(tops), 2),
+                    "stored_minus_it": round(mean(gains), 2),
+                }
+            )  # fmt: skip
+    return found
+
+
+if __name__ == "__main__":
+    typer.run(study)
