@@ -42,7 +42,8 @@ class Job:
                 f"{self.setup.accumulate} parts: take a multiple of {self._unit}"
             )
         if self._views < self._unit:
-            raise ScalerError(f"{self._views} views of {len(self.data.train)} training images are fewer than an update's {self._unit}")
+            images = f"{self._views} views of {len(self.data.train)} training images"
+            raise ScalerError(f"{images} are fewer than an update's {self._unit}")
         if self.logits is not None and (self.recipe.relates or self.recipe.repeats > 1):
             raise ScalerError(
                 "stored answers hold one view of an image in an epoch, and nothing of what happens inside the teacher: take a "

@@ -16,7 +16,6 @@ from timm.utils import ModelEmaV3
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from experiments.resuming import Checkpoints, State, refused
 from experiments.job import Job
 from experiments.journal import Journal
 from experiments.loader import Loader
@@ -24,6 +23,7 @@ from experiments.logits.task import Replayed, Taught
 from experiments.machine import Whole, gathered, processes, rank
 from experiments.progress import Meter
 from experiments.replay import key, set_generators
+from experiments.resuming import Checkpoints, State, refused
 from experiments.stopping import Stop
 from experiments.tasks import Distillation, make_task
 from scaler.errors import DivergedError, ScalerError

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.resuming import Checkpoints
 from experiments.data import open_data
 from experiments.evaluation import evaluate
 from experiments.job import Job
 from experiments.journal import METRICS
 from experiments.loop import train
 from experiments.recipes import RECIPES, Recipe
+from experiments.resuming import Checkpoints
 from experiments.tasks import Guide
 from experiments.trainer import Trainer
 from models.families import build
