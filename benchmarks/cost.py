@@ -42,7 +42,7 @@ def run(quick: bool) -> Figures:
 
 
 def compare(*, checked: int, peers: int, bulk: int, repeats: int) -> Figures:
-    """``checked`` odd candidates of each family against fvcore; ``peers`` of published size timed; ``bulk`` points costed at once."""
+    """``checked`` odd candidates of each family against fvcore, ``peers`` of published size timed, ``bulk`` points at once."""
     one_thread()
     counters = _counters()
     rng = np.random.default_rng(0)
