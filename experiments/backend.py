@@ -7,7 +7,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -15,10 +15,14 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from experiments.console import speaks
 from experiments.data import ImageData, ImageSet
 from experiments.evaluation import Metrics, evaluate
+from experiments.job import Job
+from experiments.journal import METRICS
 from experiments.logits.store import Store
-from experiments.loop import METRICS, Job, pick_device, train
+from experiments.loop import train
+from experiments.machine import Setup, gathered, pick_device
 from experiments.recipes import Recipe
 from experiments.tasks import Guide
 from models.targets import Target, open_target
@@ -92,9 +96,10 @@ class TrainingBackend:
         *,
         logits: Store | None = None,
         workers: int = 0,
+        setup: Setup | None = None,
     ) -> None:
         self.data, self.recipe, self.teacher, self.logits, self.workers = data, recipe, teacher, logits, workers
-        self.data_name, self.recipe_name = data.name, recipe_name
+        self.data_name, self.recipe_name, self.setup = data.name, recipe_name, setup or Setup()
         self.device = pick_device()
         self._guide = teacher.guide() if teacher else None
 
@@ -106,15 +111,17 @@ class TrainingBackend:
         work = folder / f"training-{key}"
         rungs = _Rungs(work / _RUNGS, watch, lambda model: self._holdout(target, model)) if watch else None
         model = self._train(target, work, seed, final, rungs)
-        target.write(folder, note, model.state_dict())
-        score = self._evaluate(open_target(str(folder)), final, work, start=_start(target))
-        score = replace(score, seconds=score.seconds + (rungs.seconds if rungs else 0))
+        if speaks():
+            target.write(folder, note, model.state_dict())
+        seconds = max(gathered(_seconds(work))) + (rungs.seconds if rungs else 0)  # all wait here until the weights are written
+        score = self._evaluate(open_target(str(folder)), final, seconds, epochs=_epochs(work), start=_start(target))
         if watch:
             watch(score.epochs, score.top1)
-        (work / METRICS).replace(folder / METRICS)
-        write_json(folder / _SCORE, {"key": key, **asdict(score)})
-        shutil.rmtree(work)
-        return score
+        if speaks():
+            (work / METRICS).replace(folder / METRICS)
+            write_json(folder / _SCORE, {"key": key, **asdict(score)})
+            shutil.rmtree(work)
+        return gathered(score)[0]
 
     def _train(self, target: Target, work: Path, seed: int, final: bool, rungs: "_Rungs | None" = None) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
@@ -131,14 +138,14 @@ class TrainingBackend:
             logits=self.logits,
             device=self.device,
             workers=self.workers,
+            setup=self.setup,
         )
-        title = Path(target.name).name
-        return train(model, job, work, title, stops=rungs) if rungs else train(model, job, work, title)
+        return train(model, job, work, title=Path(target.name).name, stops=rungs)
 
     def _holdout(self, target: Target, model: nn.Module) -> Metrics:
         return _evaluate_model(model, target, self.data.holdout, self.device, self.workers)
 
-    def _evaluate(self, written: Target, final: bool, work: Path, start: str) -> Score:
+    def _evaluate(self, written: Target, final: bool, seconds: float, *, epochs: int, start: str) -> Score:
         """Score what lies on disk, so that a later evaluation of it finds the same."""
         images = self.data.test if final else self.data.holdout
         metrics = evaluate_target(written, images, self.device, self.workers)
@@ -148,10 +155,10 @@ class TrainingBackend:
             loss=metrics.loss,
             split="test" if final else "holdout",
             images=metrics.images,
-            epochs=_epochs(work),
-            seconds=_seconds(work) + metrics.seconds,
+            epochs=epochs,
+            seconds=seconds + metrics.seconds,
             start=start,
-            pruned=_epochs(work) < self.recipe.epochs,
+            pruned=epochs < self.recipe.epochs,
         )
 
     def _key(self, target: Target, seed: int, final: bool) -> str:
@@ -161,6 +168,7 @@ class TrainingBackend:
             "recipe": asdict(self.recipe),
             "data": [self.data.name, *(part.digest() for part in (self.data.train, self.data.holdout, self.data.test))],
             "teacher": self.teacher.digest if self.teacher else None,
+            "precision": self.setup.precision,
             "logits": self.logits.manifest.digest if self.logits else None,
             "weights": _digest(target.weights),
             "seed": seed,

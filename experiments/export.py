@@ -18,8 +18,9 @@ Runner = Callable[[torch.Tensor], torch.Tensor]
 INPUT, OUTPUT = "images", "logits"
 # Images at once for which the file is compared; the graph is traced with another number, so that the batch is seen to be free.
 BATCHES, _TRACED = (1, 8), 2
-# The largest difference that passes, as a share of the largest output. Other orders of summation cost float32 about 1e-6 a layer.
-TOLERANCE = 1e-3
+# The largest difference that passes, as a share of the largest output: thirty times what other orders of summation came to with
+# random weights in TinyViT-5M, Swin-T, Mini-Swin-T and Mini-DeiT-Ti.
+TOLERANCE = 1e-4
 
 
 def export(variant: str, kind: str, out: Path) -> dict[str, Any]:
@@ -55,8 +56,10 @@ def export(variant: str, kind: str, out: Path) -> dict[str, Any]:
 
 
 def _images(target: Target, batch: int) -> torch.Tensor:
-    shape = target.config["pretrained_cfg"]["input_size"]
-    return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(batch))
+    """Noise of a random mean in each channel: noise alone is averaged out, and all its outputs are much the same."""
+    draws = torch.Generator().manual_seed(batch)
+    channels, height, width = target.config["pretrained_cfg"]["input_size"]
+    return torch.randn(batch, channels, height, width, generator=draws) + torch.randn(batch, channels, 1, 1, generator=draws)
 
 
 def _require(packages: tuple[str, ...]) -> None:

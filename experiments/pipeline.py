@@ -15,6 +15,7 @@ from typing import Any
 from experiments import why
 from experiments.backend import Backend, Score
 from experiments.baselines import baselines
+from experiments.console import speaks
 from models.targets import Target, of_arch, open_target
 from scaler.cost import Cost
 from scaler.errors import DivergedError, ScalerError
@@ -158,7 +159,7 @@ def train(target: Target, note: Note, backend: Backend, out: Path, *, seed: int,
     score = backend.score(target, note, out, seed=seed, final=True)
     record = _record(role, -1, target, note, score, backend, seed)
     ledger = Ledger(out / LEDGER)
-    if record not in ledger:
+    if speaks() and record not in ledger:
         ledger.append(record)
     return record
 

