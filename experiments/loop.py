@@ -17,7 +17,6 @@ from experiments.stopping import stop_on_sigterm
 from experiments.trainer import Trainer
 from scaler.errors import ScalerError
 
-
 Stops = Callable[[int, nn.Module], bool]  # (epochs done, the weights that would be kept) to whether to stop there
 
 

@@ -33,8 +33,13 @@ class Contender:
         """95 %: over seeds (Student's t) where it was trained again, over held-out images (Wilson) otherwise."""
         if len(self.again) < 2:
             return wilson(self.top1, self.record.images)
-        half = _T[min(len(self.again) - 1, len(_T)) - 1] * stdev(self.again) / sqrt(len(self.again))
+        half = student_t(len(self.again)) * stdev(self.again) / sqrt(len(self.again))
         return self.top1 - half, self.top1 + half
+
+
+def student_t(values: int) -> float:
+    """By how many standard errors the 95 % interval of a mean of ``values`` (2 or more) reaches to either side."""
+    return _T[min(values - 1, len(_T)) - 1]
 
 
 def contenders(fitting: Sequence[Record], finals: Sequence[Record]) -> list[Contender]:

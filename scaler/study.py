@@ -160,8 +160,8 @@ class SearchStudy:
         return {_first(trial): trial.user_attrs[_RECORD] for trial in done}
 
     def importances(self) -> dict[str, float]:
-        """How much of the scores' variance each variable explains, by Optuna's functional ANOVA; empty where that is too few."""
-        if len(self._trials(TrialState.COMPLETE)) < 4:
+        """How much of the scores' variance each variable explains, by Optuna's functional ANOVA; empty where they do not vary."""
+        if len({trial.value for trial in self._trials(TrialState.COMPLETE)}) < 2:
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator))
