@@ -172,3 +172,11 @@ def test_steps_of_each_kind_are_timed() -> None:
     figures = step.compare(topk=3, classes=10, batch=4, rounds=1, student="tiny_vit_1m_32", teacher="tiny_vit_1m_32")
     assert {"stored_over_plain", "online_over_plain"} <= figures.keys()
     assert all(float(value) > 0 for value in figures.values())
+
+
+def test_loops_are_compared_on_the_same_network(tmp_path: Path) -> None:
+    """Each trains the same network: after some steps its weights have moved."""
+    from benchmarks.loop import KINDS, _loop
+
+    for kind in KINDS:
+        _loop(kind, "tiny_vit_1m_32", 4, tmp_path / kind)(2)
