@@ -23,10 +23,18 @@ from scaler.bulk import CostTable
 from scaler.counting import count
 from scaler.family import Architecture, cost_of
 from scaler.feasible import FeasibleSet
-from scaler.space import SearchSpace
-from search_spaces import open_space
+from scaler.space import SearchSpace, is_nested
+from search_spaces import SPACES, open_space
 
 NUM_CLASSES = 1000
+_RATIOS, _WINDOWS = [0.7, 1.5, 2.3, 3.0, 4.0], [1, 2, 3, 4, 5, 7]
+_ODD = {
+    "resolution": list(range(20, 41)),
+    "mlp_ratio": _RATIOS,
+    "mbconv_expand_ratio": _RATIOS,
+    "window_size": _WINDOWS,
+    "window_sizes": _WINDOWS,
+}
 
 
 def run(quick: bool) -> Figures:
@@ -34,14 +42,15 @@ def run(quick: bool) -> Figures:
 
 
 def compare(*, checked: int, peers: int, bulk: int, repeats: int) -> Figures:
-    """``checked`` candidates of each family against fvcore; ``peers`` of them timed; ``bulk`` points costed at once."""
+    """``checked`` odd candidates of each family against fvcore, ``peers`` of published size timed, ``bulk`` points at once."""
     one_thread()
     counters = _counters()
     rng = np.random.default_rng(0)
-    spaces = [open_space(_seed_of(family), num_classes=NUM_CLASSES) for family in {arch.family: None for arch in SEEDS.values()}]
-    drawn = [FeasibleSet(space, Budget()).sample(checked, rng) for space in spaces]
+    families = list({arch.family: None for arch in SEEDS.values()})
+    spaces = [open_space(_seed_of(family), num_classes=NUM_CLASSES) for family in families]
+    drawn = [FeasibleSet(_odd_space(family), Budget()).sample(checked, rng) for family in families]
     mismatches = _mismatches([arch for archs in drawn for arch in archs])
-    timed = [arch for archs in drawn for arch in archs[:peers]]
+    timed = [arch for space in spaces for arch in FeasibleSet(space, Budget()).sample(peers, rng)]
     single = median(_single_s(space, rng, repeats) for space in spaces)
     sizes = [len(choices) for choices in spaces[0].variables.values()]
     points = rng.integers(sizes, size=(bulk, len(sizes)), dtype=np.int8)
@@ -56,6 +65,15 @@ def compare(*, checked: int, peers: int, bulk: int, repeats: int) -> Figures:
             for name, counter in counters.items()
         },
     }
+
+
+def _odd_space(family: str) -> SearchSpace:
+    """Around the family's smallest seed: any side of the image, windows that do not divide maps, ratios that round."""
+    members = [(cost_of(arch).flops, name) for name, arch in SEEDS.items() if arch.family == family]
+    seed = min(members)[1]
+    own = open_space(seed).axes()
+    odd = {axis: [choices] * len(own[axis]) if is_nested(own[axis]) else choices for axis, choices in _ODD.items() if axis in own}
+    return SPACES[family](seed, SEEDS[seed], odd)
 
 
 def _mismatches(archs: list[Architecture]) -> int:

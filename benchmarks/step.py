@@ -74,7 +74,11 @@ def _steps(
         device=_CPU, logits=store,
     )  # fmt: skip
     guide = Guide(model=target.build(), resolution=target.resolution, mean=target.mean, std=target.std) if target else None
-    task = Replayed(model, _RECIPE) if store else make_task(model, guide, _RECIPE, student.mean, student.std, _CPU)
+    task = (
+        Replayed(model, _RECIPE)
+        if store
+        else make_task(model, guide, _RECIPE, student.mean, student.std, student.resolution, _CPU)
+    )
     optimizer = create_optimizer_v2(model, _RECIPE.opt, lr=1e-4)
     batches = _endless(loader)
 

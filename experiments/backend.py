@@ -14,10 +14,14 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from experiments.console import speaks
 from experiments.data import ImageData, ImageSet
 from experiments.evaluation import Metrics, evaluate
+from experiments.job import Job
+from experiments.journal import METRICS
 from experiments.logits.store import Store
-from experiments.loop import METRICS, Job, pick_device, train
+from experiments.loop import train
+from experiments.machine import Setup, gathered, pick_device
 from experiments.recipes import Recipe
 from experiments.tasks import Guide
 from models.targets import Target, open_target
@@ -83,9 +87,10 @@ class TrainingBackend:
         *,
         logits: Store | None = None,
         workers: int = 0,
+        setup: Setup | None = None,
     ) -> None:
         self.data, self.recipe, self.teacher, self.logits, self.workers = data, recipe, teacher, logits, workers
-        self.data_name, self.recipe_name = data.name, recipe_name
+        self.data_name, self.recipe_name, self.setup = data.name, recipe_name, setup or Setup()
         self.device = pick_device()
         self._guide = teacher.guide() if teacher else None
 
@@ -96,12 +101,15 @@ class TrainingBackend:
             return found
         work = folder / f"training-{key}"
         model = self._train(target, work, seed, final)
-        target.write(folder, note, model.state_dict())
-        score = self._evaluate(open_target(str(folder)), final, _seconds(work), start=_start(target))
-        (work / METRICS).replace(folder / METRICS)
-        write_json(folder / _SCORE, {"key": key, **asdict(score)})
-        shutil.rmtree(work)
-        return score
+        if speaks():
+            target.write(folder, note, model.state_dict())
+        seconds = max(gathered(_seconds(work)))  # all wait here until the weights are written
+        score = self._evaluate(open_target(str(folder)), final, seconds, start=_start(target))
+        if speaks():
+            (work / METRICS).replace(folder / METRICS)
+            write_json(folder / _SCORE, {"key": key, **asdict(score)})
+            shutil.rmtree(work)
+        return gathered(score)[0]
 
     def _train(self, target: Target, work: Path, seed: int, final: bool) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
@@ -118,6 +126,7 @@ class TrainingBackend:
             logits=self.logits,
             device=self.device,
             workers=self.workers,
+            setup=self.setup,
         )
         return train(model, job, work, title=Path(target.name).name)
 
@@ -143,6 +152,7 @@ class TrainingBackend:
             "recipe": asdict(self.recipe),
             "data": [self.data.name, *(part.digest() for part in (self.data.train, self.data.holdout, self.data.test))],
             "teacher": self.teacher.digest if self.teacher else None,
+            "precision": self.setup.precision,
             "logits": self.logits.manifest.digest if self.logits else None,
             "weights": _digest(target.weights),
             "seed": seed,

@@ -1,5 +1,6 @@
 """The command line. Each command reads its words, calls one function and prints what came back."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments import deciding
-from experiments.console import emit, say, table
+from experiments.console import emit, say, speaks, table
 from experiments.recipes import get_recipe
 from scaler.errors import ScalerError
 from scaler.strategy import check_strategy
@@ -42,6 +43,8 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 def run() -> int:
     """Run the command line; returns the exit status."""
+    if not speaks():
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     try:
         status = app(standalone_mode=False)
         if status == _INTERRUPTED:  # typer turns an interrupt into its status
@@ -194,19 +197,33 @@ def train(
     logits: Logits = None,
     recipe: Recipe = "small",
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=2, help="Images of an update, in all processes.")] = None,
+    drop_path: Annotated[float | None, typer.Option("--drop-path", min=0, max=0.9, help="Instead of the recipe's.")] = None,
     resolution: Resolution = None,
     train_images: Images = None,
     draw_seed: Seed = 0,
     workers: Annotated[int, typer.Option("--loader-workers", min=0, help="Processes that load images.")] = 0,
+    precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 or fp16.")] = "fp32",
+    compiled: Annotated[bool, typer.Option("--compile", help="Have torch.compile make the network faster.")] = False,
+    channels_last: Annotated[bool, typer.Option("--channels-last/--channels-first", help="Memory layout of maps.")] = True,
+    few: Annotated[bool, typer.Option("--checkpoint-activations", help="Less memory, a third more time.")] = False,
+    accumulate: Annotated[int, typer.Option("--accumulate", min=1, help="Parts that a batch is computed in.")] = 1,
+    save_every: Annotated[float, typer.Option("--save-every", min=0, help="Seconds between checkpoints in an epoch.")] = 600.0,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's files too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a variant on all training images and score it on the test split. Interrupted, the same command continues."""
     get_recipe(recipe)
     from experiments import commands
+    from experiments.machine import Setup
 
+    setup = Setup(
+        precision=precision, compile=compiled, channels_last=channels_last, checkpoint_activations=few, accumulate=accumulate,
+        save_every_s=save_every, tensorboard=tensorboard,
+    )  # fmt: skip
     found = commands.train(
-        variant, data=data, out=out, teacher=teacher, logits=logits, recipe=recipe, epochs=epochs, resolution=resolution,
-        train_images=train_images, seed=draw_seed, workers=workers,
+        variant, data=data, out=out, teacher=teacher, logits=logits, recipe=recipe, epochs=epochs, batch_size=batch_size,
+        drop_path=drop_path, resolution=resolution, train_images=train_images, seed=draw_seed, workers=workers, setup=setup,
     )  # fmt: skip
     return emit(found) if as_json else print(_scored(found, out))
 
@@ -273,6 +290,23 @@ def import_(
         return emit(found)
     size = f"{format_quantity(found['flops'])} FLOPs, {format_quantity(found['params'])} parameters"
     return print(f"{found['tensors']} tensors of {found['layout']} layout, {size}: {out}")
+
+
+@app.command()
+def export(
+    variant: Annotated[str, typer.Argument(help="A trained variant's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx or torch-export.")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """A deployable file with a free batch size, its outputs compared with the variant's at batch 1 and 8."""
+    from experiments.export import export as write  # loads torch
+
+    found = write(variant, kind, out)
+    if as_json:
+        return emit(found)
+    differences = ", ".join(f"{difference:.2g} at batch {batch}" for batch, difference in found["difference"].items())
+    return print(f"{out}: {kind}, largest difference {differences}")
 
 
 @app.command()

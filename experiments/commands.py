@@ -14,7 +14,7 @@ from experiments.logits import teach as writing
 from experiments.logits.encoding import ENCODINGS
 from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
-from experiments.loop import pick_device
+from experiments.machine import Setup, pick_device, processes
 from experiments.recipes import Recipe, get_recipe
 from models.seeds import SEEDS
 from models.targets import Target, open_target
@@ -42,7 +42,13 @@ def search(
     workers: int,
     storage: str | None,
 ) -> list[dict[str, Any]]:
-    """Run the search and draw its frontier; one row for each budget, with its variant's folder."""
+    """Run the search and draw its frontier; one row for each budget, with its variant's folder.
+
+    Raises:
+        ScalerError: several processes were launched; a candidate is trained by one.
+    """
+    if processes() > 1:
+        raise ScalerError(f"a search under torchrun ({processes()} processes): start `scaler search` by itself")
     store = open_logits(logits, teacher)
     images = _open_images(data, train_images, draw_seed, store)
     guide = open_teacher(teacher, images)
@@ -66,18 +72,21 @@ def train(
     logits: Path | None = None,
     recipe: str = "small",
     epochs: int | None = None,
+    batch_size: int | None = None,
+    drop_path: float | None = None,
     resolution: int | None = None,
     train_images: int | None = None,
     seed: int = 0,
     workers: int = 0,
+    setup: Setup | None = None,
 ) -> dict[str, Any]:
-    """Train one target on all training images and score it on the test split."""
+    """Train one target on all training images and score it on the test split; what is None is as the recipe says."""
     store = open_logits(logits, teacher)
     images = _open_images(data, train_images, seed, store)
     target = _target_for(name, resolution, images)
-    steps = get_recipe(recipe)
-    chosen_recipe = steps if epochs is None else replace(steps, epochs=epochs)
-    backend = _backend(images, recipe, chosen_recipe, open_teacher(teacher, images), store, workers)
+    changes: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "drop_path": drop_path}
+    steps = replace(get_recipe(recipe), **{name: value for name, value in changes.items() if value is not None})
+    backend = _backend(images, recipe, steps, open_teacher(teacher, images), store, workers, setup)
     before = variant.read_note(Path(name)) if Path(name).is_dir() else None
     note = pipeline.note_of(target, before.seed if before else name, before.budget if before else "")
     record = pipeline.train(target, note, backend, out, seed=seed, role="seed" if name in SEEDS else "chosen")
@@ -148,11 +157,17 @@ def _open_images(data: str, train_images: int | None, seed: int, store: Store | 
 
 
 def _backend(
-    images: ImageData, name: str, recipe: Recipe, teacher: Teacher | None, store: Store | None, workers: int
+    images: ImageData,
+    name: str,
+    recipe: Recipe,
+    teacher: Teacher | None,
+    store: Store | None,
+    workers: int,
+    setup: Setup | None = None,
 ) -> TrainingBackend:
     if store is not None:
         store.manifest.require_fit(images, recipe, store.folder)
-    return TrainingBackend(images, name, recipe, teacher, logits=store, workers=workers)
+    return TrainingBackend(images, name, recipe, teacher, logits=store, workers=workers, setup=setup)
 
 
 def open_teacher(name: str | None, images: ImageData) -> Teacher | None:

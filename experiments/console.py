@@ -1,12 +1,18 @@
 """What commands print: results to stdout, as a table or as one JSON document; messages to stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+
+def speaks() -> bool:
+    """Whether this is the process that talks and writes, of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def emit(data: Any) -> None:

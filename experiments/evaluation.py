@@ -1,7 +1,7 @@
 """Evaluation: every image once, whatever the batch."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from timm.data import create_transform
 from torch import nn
 
 from experiments.data import ImageSet, batches_of
+from experiments.machine import gathered, processes, rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,14 @@ def evaluate(
     batch_size: int = 256,
     workers: int = 0,
 ) -> Metrics:
-    """Score ``model`` in eval mode on the centre crops of ``images``; top-5 is among min(5, classes)."""
+    """Score ``model`` in eval mode on the centre crops of ``images``; top-5 is among min(5, classes).
+
+    Where several processes were launched, all call this, each scores its own images, and all return the same.
+    """
     began, training = time.monotonic(), model.training
+    own = replace(images, indices=images.indices[rank() :: processes()])
     plain = _Plain(
-        images, input_size=(3, resolution, resolution), mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
+        own, input_size=(3, resolution, resolution), mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
     )
     loader: Any = torch.utils.data.DataLoader(plain, batch_size, num_workers=workers)
     sums = torch.zeros(3, dtype=torch.float64)
@@ -64,8 +69,9 @@ def evaluate(
     for batch, labels in batches_of(loader):
         sums += _scores(model(batch.to(device)).float().cpu(), labels)
     model.train(training)
-    top1, top5, loss = (sums / len(images)).tolist()
-    return Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=len(images), seconds=time.monotonic() - began)
+    top1, top5, loss = (torch.stack(gathered(sums)).sum(0) / len(images)).tolist()
+    seconds = max(gathered(time.monotonic() - began))
+    return Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=len(images), seconds=seconds)
 
 
 def _scores(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

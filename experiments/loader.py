@@ -75,7 +75,10 @@ class Loader:
         if self.logits is not None:
             epoch %= self.logits.manifest.epochs
         parts = self.logits.manifest.parts if self.logits else self.data.parts
-        return epoch, *epoch_order(self.views.seed, epoch, parts).only(len(self.data.train))
+        order, places = epoch_order(self.views.seed, epoch, parts).only(len(self.data.train))
+        if self.recipe.repeats > 1:  # never of stored answers, so that places are not asked for
+            order = order.repeated(self.recipe.repeats, len(self.data.train))
+        return epoch, order, places
 
     def _hard(self, seen: Seen) -> torch.Tensor:
         """Labels; where images are mixed and the loss asks for more than the teacher, shares of all classes."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.backend import Backend, Score
+from experiments.console import speaks
 from models.targets import Target, of_arch, open_target
 from scaler.cost import Cost
 from scaler.errors import DivergedError, ScalerError
@@ -95,7 +96,7 @@ def train(target: Target, note: Note, backend: Backend, out: Path, *, seed: int,
     score = backend.score(target, note, out, seed=seed, final=True)
     record = _record(role, -1, target, note, score, backend, seed)
     ledger = Ledger(out / LEDGER)
-    if record not in ledger:
+    if speaks() and record not in ledger:
         ledger.append(record)
     return record
 

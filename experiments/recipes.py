@@ -1,6 +1,6 @@
 """Training recipes: named, sourced data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scaler.errors import UnknownNameError
 
@@ -10,15 +10,22 @@ class Recipe:
     """How a model is trained.
 
     Attributes:
+        batch_size: images per update, over all processes and accumulated parts.
         lr: learning rate for a batch of 512; it scales with the batch.
-        warmup_epochs: linear, from ``warmup_lr`` (for a batch of 512 too), then cosine per step down to ``min_lr``.
+        warmup_epochs: linear, from ``warmup_lr``, then cosine per step down to ``min_lr``; both scale with the batch too.
+        layer_decay: each layer's rate is this share of the next one's; 1 for equal rates.
         mixup, cutmix: alpha of each; 0 is off. ``smoothing`` is of hard labels.
         scale, ratio: of the random crop, as shares of the image's area and as width over height.
         hflip: probability of mirroring, where the data set allows it. ``auto_augment``: timm's policy, empty for none.
         reprob: probability of erasing a box.
+        repeats: views of an image in one epoch, which then holds so many times fewer images (repeated augmentation).
         drop_path: stochastic depth. ``clip_grad``: largest norm of the gradient, 0 for none.
+        freeze_bn: batch norms keep the statistics that they have.
         ema_decay: of the averaged weights that are evaluated and kept; 0 for none.
-        distill: share of the teacher in the loss, where there is one; the rest is cross-entropy. ``temperature`` softens both.
+        distill: share of the teacher's answer in the loss, where there is a teacher; the rest is cross-entropy with the truth.
+        temperature: softens both answers. ``hard``: the teacher's first choice is the answer, not its probabilities.
+        attention, hidden: weights of the relations inside the teacher (see `experiments.relations`), added; 0 is off.
+        relation_heads: heads that the attention relation is cut into.
     """
 
     summary: str
@@ -27,6 +34,7 @@ class Recipe:
     lr: float
     opt: str = "adamw"
     weight_decay: float = 0.05
+    layer_decay: float = 1.0
     warmup_epochs: float = 0
     warmup_lr: float = 1e-6
     min_lr: float = 1e-5
@@ -40,12 +48,85 @@ class Recipe:
     color_jitter: float = 0.0
     reprob: float = 0.0
     interpolation: str = "bicubic"
+    repeats: int = 1
     drop_path: float = 0.0
     clip_grad: float = 0.0
+    freeze_bn: bool = False
     ema_decay: float = 0.0
     distill: float = 0.7
     temperature: float = 1.0
+    hard: bool = False
+    attention: float = 0.0
+    hidden: float = 0.0
+    relation_heads: int = 1
 
+    @property
+    def relates(self) -> bool:
+        """Whether what happens inside the teacher is learned too, which stored answers do not tell."""
+        return bool(self.attention or self.hidden)
+
+
+# Source: TinyViT's config.py and configs/1k: 300 epochs, 20 of warm-up, 8 x 128 images, base rate 5e-4 and least rate 5e-6 for a
+# batch of 512, weight decay 0.05, clip 5, smoothing 0.1, RandAugment m9, erasing 0.25, mixup 0.8, cutmix 1.0; drop path is 0, 0.1
+# and 0.2 for 5M, 11M and 21M.
+_TINY_VIT = Recipe(
+    summary="TinyViT's published training on ImageNet-1k from random weights (drop path of the 11M)",
+    epochs=300,
+    batch_size=1024,
+    lr=5e-4,
+    warmup_epochs=20,
+    warmup_lr=5e-7,
+    min_lr=5e-6,
+    mixup=0.8,
+    cutmix=1.0,
+    auto_augment="rand-m9-mstd0.5-inc1",
+    reprob=0.25,
+    drop_path=0.1,
+    clip_grad=5.0,
+)
+
+# Source: TinyViT's configs/22kto1k: 30 epochs, 5 of warm-up, base rate 2.5e-4, least 1e-5, weight decay 1e-8, each layer's rate
+# 0.8 of the next one's, batch norms in eval mode, neither mixup nor cutmix; drop path is 0, 0 and 0.1 for 5M, 11M and 21M.
+_TINY_VIT_22K_TO_1K = replace(
+    _TINY_VIT,
+    summary="TinyViT's published fine-tuning on ImageNet-1k after distillation on ImageNet-22k (drop path of 5M and 11M)",
+    epochs=30,
+    lr=2.5e-4,
+    warmup_epochs=5,
+    min_lr=1e-5,
+    weight_decay=1e-8,
+    layer_decay=0.8,
+    mixup=0.0,
+    cutmix=0.0,
+    drop_path=0.0,
+    freeze_bn=True,
+)
+
+# Source: DeiT's and Mini-DeiT's main.py: 300 epochs, 5 of warm-up (the 10 of cool-down begin after the last), batch 1024, rate
+# 5e-4 for 512 images, least 1e-5 and first 1e-6 whatever the batch (here for 512), weight decay 0.05, no clipping, EMA 0.99996,
+# three views of each image. Mini-DeiT learns from the teacher's answer alone, temperature 1; the published divergence is divided
+# by the number of classes too, a factor that AdamW's steps do not feel. Drop path is 0, 0 and 0.1 for Ti, S and B.
+_MINI_DEIT = replace(
+    _TINY_VIT,
+    summary="Mini-DeiT's published distillation on ImageNet-1k (drop path of Ti and S)",
+    warmup_epochs=5,
+    drop_path=0.0,
+    clip_grad=0.0,
+    ema_decay=0.99996,
+    repeats=3,
+    distill=1.0,
+)
+
+# Source: the README's commands of Mini-Swin and its configs, those of Swin otherwise: no truth (alpha 0), the teacher's answer at
+# temperature 1 and its attention relations with weight 1 each, its hidden relations with 0.1, one relation head; clip 5, no EMA.
+# Drop path is 0, 0.1 and 0.2 for T, S and B.
+_MINI_SWIN = replace(
+    _TINY_VIT,
+    summary="Mini-Swin's published weight distillation on ImageNet-1k (drop path of S)",
+    distill=1.0,
+    attention=1.0,
+    hidden=0.1,
+)
 
 RECIPES: dict[str, Recipe] = {
     "small": Recipe(
@@ -70,23 +151,63 @@ RECIPES: dict[str, Recipe] = {
         distill=0.7,
         temperature=2.0,
     ),
-    # Source: TinyViT's official configs/1k and docs/TRAINING.md: 300 epochs, 20 of warm-up, 8 x 128 images, base rate 5e-4 and
-    # least rate 5e-6 for a batch of 512, weight decay 0.05, clip 5, smoothing 0.1, RandAugment m9, erasing 0.25, mixup 0.8,
-    # cutmix 1.0; drop path is 0, 0.1 and 0.2 for 5M, 11M and 21M.
-    "tiny_vit_in1k": Recipe(
-        summary="TinyViT's published training on ImageNet-1k from random weights (drop path of the 11M)",
-        epochs=300,
-        batch_size=1024,
-        lr=5e-4,
-        warmup_epochs=20,
-        warmup_lr=5e-7,
-        min_lr=5e-6,
-        mixup=0.8,
-        cutmix=1.0,
-        auto_augment="rand-m9-mstd0.5-inc1",
-        reprob=0.25,
+    "tiny_vit_in1k": _TINY_VIT,
+    # Source: TinyViT's configs/22k_distill: 90 epochs, 5 of warm-up, 32 x 128 images, base rate 2.5e-4, weight decay 0.01,
+    # neither mixup nor cutmix; the teacher's answers alone, 100 of them stored; drop path is 0, 0 and 0.1 for 5M, 11M and 21M.
+    "tiny_vit_in22k_distill": replace(
+        _TINY_VIT,
+        summary="TinyViT's published distillation on ImageNet-22k (drop path of 5M and 11M)",
+        epochs=90,
+        batch_size=4096,
+        lr=2.5e-4,
+        warmup_epochs=5,
+        weight_decay=0.01,
+        mixup=0.0,
+        cutmix=0.0,
+        drop_path=0.0,
+        distill=1.0,
+    ),
+    "tiny_vit_22k_to_1k": _TINY_VIT_22K_TO_1K,
+    # Source: TinyViT's configs/higher_resolution and docs/TRAINING.md: 30 epochs, 5 of warm-up, 8 x 32 x 4 images, base rate
+    # 2e-5, first 2e-8, least 2e-7, equal rates of all layers; no teacher.
+    "tiny_vit_higher_resolution": replace(
+        _TINY_VIT_22K_TO_1K,
+        summary="TinyViT-21M's published fine-tuning from 224 to 384 pixels, and again from 384 to 512",
+        lr=2e-5,
+        warmup_lr=2e-8,
+        min_lr=2e-7,
+        layer_decay=1.0,
         drop_path=0.1,
-        clip_grad=5.0,
+    ),
+    "mini_deit": _MINI_DEIT,
+    # Source: Mini-DeiT's README and main.py: 30 epochs, rate 5e-6 for 512 images at a batch of 256, least 5e-6 whatever the
+    # batch, so that the rate rises; weight decay 1e-8; the model in eval mode, so without stochastic depth; no teacher.
+    "mini_deit_384": replace(
+        _MINI_DEIT,
+        summary="Mini-DeiT's published fine-tuning from 224 to 384 pixels",
+        epochs=30,
+        batch_size=256,
+        lr=5e-6,
+        min_lr=1e-5,
+        warmup_lr=2e-6,
+        weight_decay=1e-8,
+        distill=0.0,
+    ),
+    "mini_swin": _MINI_SWIN,
+    # Source: Mini-Swin's README and config of the 384: 8 x 16 x 2 images, 30 epochs, 5 of warm-up, base rate 2e-5, weight decay
+    # 1e-8, drop path 0.2; no teacher.
+    "mini_swin_384": replace(
+        _MINI_SWIN,
+        summary="Mini-Swin-B's published fine-tuning from 224 to 384 pixels",
+        epochs=30,
+        batch_size=256,
+        lr=2e-5,
+        warmup_epochs=5,
+        weight_decay=1e-8,
+        drop_path=0.2,
+        distill=0.0,
+        attention=0.0,
+        hidden=0.0,
     ),
 }
 

@@ -57,6 +57,15 @@ class EpochOrder:
         places = np.flatnonzero(self.indices < length)
         return EpochOrder(self.indices[places], int((places < self.paired).sum())), places
 
+    def repeated(self, times: int, images: int) -> "EpochOrder":
+        """As many views as before, to whole pairs, of so many ``times`` fewer of the ``images``: repeated augmentation.
+
+        A pair's views follow one another. The index of an image's further views is its own plus multiples of ``images``.
+        """
+        pairs = self.indices[: self.paired].reshape(-1, 2)[: len(self.indices) // (2 * times)]
+        views = pairs[:, None] + images * np.arange(times)[None, :, None]
+        return EpochOrder(views.ravel(), views.size)
+
 
 def epoch_order(seed: int, epoch: int, parts: Sequence[int]) -> EpochOrder:
     """A random order of the indices 0 ... sum(parts) - 1.

@@ -40,7 +40,7 @@ class Views(torch.utils.data.Dataset[Seen]):
     def __getitem__(self, wanted: Wanted) -> Seen:
         epoch, indices, paired = wanted
         pixels = torch.stack([self._view(epoch, index) for index in indices])
-        labels = self.labels[indices]
+        labels = self.labels[[index % len(self.images) for index in indices]]
         others, shares = labels.clone(), torch.ones(len(labels))
         for at in range(0, paired if self.augmentation.mixes else 0, 2):
             pair = slice(at, at + 2)
@@ -50,7 +50,7 @@ class Views(torch.utils.data.Dataset[Seen]):
 
     def _view(self, epoch: int, index: int) -> torch.Tensor:
         set_generators(key(self.seed, epoch, index))
-        return self.transform(self.images.image(index))
+        return self.transform(self.images.image(index % len(self.images)))
 
     def batches(self, plan: Iterable[Wanted], workers: int = 0, *, pin_memory: bool = False) -> Iterator[Seen]:
         """The batches of ``plan``, made in this process or by workers.

@@ -126,7 +126,7 @@ def _of_folder(folder: Path) -> Target:
         raise UnknownNameError("timm architecture", config["architecture"], timm.list_models())
     note, weights = variant.read_note(folder), folder / variant.WEIGHTS
     config["num_classes"] = config.get("num_classes", config["pretrained_cfg"].get("num_classes", 1000))
-    arch = family(note.family).from_dict(dict(note.arch)) if note else None
+    arch = family(note.family).from_dict(dict(note.arch)) if note and note.family else None
     return Target(name=str(folder), config=config, arch=arch, weights=weights if weights.is_file() else None)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
@@ -77,6 +78,11 @@ def noted_of(proposal: Proposal) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _only(history: History, kept: NDArray[np.bool_]) -> History:
+    notes = [note for note, keep in zip(history.notes, kept, strict=True) if keep]
+    return History(history.space, history.points[kept], history.scores[kept], history.fidelity[kept], notes)
+
+
 class _Trials:
     """A study's trials as arrays, in which each finished trial is read once."""
 
@@ -91,26 +97,20 @@ class _Trials:
         self.scores: Floats = np.zeros((0, objectives))
         self.steps: Floats = np.zeros(0)
         self.notes: list[Mapping[str, Any]] = []
-        self.kept: np.ndarray[Any, np.dtype[np.bool_]] = np.zeros(0, np.bool_)
-        self.done: np.ndarray[Any, np.dtype[np.bool_]] = np.zeros(0, np.bool_)
-        self.read = 0  # all trials below this number are done
+        self.kept: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.done = bytearray()  # which trials are finished; looked at one by one, where a list's speed counts
 
     def before(self, study: Study, number: int) -> History:
         """The trials numbered below ``number`` that have all their parameters."""
         if self.study != study.study_name:
             self._forget(study.study_name, len(study.directions))
-        trials = study.get_trials(deepcopy=False)[:number]
-        self._grow(len(trials))
-        for trial in trials[self.read :]:
-            if not self.done[trial.number]:
+        self._grow(number)
+        for trial in study.get_trials(deepcopy=False):  # some pruners show a part of them only
+            if trial.number < number and not self.done[trial.number]:
                 self._take(trial, study.directions)
-        while self.read < len(trials) and self.done[self.read]:
-            self.read += 1
-        kept = np.flatnonzero(self.kept[:number])
-        steps = self.steps[kept]
-        full = np.nanmax(steps, initial=1.0)
-        fidelity = np.where(np.isnan(steps), 1.0, steps / full)
-        return History(self.space, self.points[kept], self.scores[kept], fidelity, [self.notes[i] for i in kept])
+        fidelity = np.nan_to_num(self.steps[:number] / np.nanmax(self.steps[:number], initial=1.0), nan=1.0)
+        whole = History(self.space, self.points[:number], self.scores[:number], fidelity, self.notes[:number])
+        return whole if self.kept[:number].all() else _only(whole, self.kept[:number])
 
     def _take(self, trial: FrozenTrial, directions: Sequence[StudyDirection]) -> None:
         i = trial.number
@@ -128,11 +128,12 @@ class _Trials:
             self.scores[i] = np.array(values) * signs
 
     def _grow(self, size: int) -> None:
-        more = max(0, size - len(self.done))
-        if more:
-            room = max(more, len(self.done))  # twice the size each time
-            self.points = np.pad(self.points, ((0, room), (0, 0)))
-            self.scores = np.pad(self.scores, ((0, room), (0, 0)), constant_values=np.nan)
-            self.steps = np.pad(self.steps, (0, room), constant_values=np.nan)
-            self.kept, self.done = np.pad(self.kept, (0, room)), np.pad(self.done, (0, room))
-            self.notes += [{}] * room
+        if size <= len(self.done):
+            return
+        room = max(size - len(self.done), len(self.done))  # twice the size each time
+        self.points = np.pad(self.points, ((0, room), (0, 0)))
+        self.scores = np.pad(self.scores, ((0, room), (0, 0)), constant_values=np.nan)
+        self.steps = np.pad(self.steps, (0, room), constant_values=np.nan)
+        self.kept = np.pad(self.kept, (0, room))
+        self.done += bytes(room)
+        self.notes += [{}] * room

@@ -21,7 +21,7 @@ from scaler.space import SearchSpace
 from scaler.strategy import Ask, Proposal, Uniform, as_point
 
 STARTUP = 8  # so many scores before the model is asked
-_POOL = 2048  # candidates that are drawn and ranked
+_POOL = 1024  # candidates that are drawn and ranked
 _REMEMBERED = 512  # the latest trials teach the model; more would cost time, and their scores agree by then
 _RHO = 0.05  # Source: Knowles 2006 (ParEGO), section III: the weight of the sum beside the worst objective
 

@@ -50,7 +50,7 @@ def _load_pickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        refused = re.search(r"GLOBAL ([\w.]+)", str(error))
+        refused = re.search(r"(?:GLOBAL|function|class) (?:<class ')?([\w.]+)", str(error).partition("WeightsUnpickler error")[2])
         raise (_holds_more(path, refused[1]) if refused else _unreadable(path, error)) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
@@ -66,8 +66,8 @@ def _holds_more(path: Path, found: str) -> ScalerError:
 
 
 def _unreadable(path: Path, error: Exception) -> ScalerError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
-    return ScalerError(f"{path} is not a checkpoint that torch.save wrote ({reason}): download or save it again")
+    reason = str(error).rpartition("WeightsUnpickler error: ")[2].strip().splitlines() or [type(error).__name__]
+    return ScalerError(f"{path} is not a checkpoint that torch.save wrote ({reason[0][:100]}): download or save it again")
 
 
 def _unwrap(data: Any, path: Path) -> Checkpoint:

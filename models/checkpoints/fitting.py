@@ -47,7 +47,7 @@ def fit(network: nn.Module, tensors: State, changes: Changes, name: str) -> Fitt
     if missing or extra or wrong:
         shapes = [f"{key} is {_described(tensors[key])} and should be {_described(like)}" for key, like in wrong.items()]
         said = [_listed("missing", missing), _listed("unknown", extra), _listed("of another shape or kind", shapes)]
-        way_out = _way_out(network, layout, tensors, wrong, changes)
+        way_out = _way_out(network, layout, tensors, {} if missing or extra else wrong, derived)
         raise ScalerError(
             f"the checkpoint does not fit {name} ({layout.name} layout): {'; '.join(filter(None, said))}\n{way_out}"
         )
@@ -76,19 +76,21 @@ def _follows(found: torch.Tensor, buffer: torch.Tensor, changes: Changes) -> boo
     return found.shape == buffer.shape
 
 
-def _way_out(network: nn.Module, layout: Layout, tensors: State, wrong: State, changes: Changes) -> str:
-    head = sorted({layout.key(name) for name in heads(network)} & wrong.keys())
-    if head and tensors[head[0]].shape[1:] == wrong[head[0]].shape[1:]:
-        before, after = len(tensors[head[0]]), len(wrong[head[0]])
-        if (before, after) == (IN_22K, IN_1K):
-            return (
-                f"--num-classes {IN_22K} keeps the file's head; --class-map FILE selects from it: a line for each of the {IN_1K} "
-                "classes, with its row or -1, as in the authors' imagenet_1kto22k.txt"
-            )
-        return f"--num-classes {before} keeps the file's head; --num-classes {after} puts zeros in its place, to be trained"
-    if not changes.tables and any(table(key, network) for key in wrong):
-        return "--resolution with the model's resolution has tables of positions resized"
-    return "check that --model names the model that the file was saved from"
+def _way_out(network: nn.Module, layout: Layout, tensors: State, wrong: State, explained: State) -> str:
+    """What to ask for, where nothing but a head, tables and what follows from tables (``explained``) does not fit."""
+    head = {layout.key(name) for name in heads(network)} & wrong.keys()
+    tables = {key for key in wrong if table(key, network)}
+    if not wrong or wrong.keys() - head - tables - explained.keys():
+        return "check that --model names the model that the file was saved from"
+    hints = [_other_head(len(tensors[key]), len(wrong[key])) for key in sorted(head)[:1]]
+    return "; ".join(hints + ["--resolution with the model's resolution has tables of positions resized"] * bool(tables))
+
+
+def _other_head(before: int, after: int) -> str:
+    keep = f"--num-classes {before} keeps the file's head"
+    if (before, after) == (IN_22K, IN_1K):
+        return f"{keep}; --class-map FILE selects from it: for each class its row or -1, as in the authors' imagenet_1kto22k.txt"
+    return f"{keep}; --num-classes {after} puts zeros in its place, to be trained"
 
 
 def _listed(what: str, names: Iterable[str]) -> str:

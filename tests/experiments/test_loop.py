@@ -9,12 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from experiments import loop
 from experiments.data import open_data
 from experiments.evaluation import evaluate
-from experiments.loop import CHECKPOINT, METRICS, Job, train
+from experiments.job import Job
+from experiments.journal import METRICS
+from experiments.loop import train
 from experiments.recipes import RECIPES, Recipe
+from experiments.resuming import Checkpoints
 from experiments.tasks import Guide
+from experiments.trainer import Trainer
 from models.families import build
 from models.seeds import SEEDS
 from scaler.errors import DivergedError, ScalerError
@@ -22,11 +25,6 @@ from scaler.errors import DivergedError, ScalerError
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TINY = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=24)
 RECIPE = replace(RECIPES["small"], epochs=4, warmup_epochs=1, ema_decay=0.9, drop_path=0.1)
-
-
-@pytest.fixture(autouse=True)
-def on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "pick_device", lambda: torch.device("cpu"))
 
 
 def job(recipe: Recipe = RECIPE, **changes: Any) -> Job:
@@ -51,14 +49,14 @@ class _StopAfter:
     """Breaks training off in the middle of an epoch, as an interrupt would."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-        self.original, self.step, self.patch = loop._State._step, step, monkeypatch
-        monkeypatch.setattr(loop._State, "_step", lambda state, *args: self._checked(state, *args))
+        self.original, self.step, self.patch = Trainer._step, step, monkeypatch
+        monkeypatch.setattr(Trainer, "_step", lambda state, *args: self._checked(state, *args))
 
-    def _checked(self, state: Any, images: torch.Tensor, target: torch.Tensor, step: int) -> torch.Tensor:
+    def _checked(self, state: Any, parts: Any, step: int) -> torch.Tensor:
         if step == self.step:
-            self.patch.setattr(loop._State, "_step", self.original)
+            self.patch.setattr(Trainer, "_step", self.original)
             raise KeyboardInterrupt
-        return self.original(state, images, target, step)
+        return self.original(state, parts, step)
 
 
 @pytest.mark.parametrize("mixing", [{}, {"mixup": 0.8, "cutmix": 1.0, "auto_augment": "rand-m9-mstd0.5-inc1", "reprob": 0.25}])
@@ -80,6 +78,15 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 def metrics(folder: Path) -> list[dict[str, str]]:
     with (folder / METRICS).open() as handle:
         return list(csv.DictReader(handle))
+
+
+def test_repeated_augmentation_trains_on_views_of_fewer_images() -> None:
+    found = job(replace(RECIPE, repeats=3))
+    seen = list(found.loader().batches(0))
+    assert found.steps_per_epoch == len(seen) == len(found.data.train) // 6 * 6 // found.batch_size
+    images, labels = seen[0]
+    assert torch.equal(labels[0:2], labels[2:4])  # two partners, seen again
+    assert not torch.equal(images[0], images[2])
 
 
 def test_training_again_changes_nothing(tmp_path: Path) -> None:
@@ -130,26 +137,26 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_step(tmp_path: Path) -> N
 
 def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last update of an epoch shows in no loss of that epoch."""
-    original = loop._State._step
+    original = Trainer._step
 
-    def spoil(state: Any, images: torch.Tensor, target: torch.Tensor, step: int) -> torch.Tensor:
-        loss = original(state, images, target, step)
+    def spoil(state: Any, parts: Any, step: int) -> torch.Tensor:
+        loss = original(state, parts, step)
         if step == 7:  # the last of the second epoch
             next(state.model.parameters()).data[0] = torch.inf
         return loss
 
-    monkeypatch.setattr(loop._State, "_step", spoil)
-    message = "weights' norm is inf at step 8, in epoch 2, and the checkpoint of epoch 1 is kept: lower the recipe's lr"
+    monkeypatch.setattr(Trainer, "_step", spoil)
+    message = r"weights' norm is inf at step 8, in epoch 2, and the last good checkpoint is .*checkpoint-000000004.pt: lower"
     with pytest.raises(DivergedError, match=message):
         train(network(), job(), tmp_path)
-    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["epoch"] == 1
+    assert [path.name for path in Checkpoints(tmp_path).paths()] == ["checkpoint-000000004.pt"]
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     train(network(), job(replace(RECIPE, epochs=1)), tmp_path)
     with pytest.raises(ScalerError, match="is damaged or of another run"):
         train(build(replace(TINY, depths=(1, 2, 1, 1))), job(), tmp_path)
-    (tmp_path / CHECKPOINT).write_bytes(b"torn")
+    Checkpoints(tmp_path).paths()[-1].write_bytes(b"torn")
     with pytest.raises(ScalerError, match="is damaged or of another run"):
         train(network(), job(), tmp_path)
 

@@ -46,6 +46,18 @@ def test_a_parts_own_order_is_the_whole_one_with_the_others_left_out(parts: tupl
     assert (partners[:, 0] == partners[:, 1]).all()  # no held-out image has a partner that is for training
 
 
+def test_repeated_augmentation_shows_fewer_images_several_times() -> None:
+    order = epoch_order(0, 0, [101]).repeated(3, 101)
+    assert len(order.indices) == order.paired == 96
+    images, view = order.indices % 101, order.indices // 101
+    assert len(set(images.tolist())) == 32
+    assert len(set(order.indices.tolist())) == 96  # no view twice: each has an index, so a key, of its own
+    partners = images.reshape(-1, 3, 2)
+    assert (partners == partners[:, :1]).all()  # an image's three views have three mixes with the same partner, never with itself
+    assert (partners[..., 0] != partners[..., 1]).all()
+    assert view.reshape(-1, 3, 2)[:, :, 0].tolist() == [[0, 1, 2]] * 16
+
+
 def test_a_devices_own_generator_is_set_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stochastic depth draws from it, so a continued run would differ without."""
     seeds: list[int] = []

@@ -87,7 +87,7 @@ def test_the_loss_and_its_gradient_are_those_of_the_teacher_online(
     guide = Guide(model=target.build(), resolution=SIDE, mean=target.mean, std=target.std)
     torch.manual_seed(1)
     student = build(ARCH, drop_path_rate=0.0).train()
-    tasks = Replayed(student, MIXED), make_task(student, guide, MIXED, MEAN, STD, torch.device("cpu"))
+    tasks = Replayed(student, MIXED), make_task(student, guide, MIXED, MEAN, STD, 32, torch.device("cpu"))
     with generators_restored():
         for images, wanted in loader(store, digits(), 64).batches(0):
             assert isinstance(wanted, Taught)

@@ -1,0 +1,238 @@
+"""Updates of a network: everything that training changes, step by step, and its checkpoints."""
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.optim import create_optimizer_v2
+from timm.scheduler import create_scheduler_v2
+from timm.task.task import TrainingTask
+from timm.utils import ModelEmaV3
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from experiments.job import Job
+from experiments.journal import Journal
+from experiments.loader import Loader
+from experiments.logits.task import Replayed, Taught
+from experiments.machine import Whole, gathered, processes, rank
+from experiments.progress import Meter
+from experiments.replay import key, set_generators
+from experiments.resuming import Checkpoints, State, refused
+from experiments.stopping import Stop
+from experiments.tasks import Distillation, make_task
+from scaler.errors import DivergedError, ScalerError
+
+_LOOK_EVERY = 20  # steps between looks at the loss, which wait for the device and, where there are several, for all processes
+_DIVERGED = 10  # times the loss at the beginning, or that of a guess
+
+Part = tuple[torch.Tensor, torch.Tensor | Taught]
+
+
+class Trainer:
+    """A network in training.
+
+    Attributes:
+        step: updates done.
+        total: this process's losses of the epoch so far, summed; its ``seconds`` so far are those of earlier calls.
+        first: the mean loss when it was first looked at.
+    """
+
+    def __init__(self, model: nn.Module, job: Job, folder: Path) -> None:
+        self.job, recipe = job, job.recipe
+        self.machine = job.setup.accelerator(job.device)
+        self.model = job.setup.place(model, job.device)
+        self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay) if recipe.ema_decay else None
+        self.optimizer = _optimizer(self.model, job)
+        self.schedule = _schedule(self.optimizer, job)
+        self.update = self.machine.prepare_optimizer(self.optimizer, device_placement=False)
+        self.task = self._task()
+        self.checkpoints, self.journal = Checkpoints(folder), Journal(folder, job.setup.tensorboard and rank() == 0)
+        self.step, self.seconds, self.total, self.first = 0, 0.0, torch.zeros((), device=job.device), math.nan
+        self._saved, self._seen = time.monotonic(), (0, 0.0)
+
+    def _task(self) -> TrainingTask:
+        job = self.job
+        if job.logits:
+            task: TrainingTask = Replayed(self.model, job.recipe, device=job.device)
+        else:
+            task = make_task(self.model, job.guide, job.recipe, job.mean, job.std, job.resolution, job.device)
+        if isinstance(task, Distillation):
+            task.autocast = self.machine.autocast
+        task.trainable_module = self.machine.prepare_model(Whole(task.trainable_module))
+        return task
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return self.step // self.job.steps_per_epoch
+
+    def run_epoch(self, loader: Loader, shown: Meter, stop: Stop) -> None:
+        """The rest of an epoch, in its order.
+
+        Raises:
+            KeyboardInterrupt: ``stop`` was asked for; a checkpoint is written.
+        """
+        self._train_mode()
+        job, epoch, parts = self.job, self.epoch, self.job.setup.accumulate
+        done, began = self.step % job.steps_per_epoch, time.monotonic() - self.seconds
+        self._seen = done, float(self.total)
+        batches = islice(loader.batches(epoch, done * parts), (job.steps_per_epoch - done) * parts)
+        for update in zip(*[batches] * parts, strict=True):
+            self.total += self._step(update, self.step)
+            self.step += 1
+            shown.advance(job.batch_size, f"epoch {epoch + 1}/{job.recipe.epochs}")
+            if self._is_time(stop):
+                self._look(stop, time.monotonic() - began)
+
+    def _step(self, parts: Sequence[Part], step: int) -> torch.Tensor:
+        """One update from the images of ``parts``; their mean loss before it."""
+        self.schedule.step_update(step)
+        self.update.zero_grad()
+        total = torch.zeros((), device=self.job.device)
+        for number, part in enumerate(parts):
+            set_generators(key(self.job.seed, -1, step, number * processes() + rank()), self.job.device)
+            last = number + 1 == len(parts)
+            with nullcontext() if last else self.machine.no_sync(self.task.trainable_module):
+                loss = self._loss(*part) / len(parts)
+                self.machine.backward(loss)
+            total += loss.detach()
+        if self.job.recipe.clip_grad:
+            self.machine.clip_grad_norm_(self.model.parameters(), self.job.recipe.clip_grad)
+        self.update.step()
+        if self.ema is not None:
+            self.ema.update(self.model, step=step)
+        return total
+
+    def _loss(self, images: torch.Tensor, target: torch.Tensor | Taught) -> torch.Tensor:
+        device = self.job.device
+        layout = torch.channels_last if self.job.setup.channels_last else torch.contiguous_format
+        images = images.to(device, non_blocking=True, memory_format=layout)
+        loss: torch.Tensor = self.task(images, target.to(device, non_blocking=True))["loss"]
+        return loss
+
+    def _train_mode(self) -> None:
+        self.task.train()
+        for module in self.model.modules() if self.job.recipe.freeze_bn else ():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+
+    def _is_time(self, stop: Stop) -> bool:
+        """To look: every 20 steps and at an epoch's end, which all processes know; a lone one also when something waits."""
+        regular = self.step % self.job.steps_per_epoch % _LOOK_EVERY == 0
+        return regular or (processes() == 1 and (stop.asked or self._is_late()))
+
+    def _is_late(self) -> bool:
+        return time.monotonic() - self._saved >= self.job.setup.save_every_s
+
+    def _look(self, stop: Stop, seconds: float) -> None:
+        """See to the loss, to the end of an epoch, and to whether a checkpoint is due."""
+        self.seconds = seconds
+        mean = sum(gathered(float(self.total))) / processes()
+        self._check_loss(mean)
+        ends = self.step % self.job.steps_per_epoch == 0
+        if ends:
+            lr = float(self.optimizer.param_groups[-1]["lr"])
+            self.journal.add({"epoch": self.epoch, "loss": mean / self.job.steps_per_epoch, "lr": lr, "seconds": seconds})
+            self.total, self.seconds = torch.zeros_like(self.total), 0.0
+        asked, late = any(gathered(stop.asked)), gathered(self._is_late())[0]
+        if ends or asked or late:
+            self.save()
+        if asked:
+            raise KeyboardInterrupt
+
+    def _check_loss(self, total: float) -> None:
+        (before, then), now = self._seen, (self.step - 1) % self.job.steps_per_epoch + 1
+        recent = (total - then) / max(1, now - before)
+        self._seen = now, total
+        self._check(math.isfinite(total), f"the loss is {total}")
+        self.first = recent if math.isnan(self.first) else self.first
+        usual = max(self.first, self.job.recipe.temperature**2 * math.log(self.job.data.num_classes))
+        self._check(
+            recent < _DIVERGED * usual, f"the loss is {recent:.4g}, over {_DIVERGED} times the {usual:.4g} of the beginning,"
+        )
+
+    def _check(self, good: bool, finding: str) -> None:
+        if not good:
+            kept = self.checkpoints.paths()
+            place = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was written yet"
+            epoch = (self.step - 1) // self.job.steps_per_epoch + 1
+            advice = "lower the recipe's lr or clip its gradient"
+            raise DivergedError(f"{finding} at step {self.step}, in epoch {epoch}, and {place}: {advice}")
+
+    def save(self) -> None:
+        """Write a checkpoint, unless the weights are not to be gone on from: the last update shows in no loss yet."""
+        norm = float(nn.utils.get_total_norm(self.model.parameters()))
+        self._check(math.isfinite(norm), f"the weights' norm is {norm}")
+        totals = gathered(self.total.cpu())
+        if rank() == 0:
+            self.journal.write()
+            self.checkpoints.save(self.step, self._state(totals))
+        self.machine.wait_for_everyone()
+        self._saved = time.monotonic()
+
+    def _state(self, totals: list[torch.Tensor]) -> State:
+        state: State = {"step": self.step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state |= {"rows": self.journal.rows, "totals": totals, "seconds": self.seconds, "first": self.first}
+        state |= {"ema": self.ema.module.state_dict()} if self.ema else {}
+        return state | ({"scaler": self.machine.scaler.state_dict()} if self.machine.scaler else {})
+
+    def resume(self) -> None:
+        """Go on from the newest checkpoint, where there is one.
+
+        Raises:
+            ScalerError: it is of another run, or the processes do not see the same one.
+        """
+        state = self.checkpoints.newest(self.job.device)
+        if len(set(gathered(state["step"] if state else 0))) > 1:
+            raise ScalerError(
+                f"the processes see different checkpoints in {self.checkpoints.folder}: they must share that folder"
+            )
+        if state is None:
+            return
+        try:
+            self._load(state)
+        except (RuntimeError, ValueError, LookupError) as error:
+            raise refused(self.checkpoints.folder, error) from error
+
+    def _load(self, state: State) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.ema is not None:
+            self.ema.module.load_state_dict(state["ema"])
+        if self.machine.scaler is not None:
+            self.machine.scaler.load_state_dict(state["scaler"])
+        totals = state["totals"]
+        same = len(totals) == processes()
+        self.total = (totals[rank()] if same else torch.stack(totals).mean()).to(self.job.device)
+        self.step, self.seconds, self.first, self.journal.rows = state["step"], state["seconds"], state["first"], state["rows"]
+
+    def result(self) -> nn.Module:
+        """The network to keep, as it was given: the averaged one, where the recipe averages."""
+        if isinstance(self.task, Distillation):
+            self.task.release()
+        kept: nn.Module = self.model if self.ema is None else self.ema.module
+        self.job.setup.keep_few(kept, False)
+        return kept
+
+
+def _optimizer(model: nn.Module, job: Job) -> Any:
+    recipe = job.recipe
+    return create_optimizer_v2(
+        model, recipe.opt, lr=recipe.lr * job.batch_size / 512, weight_decay=recipe.weight_decay, filter_bias_and_bn=True,
+        layer_decay=recipe.layer_decay if recipe.layer_decay < 1 else None,
+    )  # fmt: skip
+
+
+def _schedule(optimizer: Any, job: Job) -> Any:
+    recipe, scale = job.recipe, job.batch_size / 512
+    schedule, _ = create_scheduler_v2(
+        optimizer, "cosine", num_epochs=recipe.epochs, warmup_epochs=recipe.warmup_epochs, warmup_lr=recipe.warmup_lr * scale,
+        min_lr=recipe.min_lr * scale, step_on_epochs=False, updates_per_epoch=job.steps_per_epoch, warmup_prefix=False,
+    )  # fmt: skip
+    return schedule
