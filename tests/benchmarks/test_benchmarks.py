@@ -182,3 +182,11 @@ def test_the_page_has_the_figures_of_the_runs_that_are_kept() -> None:
     kept = {path.stem: json.loads(path.read_text()) for path in (results.KEPT / days[-1]).glob("*.json")}
     assert results.ROWS.keys() <= kept.keys()
     assert all(run["benchmark"] == name and not run["quick"] for name, run in kept.items() if name in results.ROWS)
+
+
+def test_loops_are_compared_on_the_same_network(tmp_path: Path) -> None:
+    """Each trains the same network: after some steps its weights have moved."""
+    from benchmarks.loop import KINDS, _loop
+
+    for kind in KINDS:
+        _loop(kind, "tiny_vit_1m_32", 4, tmp_path / kind)(2)
