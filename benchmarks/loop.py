@@ -1,7 +1,8 @@
 """Our training loop against a bare PyTorch loop and one in the manner of timm's train.py: same network, images, transforms.
 
 A round takes some steps of each in turn, so that what else the machine does falls on all alike; figures are medians over rounds.
-On a processor, one core, it is the time that the process had, not the clock's. Peak memory is that of a process that runs one alone.
+On a processor, one core, it is the time that the process had, not the clock's. Peak memory is that of a process that runs one
+alone.
 """
 
 import sys
