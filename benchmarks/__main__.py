@@ -5,14 +5,14 @@ import platform
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from benchmarks.measure import Figures
 from scaler.errors import ScalerError, UnknownNameError
 
-NAMES = ("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop")
+NAMES = ("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "search")
 app = typer.Typer(add_completion=False)
 
 
@@ -48,8 +48,15 @@ def _print(name: str, figures: Figures) -> None:
 
     table = Table("figure", "value", title=name)
     for key, value in figures.items():
-        table.add_row(key, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value)
+        for part, shown in value.items() if isinstance(value, dict) else [("", value)]:
+            table.add_row(f"{key} {part}".strip(), _shown(shown))
     Console().print(table)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):  # a mean and its interval
+        return f"{value['mean']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 app()

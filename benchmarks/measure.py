@@ -10,7 +10,7 @@ from typing import Any
 
 from scaler.errors import ScalerError
 
-Figures = dict[str, float | int | str]
+Figures = dict[str, Any]  # numbers and words, or, by name, the figures of a part
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -6,6 +6,7 @@ What a score is worth is said with it: on which split and how many images, after
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,12 +29,15 @@ from models.targets import Target, open_target
 from scaler.files import write_json
 from scaler.variant import Note
 
-_SCORE = "score.json"
+_SCORE, _RUNGS = "score.json", "rungs.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """``top1`` and ``top5`` in percent and mean cross-entropy ``loss`` over ``images`` images of ``split``."""
+    """``top1`` and ``top5`` in percent and mean cross-entropy ``loss`` over ``images`` images of ``split``.
+
+    ``pruned``: the training was stopped after ``epochs``, before its recipe's end.
+    """
 
     top1: float
     top5: float
@@ -43,6 +47,10 @@ class Score:
     epochs: int
     seconds: float
     start: str = "random"
+    pruned: bool = False
+
+
+Watch = Callable[[int, float], bool]  # (epochs done, held-out top-1 in percent) to whether to stop
 
 
 class Backend(Protocol):
@@ -51,11 +59,12 @@ class Backend(Protocol):
     data_name: str
     recipe_name: str
 
-    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool) -> Score:
+    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool, watch: Watch | None = None) -> Score:
         """Train ``target`` from ``seed`` into ``folder``, a variant's folder afterwards, and score it.
 
         ``final`` trains on every training image and scores on the test split; otherwise part of the training images is held
-        out and scores. Interrupted, the same call continues.
+        out and scores. Interrupted, the same call continues. ``watch`` is told the held-out top-1 after each epoch and may stop
+        the training there; the score then is of so many epochs.
         """
 
 
@@ -94,24 +103,27 @@ class TrainingBackend:
         self.device = pick_device()
         self._guide = teacher.guide() if teacher else None
 
-    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool) -> Score:
+    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool, watch: Watch | None = None) -> Score:
         key = self._key(target, seed, final)
         found = _read_score(folder / _SCORE, key)
         if found is not None:
             return found
         work = folder / f"training-{key}"
-        model = self._train(target, work, seed, final)
+        rungs = _Rungs(work / _RUNGS, watch, lambda model: self._holdout(target, model)) if watch else None
+        model = self._train(target, work, seed, final, rungs)
         if speaks():
             target.write(folder, note, model.state_dict())
-        seconds = max(gathered(_seconds(work)))  # all wait here until the weights are written
-        score = self._evaluate(open_target(str(folder)), final, seconds, start=_start(target))
+        seconds = max(gathered(_seconds(work))) + (rungs.seconds if rungs else 0)  # all wait here until the weights are written
+        score = self._evaluate(open_target(str(folder)), final, seconds, epochs=_epochs(work), start=_start(target))
+        if watch:
+            watch(score.epochs, score.top1)
         if speaks():
             (work / METRICS).replace(folder / METRICS)
             write_json(folder / _SCORE, {"key": key, **asdict(score)})
             shutil.rmtree(work)
         return gathered(score)[0]
 
-    def _train(self, target: Target, work: Path, seed: int, final: bool) -> nn.Module:
+    def _train(self, target: Target, work: Path, seed: int, final: bool, rungs: "_Rungs | None" = None) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = target.build(drop_path_rate=self.recipe.drop_path)
@@ -128,9 +140,12 @@ class TrainingBackend:
             workers=self.workers,
             setup=self.setup,
         )
-        return train(model, job, work, title=Path(target.name).name)
+        return train(model, job, work, title=Path(target.name).name, stops=rungs)
 
-    def _evaluate(self, written: Target, final: bool, seconds: float, start: str) -> Score:
+    def _holdout(self, target: Target, model: nn.Module) -> Metrics:
+        return _evaluate_model(model, target, self.data.holdout, self.device, self.workers)
+
+    def _evaluate(self, written: Target, final: bool, seconds: float, *, epochs: int, start: str) -> Score:
         """Score what lies on disk, so that a later evaluation of it finds the same."""
         images = self.data.test if final else self.data.holdout
         metrics = evaluate_target(written, images, self.device, self.workers)
@@ -140,9 +155,10 @@ class TrainingBackend:
             loss=metrics.loss,
             split="test" if final else "holdout",
             images=metrics.images,
-            epochs=self.recipe.epochs,
+            epochs=epochs,
             seconds=seconds + metrics.seconds,
             start=start,
+            pruned=epochs < self.recipe.epochs,
         )
 
     def _key(self, target: Target, seed: int, final: bool) -> str:
@@ -163,8 +179,12 @@ class TrainingBackend:
 
 def evaluate_target(target: Target, images: ImageSet, device: torch.device, workers: int = 0) -> Metrics:
     """Score a target with its weights as its configuration says: its own resolution, normalisation and crop."""
+    return _evaluate_model(target.build(), target, images, device, workers)
+
+
+def _evaluate_model(model: nn.Module, target: Target, images: ImageSet, device: torch.device, workers: int) -> Metrics:
     return evaluate(
-        target.build(),
+        model,
         images,
         resolution=target.resolution,
         mean=target.mean,
@@ -189,8 +209,39 @@ def _start(target: Target) -> str:
 
 def _seconds(work: Path) -> float:
     """Wall time of training, over all calls that it took."""
+    return sum(float(row["seconds"]) for row in _metrics(work))
+
+
+def _epochs(work: Path) -> int:
+    return len(_metrics(work))
+
+
+def _metrics(work: Path) -> list[dict[str, str]]:
     with (work / METRICS).open(encoding="utf-8") as handle:
-        return sum(float(row["seconds"]) for row in csv.DictReader(handle))
+        return list(csv.DictReader(handle))
+
+
+class _Rungs:
+    """The held-out scores between epochs, kept beside the checkpoint: what was decided once holds when a training goes on."""
+
+    def __init__(self, path: Path, watch: Watch, score: Callable[[nn.Module], Metrics]) -> None:
+        self.path, self.watch, self.score = path, watch, score
+        self.kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        for epoch, rung in self.kept.items():
+            watch(int(epoch), rung["top1"])
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all these scores."""
+        return sum(rung["seconds"] for rung in self.kept.values())
+
+    def __call__(self, epoch: int, model: nn.Module) -> bool:
+        if str(epoch) not in self.kept:
+            metrics = self.score(model)
+            stop = self.watch(epoch, metrics.top1)
+            self.kept[str(epoch)] = {"top1": metrics.top1, "seconds": metrics.seconds, "stop": stop}
+            write_json(self.path, self.kept)
+        return bool(self.kept[str(epoch)]["stop"])
 
 
 def _digest(path: Path | None) -> str | None:

@@ -163,11 +163,20 @@ def search(
     axes: Axes = None,
     train_images: Images = None,
     draw_seed: Seed = 0,
-    workers: Annotated[int, typer.Option("--loader-workers", min=0, help="Processes that load images.")] = 0,
+    pruner: Annotated[str, typer.Option("--pruner", help="none, halving or median: stops trainings that lag behind.")] = "none",
+    finalists: Annotated[int, typer.Option("--finalists", min=0, help="So many of each budget are trained again.")] = 0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="From so many other seeds.")] = 2,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that train candidates.")] = 1,
+    loader_workers: Annotated[int, typer.Option("--loader-workers", min=0, help="Processes that load images, of each.")] = 0,
     storage: Annotated[str | None, typer.Option("--storage", help="Optuna storage; a file in --out by default.")] = None,
+    as_worker: Annotated[bool, typer.Option("--as-worker", help="Join the search in --out and train its candidates.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find the best variant under each budget. Run again with the same --out, it continues."""
+    """Find the best variant under each budget. Run again with the same --out, it continues.
+
+    The same command with --as-worker joins a search that was started, on this machine or on another one that shares --storage and
+    the folder --out.
+    """
     check_strategy(strategy)
     get_recipe(recipe)
     space, sets = deciding.search_space(seed, budget, axes, data)
@@ -175,9 +184,12 @@ def search(
 
     found = commands.search(
         seed=seed, budgets=tuple(budget), space=space, sets=sets, data=data, out=out, teacher=teacher, logits=logits,
-        strategy=strategy, trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, workers=workers,
-        storage=storage,
+        strategy=strategy, trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, pruner=pruner,
+        finalists=finalists, seeds=seeds, workers=workers, loader_workers=loader_workers, storage=storage, words=sys.argv[1:],
+        as_worker=as_worker,
     )  # fmt: skip
+    if as_worker:
+        return None
     if as_json:
         return emit(found)
     rows = [

@@ -1,5 +1,6 @@
 """The commands that train and score: they open the data, the models and the backend, then hand over to the pipeline."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
 from experiments.machine import Setup, pick_device, processes
 from experiments.recipes import Recipe, get_recipe
+from experiments.workers import crew
 from models.seeds import SEEDS
 from models.targets import Target, open_target
 from scaler import variant
@@ -39,10 +41,19 @@ def search(
     recipe: str,
     train_images: int | None,
     draw_seed: int,
-    workers: int,
-    storage: str | None,
+    pruner: str = "none",
+    finalists: int = 0,
+    seeds: int = 2,
+    workers: int = 1,
+    loader_workers: int = 0,
+    storage: str | None = None,
+    words: Sequence[str] = (),
+    as_worker: bool = False,
 ) -> list[dict[str, Any]]:
     """Run the search and draw its frontier; one row for each budget, with its variant's folder.
+
+    With several ``workers``, each is a process that runs the command ``words`` with ``--as-worker``, which trains candidates of
+    the search in ``out`` and returns nothing.
 
     Raises:
         ScalerError: several processes were launched; a candidate is trained by one.
@@ -52,15 +63,20 @@ def search(
     store = open_logits(logits, teacher)
     images = _open_images(data, train_images, draw_seed, store)
     guide = open_teacher(teacher, images)
-    backend = _backend(images, recipe, get_recipe(recipe), guide, store, workers)
+    backend = _backend(images, recipe, get_recipe(recipe), guide, store, loader_workers)
     request = pipeline.Request(
         seed=seed, budgets=budgets, axes=space.axes(), data=data, train_images=train_images,
         teacher=guide.digest if guide else None, strategy=strategy, recipe=recipe, trials=trials, draw_seed=draw_seed,
-        storage=storage, logits=store.manifest.digest if store else None,
+        storage=storage, logits=store.manifest.digest if store else None, halving=pruner, finalists=finalists, seeds=seeds,
     )  # fmt: skip
-    chosen = pipeline.search(request, out, space, sets, backend, say)
+    job = pipeline.Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say)
+    if as_worker:
+        pipeline.join(job)
+        return []
+    crewed = crew([*words, "--as-worker"], workers, trials, lambda study: pipeline.keep(study, out)) if workers > 1 else None
+    chosen = pipeline.search(job, crewed)
     frontier([out], out / "frontier")
-    return [{**asdict(c.record), "budget": c.budget, "folder": str(c.folder)} for c in chosen]
+    return [{**asdict(c.record), "budget": c.budget, "folder": str(c.folder), "why": c.why} for c in chosen]
 
 
 def train(

@@ -25,7 +25,7 @@ def demo(out: Path, say: Say) -> None:
     space, sets = deciding.search_space(SEED, list(BUDGETS), None, DATA)
     found = commands.search(
         seed=SEED, budgets=BUDGETS, space=space, sets=sets, data=DATA, out=out / "search", teacher=str(out / "seed"),
-        strategy="uniform", trials=TRIALS, recipe="proxy", train_images=None, draw_seed=0, workers=0, storage=None,
+        strategy="uniform", trials=TRIALS, recipe="proxy", train_images=None, draw_seed=0,
     )  # fmt: skip
     say("3/4  the chosen variants, trained in full by the seed")
     trained = [out / "trained" / Path(choice["folder"]).name for choice in found]

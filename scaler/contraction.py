@@ -55,7 +55,8 @@ class Contraction:
         self._open: tuple[tuple[Any, ...], FeasibleSet] | None = None
 
     def propose(self, ask: Ask) -> Proposal:
-        share = max(1, self.trials // len(ask.sets))
+        others = sum("step" not in notes for notes in ask.history.notes)  # which the search tried first: baselines
+        share = max(1, (self.trials - others) // len(ask.sets))
         number = min(max(1, share // _POPULATION), _MOST_STEPS)
         steps = plan(ask.space, ask.sets, number)
         at = _current(ask.history, share // number)

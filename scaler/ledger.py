@@ -18,8 +18,11 @@ class Record:
     """One evaluated model.
 
     Attributes:
-        role: ``"seed"`` (the large model itself), ``"trial"`` (a candidate of the search) or ``"chosen"`` (trained in full).
-        trial: the trial's number in the study; -1 for other roles.
+        role: ``"seed"`` (the large model itself), ``"trial"`` (a candidate of the search), ``"pruned"`` (one that was stopped
+            after ``epochs``), ``"finalist"`` (one of the best, trained again from another seed) or ``"chosen"`` (trained in
+            full).
+        trial: the candidate's number in the study; -1 for the seed and for what is trained in full.
+        origin: what proposed it: ``"surrogate"``, ``"random"``, ``"uniform scaling"``, a published model's name; else empty.
         budget: the budget that the candidate was drawn for, as text; empty for the seed.
         name: the variant's name, also its folder's.
         family: of the architecture; ``arch`` is its JSON.
@@ -49,6 +52,7 @@ class Record:
     recipe: str
     data: str
     arch: str
+    origin: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Record))

@@ -8,6 +8,7 @@ from experiments.request import spaces
 from models.seeds import SEEDS
 from scaler.contraction import Contraction, plan, step_set
 from scaler.feasible import FeasibleSet
+from scaler.history import translated
 from scaler.rows import Ints
 from scaler.sampler import NOTES, FeasibleSampler
 from scaler.space import SearchSpace
@@ -22,8 +23,8 @@ def logs(space: SearchSpace, points: Ints) -> Ints:
 
 def towards(space: SearchSpace, near: FeasibleSet, goal: tuple[int, ...]) -> tuple[int, ...]:
     """Of all members, the one nearest to ``goal``: what a population that scores by nearness would end at."""
-    members = [space.point(near.space.arch(point)) for point in near.sample_points(20_000, np.random.default_rng(0))]
-    points = np.array(members if space.arch(goal) not in near else [goal])
+    drawn = translated(near.sample_points(20_000, np.random.default_rng(0)), near.space, space)
+    points = np.array([goal]) if space.arch(goal) in near else drawn
     return tuple(points[np.abs(logs(space, points) - logs(space, np.array([goal]))).sum(axis=1).argmin()].tolist())
 
 

@@ -1,0 +1,172 @@
+"""The search against uniform scaling, random feasible draws, Optuna's TPE and contraction, at equal training compute.
+
+Every strategy searches with every seed; a candidate's compute is its FLOPs times the images it was trained on. Under each budget
+the candidate of the best held-out score among those trained within the compute that all strategies have spent is trained in full
+and scored on the test images. Uniform scaling needs no search. What is finished is kept in ``runs/``; the same command continues.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from pathlib import Path
+from statistics import mean, stdev
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.measure import Figures
+from experiments import commands, pipeline
+from experiments.backend import TrainingBackend
+from experiments.console import say
+from experiments.data import open_data
+from experiments.recipes import get_recipe
+from experiments.request import spaces
+from experiments.why import student_t
+from models.targets import open_target
+from scaler.cost import Cost
+from scaler.feasible import FeasibleSet
+from scaler.files import write_json
+from scaler.ledger import Ledger, Record
+
+STRATEGIES = {"ours": "surrogate", "random": "uniform", "tpe": "tpe", "contraction": "contraction"}
+_FORWARD_AND_BACKWARD = 3  # passes' worth of FLOPs in a training step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is compared. ``full_epochs`` train the chosen; ``proxy_epochs`` score a candidate."""
+
+    data: str
+    seed_model: str
+    budgets: tuple[str, ...]
+    train_images: int
+    trials: int
+    seeds: int
+    proxy_epochs: int
+    full_epochs: int
+    folder: Path
+
+
+FULL = Study(
+    data="torch/fashion_mnist:data", seed_model="tiny_vit_1m_32", train_images=10_000, trials=36, seeds=5,
+    budgets=("flops=0.9M..1M", "flops=1.8M..2M", "flops=3.6M..4M"), proxy_epochs=6, full_epochs=30,
+    folder=Path("runs/search-study"),
+)  # fmt: skip
+QUICK = replace(FULL, data="digits", train_images=120, trials=5, seeds=1, budgets=("flops=1M",), proxy_epochs=1, full_epochs=1)
+
+
+def run(quick: bool) -> Figures:
+    if not quick:
+        return compare(FULL)
+    with TemporaryDirectory() as folder:
+        return compare(replace(QUICK, folder=Path(folder)))
+
+
+def compare(study: Study) -> Figures:
+    """Mean and 95 % interval over seeds of the test top-1, by budget and strategy, with the compute that each was given."""
+    logits = _teach(study)
+    _, sets = _spaces(study)
+    tops: dict[str, dict[str, list[float]]] = {text: {} for text in study.budgets}
+    spent: list[float] = []
+    for seed in range(study.seeds):
+        ledgers = {name: _search(study, logits, strategy, seed) for name, strategy in STRATEGIES.items()}
+        compute = min(sum(_flops(row, study) for row in rows) for rows in ledgers.values())
+        spent.append(compute)
+        for feasible in sets:
+            scores = tops[feasible.budget.text]
+            for name, rows in ledgers.items():
+                best = _best(_within(rows, compute, study), feasible)
+                scores.setdefault(name, []).append(_final(study, logits, name, seed, best) if best else 0.0)
+            scaled = next(row for row in ledgers["ours"] if row.trial == sets.index(feasible))
+            scores.setdefault("uniform", []).append(_final(study, logits, "ours", seed, scaled))
+    figures: dict[str, Any] = {text: {name: _interval(found) for name, found in scores.items()} for text, scores in tops.items()}
+    figures |= {"trials": study.trials, "seeds": study.seeds, "search_flops": mean(spent)}
+    _keep(study, figures)
+    return figures
+
+
+def _teach(study: Study) -> Path:
+    """The seed, trained on the same images, and its stored answers to every view of the longest training."""
+    teacher, store = study.folder / "seed", study.folder / "logits"
+    epochs = max(study.proxy_epochs, study.full_epochs)
+    commands.train(study.seed_model, data=study.data, out=teacher, epochs=study.full_epochs, train_images=study.train_images)
+    commands.teach(str(teacher), data=study.data, epochs=epochs, topk=5, out=store, train_images=study.train_images)
+    return store
+
+
+def _spaces(study: Study) -> tuple[Any, list[FeasibleSet]]:
+    return spaces(study.seed_model, study.budgets, num_classes=10)
+
+
+def _search(study: Study, logits: Path, strategy: str, seed: int) -> list[Record]:
+    """The trials of one search, in the order in which they finished."""
+    say(f"{strategy}, seed {seed}")
+    space, sets = _spaces(study)
+    out = study.folder / f"{strategy}-{seed}"
+    request = pipeline.Request(
+        seed=study.seed_model, budgets=study.budgets, axes=space.axes(), data=study.data, train_images=study.train_images,
+        teacher=None, strategy=strategy, recipe="proxy", trials=study.trials, draw_seed=seed, storage=None,
+    )  # fmt: skip
+    backend = _backend(study, logits, study.proxy_epochs)
+    pipeline.search(pipeline.Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say))
+    return [row for row in Ledger(out / pipeline.LEDGER) if row.role == "trial"]
+
+
+def _backend(study: Study, logits: Path, epochs: int) -> TrainingBackend:
+    store = commands.open_logits(logits, None)
+    images = open_data(study.data, train_images=study.train_images)
+    return TrainingBackend(images, "proxy", replace(get_recipe("proxy"), epochs=epochs), logits=store)
+
+
+def _flops(row: Record, study: Study) -> float:
+    return _FORWARD_AND_BACKWARD * row.flops * row.epochs * study.train_images
+
+
+def _within(rows: Sequence[Record], compute: float, study: Study) -> list[Record]:
+    """The first trials that together cost no more than ``compute``."""
+    kept, left = [], compute
+    for row in rows:
+        left -= _flops(row, study)
+        if left < 0:
+            break
+        kept.append(row)
+    return kept
+
+
+def _best(rows: Sequence[Record], feasible: FeasibleSet) -> Record | None:
+    met = [row for row in rows if feasible.budget.admits(Cost(row.flops, row.params), row.resolution)]
+    return max(met, key=lambda row: (row.top1, -row.loss), default=None)
+
+
+def _final(study: Study, logits: Path, name: str, seed: int, row: Record) -> float:
+    """Test top-1 of a trial's architecture, trained in full."""
+    run = study.folder / f"{STRATEGIES[name]}-{seed}"
+    target = open_target(str(run / pipeline.TRIALS / row.name))
+    fresh = replace(target, name=row.name, weights=None)
+    note = pipeline.note_of(fresh, study.seed_model, row.budget)
+    backend = _backend(study, logits, study.full_epochs)
+    return backend.score(fresh, note, run / "final" / row.name, seed=seed, final=True).top1
+
+
+def _interval(found: Sequence[float]) -> dict[str, float]:
+    half = student_t(len(found)) * stdev(found) / sqrt(len(found)) if len(found) > 1 else 0.0
+    return {"mean": mean(found), "low": mean(found) - half, "high": mean(found) + half}
+
+
+def _keep(study: Study, figures: Figures) -> None:
+    """The figures as JSON and as a drawing, beside the runs."""
+    import matplotlib.pyplot as plt
+
+    write_json(study.folder / "search.json", figures)
+    drawing, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    names = ["ours", "uniform", "random", "tpe", "contraction"]
+    for i, name in enumerate(names):
+        found: list[dict[str, float]] = [json.loads(json.dumps(figures[text]))[name] for text in study.budgets]
+        places = [j + 0.12 * (i - 2) for j in range(len(found))]
+        ends = [[one["mean"] - one["low"] for one in found], [one["high"] - one["mean"] for one in found]]
+        axes.errorbar(places, [one["mean"] for one in found], ends, fmt="o", capsize=3, label=name)
+    axes.set_xticks(range(len(study.budgets)), study.budgets)
+    axes.set_ylabel("test top-1, % (95 % over seeds)")
+    axes.legend()
+    drawing.savefig(study.folder / "search.svg")
+    plt.close(drawing)
