@@ -23,6 +23,7 @@ from models.targets import Target, open_target
 from scaler import variant
 from scaler.errors import ScalerError, UnknownNameError
 from scaler.feasible import FeasibleSet
+from scaler.pruner import pruner as known_pruner
 from scaler.space import SearchSpace
 
 
@@ -60,6 +61,7 @@ def search(
     """
     if processes() > 1:
         raise ScalerError(f"a search under torchrun ({processes()} processes): start `scaler search` by itself")
+    known_pruner(pruner)
     store = open_logits(logits, teacher)
     images = _open_images(data, train_images, draw_seed, store)
     guide = open_teacher(teacher, images)

@@ -20,11 +20,12 @@ from scaler.ledger import Ledger, Record
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One search's folder: its ledger, and what was asked of it (``run.json``)."""
+    """One search's folder: its ledger, what was asked of it (``run.json``), and what it says of its choices (``result.json``)."""
 
     path: Path
     records: tuple[Record, ...]
     request: Mapping[str, Any]
+    result: Mapping[str, Any]
 
     @property
     def budgets(self) -> list[Budget]:
@@ -53,7 +54,8 @@ def frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
     points = table(found, info)
     write_atomic(csv, lambda path: points.to_csv(path, index=False))
     figures = draw(info, out)
-    report = write_report(info, {str(run.path): run.request for run in found if run.request}, figures, out)
+    results = [run.result for run in found if run.result]
+    report = write_report(info, {str(run.path): run.request for run in found if run.request}, figures, out, results)
     return {"csv": csv, **dict(zip(("png", "svg", "params_png", "params_svg"), figures, strict=True)), "report": report}
 
 
@@ -64,17 +66,19 @@ def table(runs: Sequence[Run], info: FrontierInfo) -> pd.DataFrame:
 
 
 def _read(path: Path) -> Run:
-    ledger, request = path / "ledger.csv", path / "run.json"
+    ledger, request, result = (path / name for name in ("ledger.csv", "run.json", "result.json"))
     if not ledger.is_file():
         raise ScalerError(f"{path} is not a run: it holds no ledger.csv; give a folder that `scaler search --out` wrote")
     try:
         records = tuple(Ledger(ledger))
-        asked = json.loads(request.read_text(encoding="utf-8")) if request.exists() else {}
+        asked, said = (json.loads(file.read_text(encoding="utf-8")) if file.exists() else {} for file in (request, result))
     except (KeyError, TypeError, ValueError) as error:
-        raise ScalerError(f"{path}: ledger.csv or run.json is damaged ({error}); restore it or leave the run out") from error
+        raise ScalerError(
+            f"{path}: ledger.csv, run.json or result.json is damaged ({error}); restore it or leave the run out"
+        ) from error
     if not records:
         raise ScalerError(f"{path} has an empty ledger: no evaluation has finished; run the same `scaler search` again to go on")
-    return Run(path=path, records=records, request=asked)
+    return Run(path=path, records=records, request=asked, result=said)
 
 
 def _require_same_data(runs: Sequence[Run]) -> None:

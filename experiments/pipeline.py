@@ -110,8 +110,8 @@ def search(job: Search, train_all: Callable[[SearchStudy], None] | None = None) 
     else:
         train_all(study)
     rows = keep(study, job.out)
-    finals = [row for feasible in job.sets for row in _finals(job, feasible, rows)]
-    return _choose(job, study, rows, finals)
+    finals = {(row.trial, row.seed): row for feasible in job.sets for row in _finals(job, feasible, rows)}
+    return _choose(job, study, rows, list(finals.values()))
 
 
 def join(job: Search) -> None:

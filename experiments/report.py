@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.figure import data_name, kind_of_score
+from experiments.reasons import reasons
 from scaler.budget import Budget
 from scaler.cost import Cost
 from scaler.files import write_text
@@ -44,25 +45,39 @@ details > summary { cursor: pointer; margin: .5rem 0; } code { background: var(-
 """
 
 
-def write_report(info: FrontierInfo, requests: Mapping[str, Mapping[str, Any]], figures: Sequence[Path], out_dir: Path) -> Path:
+def write_report(
+    info: FrontierInfo,
+    requests: Mapping[str, Mapping[str, Any]],
+    figures: Sequence[Path],
+    out_dir: Path,
+    results: Sequence[Mapping[str, Any]] = (),
+) -> Path:
     """Write ``report.html``.
 
     Args:
         requests: for each run's name what was asked of it, as its ``run.json`` holds it.
         figures: as `experiments.figure.draw` returns them; the SVG ones become part of the page.
+        results: what searches said of their choices, as their ``result.json`` holds it.
     """
     path = out_dir / "report.html"
-    write_text(path, page(info, requests, [file.read_text(encoding="utf-8") for file in figures if file.suffix == ".svg"]))
+    drawings = [file.read_text(encoding="utf-8") for file in figures if file.suffix == ".svg"]
+    write_text(path, page(info, requests, drawings, results))
     return path
 
 
-def page(info: FrontierInfo, requests: Mapping[str, Mapping[str, Any]], drawings: Sequence[str]) -> str:
+def page(
+    info: FrontierInfo,
+    requests: Mapping[str, Mapping[str, Any]],
+    drawings: Sequence[str],
+    results: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """The whole HTML document; ``drawings`` are SVG documents, one for each of `COSTS`."""
     title = f"Accuracy under compute budgets on {data_name(info)}"
     sections = (
         _section("What was asked", _asked(requests)) if any(requests.values()) else "",
         _section("Best under each budget", _picked(info)),
         _section("Frontier", "".join(_figure(svg, cost) for svg, cost in zip(drawings, COSTS, strict=True))),
+        _section("Why these", "".join(reasons(result) for result in results)) if results else "",
         _section("How the scores were made", _scores(info)),
         _section("Front of the trials", "".join(_front(info, cost) for cost in COSTS)) if info.of(TRIALS) else "",
         _section("All trials", _trials(info)) if info.of(TRIALS) else "",

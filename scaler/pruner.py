@@ -32,7 +32,8 @@ class PerBudget(BasePruner):
         self.inner = inner
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        seen: Any = _OfBudget(study, trial.user_attrs.get(NOTES, {}).get("budget"))
+        stored = study._storage.get_trial(trial._trial_id)  # what a trial holds of its attributes may be older than its proposal
+        seen: Any = _OfBudget(study, stored.user_attrs.get(NOTES, {}).get("budget"))
         return self.inner.prune(seen, trial)
 
 
