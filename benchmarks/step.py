@@ -45,7 +45,7 @@ def run(quick: bool) -> Figures:
 
 def compare(*, topk: int, classes: int, batch: int, rounds: int, student: str = STUDENT, teacher: str = TEACHER) -> Figures:
     """Seconds of a step of each kind, and their ratios to plain cross-entropy's."""
-    data = _images(classes, 4 * batch)
+    data = images(classes, 4 * batch)
     target = open_target(teacher, num_classes=classes)
     with TemporaryDirectory() as place:
         store = teach(Lesson(target=target, data=data, device=_CPU, workers=0), _manifest(target, data, topk), Path(place))
@@ -98,9 +98,9 @@ def _endless(loader: Loader) -> Iterator[Any]:
         epoch += 1
 
 
-def _images(classes: int, number: int) -> ImageData:
-    """Noise of the size of photographs."""
-    pixels = np.random.default_rng(0).integers(256, size=(number, 256, 256), dtype=np.uint8)
+def images(classes: int, number: int, side: int = 256) -> ImageData:
+    """Noise, ``side`` pixels wide; 256 are what photographs are often kept at."""
+    pixels = np.random.default_rng(0).integers(256, size=(number, side, side), dtype=np.uint8)
     everything = ImageSet(Arrays(pixels, np.arange(number) % classes), np.arange(number))
     nothing = replace(everything, indices=np.arange(0))
     return ImageData(name="noise", num_classes=classes, train=everything, holdout=nothing, test=nothing, hflip=True)

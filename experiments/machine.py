@@ -18,6 +18,7 @@ from scaler.errors import ScalerError, UnknownNameError
 
 # By our name, Accelerate's.
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+COMPILER = "inductor"  # of torch.compile's backends
 Anything = TypeVar("Anything")
 
 
@@ -60,7 +61,7 @@ class Setup:
             mixed_precision=PRECISIONS[self.precision],
             cpu=device.type == "cpu",
             device_placement=False,
-            dynamo_backend="inductor" if self.compile else "no",
+            dynamo_backend=COMPILER if self.compile else "no",
         )
 
     def place(self, model: nn.Module, device: torch.device) -> nn.Module:

@@ -6,10 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scaler.errors import ScalerError
+
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Have ``write`` fill a temporary file in ``path``'s folder, then rename it to ``path``; nothing stays on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Have ``write`` fill a temporary file in ``path``'s folder, then rename it to ``path``; nothing stays on failure.
+
+    Raises:
+        ScalerError: the folder cannot be made.
+    """
+    _make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
@@ -18,6 +24,13 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScalerError(f"cannot make the folder {folder} ({error.strerror}): give another place") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -36,9 +36,9 @@ _TOPK, _SEEDS = 3, (0, 1, 2)
 def study(
     data: Annotated[str, typer.Option("--data")],
     out: Annotated[Path, typer.Option("--out")],
-    train_images: Annotated[int, typer.Option("--train-images", help="Of the students.")] = 4000,
-    teachers_images: Annotated[int, typer.Option("--teachers-images")] = 20_000,
-    epochs: Annotated[int, typer.Option("--epochs")] = 8,
+    train_images: Annotated[int, typer.Option("--train-images", help="Of the students.")] = 3000,
+    teachers_images: Annotated[int, typer.Option("--teachers-images")] = 10_000,
+    epochs: Annotated[int, typer.Option("--epochs")] = 6,
 ) -> None:
     """Train everything, print the results as JSON and write them to ``out``/results.json."""
     teacher = commands.train(TEACHER, data=data, out=out / "teacher", epochs=epochs, train_images=teachers_images)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import feasible, first_feasible, layerwise, optimum, step, store
+from benchmarks import feasible, first_feasible, layerwise, optimum, results, step, store
 from benchmarks.measure import cold, median_s, peer
 from benchmarks.original_format import Original
 from benchmarks.peers import Problem
@@ -172,3 +172,21 @@ def test_steps_of_each_kind_are_timed() -> None:
     figures = step.compare(topk=3, classes=10, batch=4, rounds=1, student="tiny_vit_1m_32", teacher="tiny_vit_1m_32")
     assert {"stored_over_plain", "online_over_plain"} <= figures.keys()
     assert all(float(value) > 0 for value in figures.values())
+
+
+def test_the_page_has_the_figures_of_the_runs_that_are_kept() -> None:
+    days = sorted(folder.name for folder in results.KEPT.iterdir())
+    page = (results.KEPT.parents[1] / "docs" / "benchmarks.md").read_text()
+    assert results.table(days[-1]) in page
+    assert days[-1] in page
+    kept = {path.stem: json.loads(path.read_text()) for path in (results.KEPT / days[-1]).glob("*.json")}
+    assert results.ROWS.keys() <= kept.keys()
+    assert all(run["benchmark"] == name and not run["quick"] for name, run in kept.items() if name in results.ROWS)
+
+
+def test_loops_are_compared_on_the_same_network(tmp_path: Path) -> None:
+    """Each trains the same network: after some steps its weights have moved."""
+    from benchmarks.loop import KINDS, _loop
+
+    for kind in KINDS:
+        _loop(kind, "tiny_vit_1m_32", 4, tmp_path / kind)(2)

@@ -1,12 +1,14 @@
 """Studies at tiny sizes: every training they promise, and a summary that adds up."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from experiments.studies import stored_logits
+from experiments.studies import kills, stored_logits, weight_distillation
 from experiments.studies.stored_logits import STUDENTS, WAYS
+from scaler.family import cost_of
 
 
 def test_the_summary_is_of_the_seeds_of_each_student_and_way() -> None:
@@ -29,3 +31,24 @@ def test_students_hear_their_teacher_in_every_way(tmp_path: Path, monkeypatch: p
     found = json.loads((tmp_path / "results.json").read_text())
     assert [(row["way"], row["seed"]) for row in found["rows"]] == [(way, seed) for seed in (0, 1) for way in WAYS]
     assert found["bytes_per_view"]["compact"] < found["bytes_per_view"]["fp16"]
+
+
+def test_multiplexed_students_hear_labels_answers_and_relations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_distillation, "TEACHERS", {"deit": "deit_1m_patch4_32"})
+    monkeypatch.setattr(weight_distillation, "_SEEDS", (0, 1))
+    monkeypatch.setattr(weight_distillation, "WAYS", {way: weight_distillation.WAYS[way] for way in ("labels", "relations")})
+    archs = {name: replace(arch, depth=2, resolution=16) for name, arch in weight_distillation.students("deit").items()}
+    monkeypatch.setattr(weight_distillation, "students", lambda _: {"multiplexed": archs["multiplexed"]})
+    monkeypatch.setitem(weight_distillation.SEEDS, "deit_1m_patch4_32", archs["plain"])
+    weight_distillation.study(data="digits", out=tmp_path, train_images=60, teachers_images=60, epochs=1)
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert len(found["rows"]) == 2 * 2
+    params = {name: cost_of(arch).params for name, arch in archs.items()}
+    assert params["shared"] < params["multiplexed"] < params["plain"]
+    assert {row["over_labels"] for row in found["summary"] if row["way"] == "labels"} == {0.0}
+
+
+def test_a_training_under_fire_ends_with_the_bits_of_one_in_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kills, "_RECIPE", replace(kills._RECIPE, epochs=1, batch_size=256))
+    kills.study(out=tmp_path, kills=1)
+    assert json.loads((tmp_path / "results.json").read_text())["identical"] is True

@@ -1,0 +1,105 @@
+"""What do a multiplexed student's transformations and the relations inside its teacher give it?
+
+`python -m experiments.studies.weight_distillation --data torch/fashion_mnist:ROOT --out DIR`: for DeiT and Swin a plain teacher,
+and students of half its blocks with and without transformations, each trained by labels, by the teacher's answers, and by its
+relations too, from three seeds. Interrupted, the same command continues.
+"""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated, Any
+
+import typer
+
+from experiments import commands
+from experiments.backend import Teacher, TrainingBackend
+from experiments.console import emit, say
+from experiments.data import ImageData, open_data
+from experiments.pipeline import note_of
+from experiments.recipes import RECIPES, Recipe
+from models.seeds import SEEDS
+from models.targets import of_arch, open_target
+from scaler.files import write_json
+
+TEACHERS = {"deit": "deit_1m_patch4_32", "swin": "swin_1m_patch2_32"}
+_SHARE: dict[str, Any] = {"deit": 2, "swin": (2, 2, 2)}
+_SEEDS = (0, 1, 2)
+# Source: the weights of Mini-Swin's published distillation (see `experiments.recipes`); the rest is our recipe for small images.
+WAYS: dict[str, dict[str, Any]] = {
+    "labels": {},
+    "answers": {"distill": 1.0, "temperature": 1.0},
+    "relations": {"distill": 1.0, "temperature": 1.0, "attention": 1.0, "hidden": 0.1},
+}
+
+
+def students(family: str) -> dict[str, Any]:
+    """The teacher's own architecture, sharing alone, and sharing with transformations."""
+    plain: Any = SEEDS[TEACHERS[family]]
+    shared = replace(plain, share=_SHARE[family])
+    return {"plain": plain, "shared": shared, "multiplexed": SEEDS[f"mini_{TEACHERS[family]}"]}
+
+
+def study(
+    data: Annotated[str, typer.Option("--data")],
+    out: Annotated[Path, typer.Option("--out")],
+    train_images: Annotated[int, typer.Option("--train-images", help="Of the students.")] = 4000,
+    teachers_images: Annotated[int, typer.Option("--teachers-images")] = 20_000,
+    epochs: Annotated[int, typer.Option("--epochs")] = 8,
+) -> None:
+    """Train everything, print the results as JSON and write them to ``out``/results.json."""
+    images = open_data(data, train_images=train_images)
+    teachers = {family: _teacher(family, data, out, teachers_images, epochs) for family in TEACHERS}
+    rows = [
+        {"family": family, "student": name, "way": way, "seed": seed,
+         **_scored(family, name, images, _recipe(way, epochs), teachers[family], out / f"{family}-{name}-{way}-{seed}", seed)}
+        for seed, family, way in product(_SEEDS, TEACHERS, WAYS) for name in students(family)
+    ]  # fmt: skip
+    found = {
+        "data": images.name, "train_images": train_images, "teachers_images": teachers_images, "epochs": epochs,
+        "summary": _summary(rows), "rows": rows,
+    }  # fmt: skip
+    write_json(out / "results.json", found)
+    emit(found)
+
+
+def _teacher(family: str, data: str, out: Path, train_images: int, epochs: int) -> Teacher:
+    folder = out / f"{family}-teacher"
+    commands.train(TEACHERS[family], data=data, out=folder, epochs=epochs, train_images=train_images)
+    return Teacher.of(open_target(str(folder)))
+
+
+def _recipe(way: str, epochs: int) -> Recipe:
+    return replace(RECIPES["small"], epochs=epochs, **WAYS[way])
+
+
+def _scored(
+    family: str, name: str, images: ImageData, recipe: Recipe, teacher: Teacher, folder: Path, seed: int
+) -> dict[str, Any]:
+    target = of_arch(name, replace(students(family)[name], num_classes=images.num_classes))
+    backend = TrainingBackend(images, "small", recipe, teacher if recipe.distill == 1 else None)
+    note = note_of(target, TEACHERS[family])
+    score = backend.score(target, note, folder, seed=seed, final=True)
+    say(f"{folder.name}: {score.top1:.2f} % in {score.seconds:.0f} s")
+    return {"top1": score.top1, "params": note.params}
+
+
+def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation of top-1 over the seeds, and the mean gain of each seed over labels alone."""
+    found = []
+    for family, way in product(TEACHERS, WAYS):
+        for name in students(family):
+            tops, labels = (_tops(rows, family, name, w) for w in (way, "labels"))
+            gain = mean(top - label for top, label in zip(tops, labels, strict=True))
+            spread = {"deviation": round(stdev(tops), 2), "over_labels": round(gain, 2)}
+            found.append({"family": family, "student": name, "way": way, "top1": round(mean(tops), 2), **spread})
+    return found
+
+
+def _tops(rows: list[dict[str, Any]], *which: str) -> list[float]:
+    return [row["top1"] for row in rows if (row["family"], row["student"], row["way"]) == which]
+
+
+if __name__ == "__main__":
+    typer.run(study)
