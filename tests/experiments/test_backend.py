@@ -69,3 +69,36 @@ def test_a_teacher_changes_what_is_learned(tmp_path: Path, trainings: list[str])
     taught = scored(tmp_path / "a", teacher=open_target(str(tmp_path / "teacher")))
     assert len(trainings) == 3
     assert alone.loss != taught.loss
+
+
+class Watcher:
+    """Told the score after each epoch; stops the training after ``last`` epochs, or breaks it off after ``broken`` ones."""
+
+    def __init__(self, last: int = 9, broken: int = 9) -> None:
+        self.told: dict[int, float] = {}
+        self.last, self.broken = last, broken
+
+    def __call__(self, epoch: int, top1: float) -> bool:
+        if epoch == self.broken:
+            raise KeyboardInterrupt
+        self.told[epoch] = top1
+        return epoch == self.last
+
+
+def watched(folder: Path, watcher: Watcher) -> Any:
+    backend = TrainingBackend(open_data("digits", train_images=120), "proxy", replace(RECIPE, epochs=3))
+    return backend.score(of_arch("tiny", ARCH), NOTE, folder, seed=0, final=False, watch=watcher)
+
+
+def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is_the_same(tmp_path: Path) -> None:
+    whole, stopped, broken, again = Watcher(), Watcher(last=2), Watcher(broken=2), Watcher()
+    full = watched(tmp_path / "whole", whole)
+    assert (full.epochs, full.pruned, list(whole.told)) == (3, False, [1, 2, 3])
+    early = watched(tmp_path / "stopped", stopped)
+    assert (early.epochs, early.pruned) == (2, True)
+    assert early.top1 == stopped.told[2] == whole.told[2]
+    with pytest.raises(KeyboardInterrupt):
+        watched(tmp_path / "broken", broken)
+    resumed = watched(tmp_path / "broken", again)
+    assert again.told == whole.told
+    assert (resumed.top1, resumed.loss) == (full.top1, full.loss)
