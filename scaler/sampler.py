@@ -98,6 +98,7 @@ class _Trials:
         self.steps: Floats = np.zeros(0)
         self.notes: list[Mapping[str, Any]] = []
         self.kept: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.read = 0
         self.done = bytearray()  # which trials are finished; looked at one by one, where a list's speed counts
 
     def before(self, study: Study, number: int) -> History:
@@ -105,12 +106,17 @@ class _Trials:
         if self.study != study.study_name:
             self._forget(study.study_name, len(study.directions))
         self._grow(number)
-        for trial in study.get_trials(deepcopy=False):  # some pruners show a part of them only
+        trials = study.get_trials(deepcopy=False)
+        # Some pruners show a part of the trials only; of all, those below `read` are known to be done.
+        whole = self.read < len(trials) and trials[self.read].number == self.read
+        for trial in trials[self.read if whole else 0 :]:
             if trial.number < number and not self.done[trial.number]:
                 self._take(trial, study.directions)
+        while self.read < number and self.done[self.read]:
+            self.read += 1
         fidelity = np.nan_to_num(self.steps[:number] / np.nanmax(self.steps[:number], initial=1.0), nan=1.0)
-        whole = History(self.space, self.points[:number], self.scores[:number], fidelity, self.notes[:number])
-        return whole if self.kept[:number].all() else _only(whole, self.kept[:number])
+        known = History(self.space, self.points[:number], self.scores[:number], fidelity, self.notes[:number])
+        return known if self.kept[:number].all() else _only(known, self.kept[:number])
 
     def _take(self, trial: FrozenTrial, directions: Sequence[StudyDirection]) -> None:
         i = trial.number
