@@ -14,7 +14,8 @@ def reasons(result: Mapping[str, Any]) -> str:
 
 def _budget(found: Mapping[str, Any]) -> str:
     chosen = found["chosen"]
-    said = f"<p><b>{escape(found['budget'])}</b>: {escape(chosen['name'])} ({escape(chosen['origin'])}), {escape(found['reason'])}.</p>"
+    winner = f"{chosen['name']} ({chosen['origin']}), {found['reason']}"
+    said = f"<p><b>{escape(found['budget'])}</b>: {escape(winner)}.</p>"
     baselines = "".join(
         f"<li>{escape(row['origin'])}: {escape(row['name'])}, {row['top1']:.2f} %</li>" for row in found["baselines"]
     )

@@ -75,11 +75,15 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
         frontier([tmp_path], tmp_path / "out")
 
 
-@pytest.mark.parametrize(("file", "text"), [("ledger.csv", "role,trial\ntrial,0\n"), ("run.json", '{"seed": ')])
+@pytest.mark.parametrize(
+    ("file", "text"), [("ledger.csv", "role,trial\ntrial,0\n"), ("run.json", '{"seed": '), ("result.json", "{")]
+)
 def test_damaged_files(tmp_path: Path, file: str, text: str) -> None:
     run = write_run(tmp_path / "run", fake_info(1, finished=False))
     (run / file).write_text(text)
-    with pytest.raises(ScalerError, match=r"run: ledger.csv or run.json is damaged \(.+\); restore it or leave the run out"):
+    with pytest.raises(
+        ScalerError, match=r"run: ledger.csv, run.json or result.json is damaged \(.+\); restore it or leave the run out"
+    ):
         frontier([run], tmp_path / "out")
 
 

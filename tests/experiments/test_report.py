@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.figure import draw
+from experiments.reasons import reasons
 from experiments.report import page, share, words, write_report
 from scaler.budget import Bound, Budget
 from scaler.frontier import FrontierInfo, wilson
@@ -121,3 +122,16 @@ def test_words() -> None:
 )
 def test_share_of_the_budget(bounds: dict[str, Bound], text: str) -> None:
     assert share(Budget(tuple(bounds.items())), SEED) == text
+
+
+def test_it_says_why() -> None:
+    chosen = {"name": "trial-0003", "origin": "surrogate"}
+    found = {
+        "budget": "flops=5M", "chosen": chosen, "reason": "the highest top-1 of 9", "path": [{"step": 0}, {"step": 1}],
+        "baselines": [{"name": "trial-0000", "origin": "uniform scaling", "top1": 61.0}],
+        "neighbours": [{"name": "trial-0007", "lost_by": 0.5, "changed": {"depths[1]": [2, 1]}}],
+    }  # fmt: skip
+    text = reasons({"budgets": [found], "importances": {"resolution": 0.7, "depths[1]": 0.3}})
+    for said in ("trial-0003 (surrogate), the highest top-1 of 9.", "uniform scaling: trial-0000, 61.00 %", "resolution 70 %",
+                 "trial-0007, 0.50 points behind: depths[1] 1 instead of 2", "step 1 → step 2"):  # fmt: skip
+        assert said in text
