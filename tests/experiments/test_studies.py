@@ -24,6 +24,16 @@ def test_the_summary_is_of_the_seeds_of_each_student_and_way() -> None:
     assert found["large", "stored"]["stored_minus_it"] == 0
 
 
+def test_the_page_says_what_was_kept() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    kept = json.loads((docs / "studies" / "stored_logits.json").read_text())
+    assert kept["summary"] == stored_logits._summary(kept["rows"])
+    page = (docs / "distillation.md").read_text()
+    for row in kept["summary"]:
+        assert f"{row['top1']:.2f} ± {row['deviation']:.2f}" in page
+    assert len(kept["rows"]) == 3 * 4 * 3
+
+
 def test_students_hear_their_teacher_in_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_logits, "STUDENTS", {"small": STUDENTS["small"]})
     monkeypatch.setattr(stored_logits, "_SEEDS", (0, 1))
