@@ -7,13 +7,15 @@ be left out), ``60%`` is relative to the seed, and a model's name stands for tha
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from math import inf
+from math import ceil, floor, inf
 
 from scaler.cost import Cost
 from scaler.errors import ScalerError
 from scaler.units import format_quantity, looks_numeric, parse_quantity
 
 KEYS = ("flops", "params", "resolution")
+
+_MOST = 10**18  # above any network's cost, and within 64-bit integers
 
 
 @dataclass(frozen=True)
@@ -99,21 +101,26 @@ def parse_budget(text: str, reference: Mapping[str, int], look_up: Callable[[str
     return Budget(tuple(sorted(bounds.items())), text)
 
 
-def _parse_bound(value: str, side: Callable[[str], float]) -> Bound:
+def _parse_bound(value: str, side: Callable[[str], Decimal]) -> Bound:
+    """Costs are whole, so a lower end is rounded up and an upper one down: the bound admits what was written and no more."""
     low, band, high = value.partition("..")
     if not band:
-        return Bound(high=side(value))
-    bound = Bound(side(low) if low.strip() else 0, side(high) if high.strip() else inf)
+        return Bound(high=floor(side(value)))
+    bound = Bound(ceil(side(low)) if low.strip() else 0, floor(side(high)) if high.strip() else inf)
     if bound.low > bound.high:
-        raise ScalerError(f"the band {value!r} is empty: its lower end is above its upper end")
+        raise ScalerError(f"the band {value!r} is empty: no whole number lies in it")
     return bound
 
 
-def _parse_side(text: str, key: str, reference: Mapping[str, int], look_up: Callable[[str], Mapping[str, int]]) -> int:
+def _parse_side(text: str, key: str, reference: Mapping[str, int], look_up: Callable[[str], Mapping[str, int]]) -> Decimal:
     text = text.strip()
     if text.endswith("%"):
-        return int(_parse_percent(text) * reference[key] / 100)
-    return parse_quantity(text) if looks_numeric(text) else look_up(text)[key]
+        value = _parse_percent(text) * reference[key] / 100
+    else:
+        value = parse_quantity(text) if looks_numeric(text) else Decimal(look_up(text)[key])
+    if value > _MOST:
+        raise ScalerError(f"{text!r} is above 10^18, which no network costs: leave that end out or lower it")
+    return value
 
 
 def _parse_percent(text: str) -> Decimal:
@@ -121,6 +128,6 @@ def _parse_percent(text: str) -> Decimal:
         share = Decimal(text[:-1])
     except InvalidOperation:
         share = Decimal(-1)
-    if share < 0:
+    if not share.is_finite() or share < 0:
         raise ScalerError(f"{text!r} is not a percentage: write, for example, 60%")
     return share

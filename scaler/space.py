@@ -12,6 +12,8 @@ from scaler.family import Architecture, Segment, Value, cost_of, resolve
 
 Choices = tuple[Value, ...]
 
+_MOST = 10**6  # above any value that an axis has in any network
+
 
 @dataclass(frozen=True)
 class SearchSpace:
@@ -133,7 +135,7 @@ def narrowed(axes: Mapping[str, Any], changes: Mapping[str, Any], stages: int = 
         if axis not in axes:
             raise UnknownNameError("axis", axis, axes)
         staged = isinstance(axes[axis][0], list) and not (axis in either and not is_nested(entries))
-        check_form(axis, entries, stages if staged else 0)
+        check_form(axis, entries, stages if staged else 0, whole=_is_whole(axes[axis]))
     return {**axes, **changes}
 
 
@@ -142,18 +144,27 @@ def is_nested(entries: Any) -> bool:
     return isinstance(entries, list) and any(isinstance(entry, list) for entry in entries)
 
 
-def check_form(axis: str, entries: Any, stages: int) -> None:
-    """Refuse choices that are not lists of positive numbers, one for each of ``stages`` stages, or one where that is 0."""
+def check_form(axis: str, entries: Any, stages: int, *, whole: bool) -> None:
+    """Refuse choices that are not lists of positive numbers, one for each of ``stages`` stages, or one where that is 0.
+
+    ``whole``: the numbers are integers.
+    """
     lists = entries if stages else [entries]
     form = f"a list of choices for each of {stages} stages" if stages else "one list of choices"
-    rule = f"axis {axis!r} = {entries!r}: it takes {form}, each a list of positive numbers"
+    numbers = "whole numbers" if whole else "numbers"
+    rule = f"axis {axis!r} = {entries!r}: it takes {form}, each a list of positive {numbers} up to a million"
     if not isinstance(lists, list) or (stages and len(lists) != stages):
         raise ScalerError(rule)
     for choices in lists:
-        good = isinstance(choices, list) and choices and all(_is_positive(choice) for choice in choices)
+        good = isinstance(choices, list) and choices and all(_is_choice(choice, whole) for choice in choices)
         if not good:
             raise ScalerError(rule)
 
 
-def _is_positive(choice: Any) -> bool:
-    return isinstance(choice, int | float) and not isinstance(choice, bool) and choice > 0
+def _is_choice(choice: Any, whole: bool) -> bool:
+    return isinstance(choice, int if whole else int | float) and not isinstance(choice, bool) and 0 < choice <= _MOST
+
+
+def _is_whole(entries: Sequence[Any]) -> bool:
+    """Whether all choices are integers; ``entries`` are choices, or a list of them by stage."""
+    return all(_is_whole(entry) if isinstance(entry, list) else isinstance(entry, int) for entry in entries)

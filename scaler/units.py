@@ -14,8 +14,8 @@ def looks_numeric(text: str) -> bool:
     return bool(re.match(r"\s*[-+.\d]", text))
 
 
-def parse_quantity(text: str) -> int:
-    """Read "1.3G", "5.4M", "800k" or "42" as an integer, exactly (no binary rounding).
+def parse_quantity(text: str) -> Decimal:
+    """Read "1.3G", "5.4M", "800k" or "42", exactly (no binary rounding).
 
     Raises:
         ScalerError: ``text`` is not a non-negative quantity.
@@ -23,7 +23,7 @@ def parse_quantity(text: str) -> int:
     match = _QUANTITY.fullmatch(text.strip())
     if match is None:
         raise ScalerError(f"{text!r} is not a quantity: write a number with k, M, G or T, such as 1.3G or 5.4M")
-    return int(Decimal(match[1]) * _FACTORS[match[2].lower()])
+    return Decimal(match[1]) * _FACTORS[match[2].lower()]
 
 
 def format_quantity(value: float, digits: int = 4) -> str:

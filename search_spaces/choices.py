@@ -18,7 +18,7 @@ def widths(dim: int, head_dim: int) -> list[int]:
 
 
 def ratios(ratio: float) -> list[float]:
-    return sorted({*(choice for choice in _RATIOS if choice < ratio), ratio})
+    return sorted({*(choice for choice in _RATIOS if choice < ratio), float(ratio)})
 
 
 def resolutions(resolution: int) -> list[int]:

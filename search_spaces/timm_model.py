@@ -37,7 +37,7 @@ def space(name: str, seed: TimmArch, changes: dict[str, Any] | None = None) -> S
         example = '{"depths": [[2, 3], [2, 3], [6, 9], [2, 3]]}'
         raise ScalerError(f"{name} has no axes of its own: name arguments of its constructor with --axes, such as {example}")
     for axis, entries in changes.items():
-        check_form(axis, entries, len(entries) if is_nested(entries) else 0)
+        check_form(axis, entries, len(entries) if is_nested(entries) else 0, whole=axis == "resolution")
     args = {
         axis: (None,) * len(entries) if is_nested(entries) else None for axis, entries in changes.items() if axis != "resolution"
     }

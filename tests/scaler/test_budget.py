@@ -28,6 +28,11 @@ def test_percentages_and_names_refer_to_models() -> None:
     assert read("params=50%..swin_tiny")["params"] == Bound(10_599_284, 28_288_354)
 
 
+def test_a_fraction_is_rounded_into_the_band() -> None:
+    assert read("params=1.2345..2.5")["params"] == Bound(2, 2)
+    assert read("flops=0.1%..0.3%")["flops"] == Bound(4_275_763, 12_827_286)  # 4,275,762.24 and 12,827,286.72
+
+
 def test_ends_are_included() -> None:
     budget = read("flops=100,params=10..20,resolution=224")
     assert budget.admits(Cost(100, 10), 224)
@@ -50,7 +55,13 @@ def test_a_miss_is_relative_to_the_bound_it_misses() -> None:
         ("speed=3", "unknown key 'speed'; the keys are flops, params, resolution"),
         ("flops=1.3X", "'1.3X' is not a quantity"),
         ("flops=x%", "'x%' is not a percentage"),
+        ("flops=nan%", "'nan%' is not a percentage"),
+        ("flops=inf%", "'inf%' is not a percentage"),
+        ("flops=sNaN%", "'sNaN%' is not a percentage"),
+        ("flops=1e999%", "'1e999%' is above 10^18"),
+        ("flops=9999999T..", "'9999999T' is above 10^18"),
         ("flops=2G..1G", "the band '2G..1G' is empty"),
+        ("params=10.2..10.8", "the band '10.2..10.8' is empty: no whole number lies in it"),
         ("flops=1G,flops=2G", "flops is bounded twice"),
     ],
 )
