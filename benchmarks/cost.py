@@ -4,8 +4,10 @@ fvcore, torch's FlopCounterMode, ptflops and calflops each get the network built
 since the others leave out norms, or attention where it is fused.
 """
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from functools import partial
 from multiprocessing import get_context
 from statistics import median
@@ -124,8 +126,9 @@ def _counters() -> dict[str, Callable[[torch.nn.Module, int], object]]:
 
 
 def _counting_s(counter: Callable[[torch.nn.Module, int], object], arch: Architecture) -> float:
-    """Seconds to build a network and count it."""
-    return seconds(lambda: counter(build(arch).eval(), arch.resolution))
+    """Seconds to build a network and count it; what a tool prints goes to stderr."""
+    with redirect_stdout(sys.stderr):
+        return seconds(lambda: counter(build(arch).eval(), arch.resolution))
 
 
 def _seed_of(family: str) -> str:
