@@ -37,7 +37,7 @@ Images = Annotated[int | None, typer.Option("--train-images", min=2, help="Use o
 Teacher = Annotated[str | None, typer.Option("--teacher", help="A trained variant's folder to distil from.")]
 Logits = Annotated[Path | None, typer.Option("--logits", help="Stored logits of a teacher (`scaler teach`) to distil from.")]
 Recipe = Annotated[str, typer.Option("--recipe", help="How to train.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of every random draw.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 

@@ -124,6 +124,11 @@ class VisionTransformer:
             self.require(depth % passes == 0, "share", self.share, f"{passes} does not divide a depth of {depth}")
 
     @classmethod
+    def check_ratio(cls, name: str, ratio: float, width: int) -> None:
+        """Refuse a ratio that leaves no hidden channel; timm would build another network, or none."""
+        cls.require(int(width * ratio) > 0, name, ratio, f"a width of {width} gets no hidden channel")
+
+    @classmethod
     def require(cls, holds: bool, name: str, value: object, rule: str) -> None:
         if not holds:
             raise ScalerError(f"{cls.NAME} {name} = {value}: {rule}")

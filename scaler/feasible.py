@@ -3,7 +3,7 @@
 The members are pairs of rows, one of each half of the space (`scaler.halves`); they are numbered without being listed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -207,10 +207,19 @@ def _within_resolution(space: SearchSpace, budget: Budget) -> SearchSpace:
     offered = space.variables.get("resolution", (space.seed.resolution,))
     kept = tuple(side for side in offered if budget["resolution"].admits(side))
     if not kept:
-        raise InfeasibleError(f"no architecture of {space.name} meets {budget}: its resolutions are {list(offered)}; name one")
+        raise InfeasibleError(_why_no_resolution(space, budget, offered))
     if kept == offered:
         return space
     return replace(space, variables={**space.variables, "resolution": kept})
+
+
+def _why_no_resolution(space: SearchSpace, budget: Budget, offered: Sequence[Value]) -> str:
+    bound = budget["resolution"]
+    nearest = min(offered, key=bound.miss)
+    return (
+        f"no architecture of {space.name} meets {budget}: the nearest of its resolutions {list(offered)} is {nearest} "
+        f"({_beyond(bound.miss(nearest))}; {bound} asked). Widen that bound or the axis"
+    )
 
 
 def _beyond(miss: float) -> str:

@@ -6,6 +6,7 @@ Rows remember where they came from, so that any of the ways can be read back.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -22,6 +23,10 @@ Floats = NDArray[np.float64]
 # Rows of equal cost are merged only in tables up to this size. Merging pays where segments repeat (the layers of a DeiT) and
 # then keeps tables small from the start; elsewhere it would sort millions of rows to find next to no equal ones.
 _MERGE_UP_TO = 1 << 19
+
+
+# Of one segment, FLOPs or parameters; a thousand segments of it still fit 64-bit integers, and float64 holds it exactly.
+_MOST = 10**15
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,12 @@ def tables_of(space: SearchSpace) -> list[SegmentTable]:
 
 
 def tabulate(space: SearchSpace, segment: Segment) -> SegmentTable:
-    """Cost ``segment`` over all its combinations at once, from the same description that costs one architecture."""
+    """Cost ``segment`` over all its combinations at once, from the same description that costs one architecture.
+
+    Raises:
+        ScalerError: some combination costs more than 64-bit integers can be trusted with.
+    """
+    _check_greatest(space, segment)
     names = space.read_by(segment)
     grid = np.meshgrid(*(np.asarray(space.variables[name]) for name in names), indexing="ij")
     flat = {name: values.ravel() for name, values in zip(names, grid, strict=True)}
@@ -62,6 +72,19 @@ def tabulate(space: SearchSpace, segment: Segment) -> SegmentTable:
         np.broadcast_to(np.asarray(params, np.int64), shape),
         np.broadcast_to(np.asarray(buildable, np.bool_), shape),
     )
+
+
+def _check_greatest(space: SearchSpace, segment: Segment) -> None:
+    """Refuse a segment that costs above `_MOST` at some corner, in Python's integers, which do not overflow.
+
+    Costs rise or fall with each value, but for a window's padding, which changes them by much less than `_MOST` is below 2^63.
+    """
+    names = space.read_by(segment)
+    corners = list(product(*({space.variables[name][0], space.variables[name][-1]} for name in names)))
+    columns = np.array(corners, dtype=object).reshape(len(corners), len(names)).T
+    costs = total(segment.parts(*space.arguments(segment, dict(zip(names, columns, strict=True)))))
+    if max(np.max(cost) for cost in costs) > _MOST:
+        raise ScalerError(f"{segment.name or 'a part'} of {space.name} would cost above 10^15 FLOPs: narrow {', '.join(names)}")
 
 
 def fused(tables: Sequence[SegmentTable]) -> SegmentTable:

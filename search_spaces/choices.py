@@ -58,3 +58,13 @@ def check_widths(axis: str, offered: list[int], head_dims: list[int]) -> None:
     for width in offered:
         if all(width % head_dim for head_dim in head_dims):
             raise ScalerError(f"axis {axis!r}: {width} is not a multiple of head_dim {head_dims}; name head_dim to change it")
+
+
+def check_resolutions(offered: list[int], patch_size: int) -> None:
+    """Refuse images that hold no patch.
+
+    Raises:
+        ScalerError: naming the smallest.
+    """
+    if min(offered) < patch_size:
+        raise ScalerError(f"axis 'resolution': {min(offered)} is below one patch of {patch_size} pixels; name larger ones")

@@ -4,7 +4,7 @@ from typing import Any
 
 from models.deit.arch import DeiTArch
 from scaler.space import SearchSpace, narrowed, variables_of
-from search_spaces.choices import check_shares, check_widths, ratios, resolutions, shares, widths
+from search_spaces.choices import check_resolutions, check_shares, check_widths, ratios, resolutions, shares, widths
 
 
 def axes(seed: DeiTArch) -> dict[str, Any]:
@@ -27,6 +27,7 @@ def space(name: str, seed: DeiTArch, changes: dict[str, Any] | None = None) -> S
     """
     chosen = narrowed(axes(seed), changes or {})
     check_widths("embed_dim", chosen["embed_dim"], chosen["head_dim"])
+    check_resolutions(chosen["resolution"], seed.patch_size)
     if "share" in (changes or {}):
         check_shares([chosen["share"]], [chosen["depth"]])
     return SearchSpace(name, seed, variables_of(chosen))

@@ -4,7 +4,7 @@ from typing import Any
 
 from models.swin.arch import SwinArch
 from scaler.space import SearchSpace, narrowed, variables_of
-from search_spaces.choices import by_stage, check_shares, check_widths, ratios, resolutions, shares, widths
+from search_spaces.choices import by_stage, check_resolutions, check_shares, check_widths, ratios, resolutions, shares, widths
 
 
 def axes(seed: SwinArch) -> dict[str, Any]:
@@ -28,6 +28,7 @@ def space(name: str, seed: SwinArch, changes: dict[str, Any] | None = None) -> S
     """
     chosen = narrowed(axes(seed), changes or {}, len(seed.depths), either=("share", "window_size", "mlp_ratio"))
     check_widths("embed_dim", chosen["embed_dim"], chosen["head_dim"])
+    check_resolutions(chosen["resolution"], seed.patch_size)
     if "share" in (changes or {}):
         check_shares(by_stage(chosen["share"], len(seed.depths)), chosen["depths"])
     return SearchSpace(name, seed, variables_of(chosen))

@@ -43,6 +43,7 @@ class DeiTArch(VisionTransformer):
             0 < self.patch_size <= self.resolution, "patch_size", self.patch_size, f"an image has {self.resolution} pixels"
         )
         self.check_shares((self.depth,))
+        self.check_ratio("mlp_ratio", self.mlp_ratio, self.embed_dim)
 
     def head_dims(self) -> dict[str, int]:
         return {"head_dim": self.embed_dim // self.num_heads}
@@ -100,8 +101,8 @@ def _segments(patch_size: int, in_chans: int, num_classes: int, multiplexed: boo
             linear("mlp.fc2", tokens, hidden, dim, depth, copies),
         ]
 
-    def rule(dim: Number, depth: Number, share: Number, head_dim: Number, *_: Number) -> Number:
-        return (dim % head_dim == 0) & (depth % share == 0)
+    def rule(dim: Number, depth: Number, share: Number, head_dim: Number, mlp_ratio: Number, _: Number) -> Number:
+        return (dim % head_dim == 0) & (depth % share == 0) & (truncate(dim * mlp_ratio) > 0)
 
     def head(dim: Number, resolution: Number) -> list[Part]:
         return [layer_norm("norm", tokens_of(resolution), dim), linear("head", 1, dim, num_classes)]

@@ -41,6 +41,8 @@ class SwinArch(VisionTransformer):
         object.__setattr__(self, "share", self.share or (1,) * len(self.depths))
         super().__post_init__()
         self.check_shares(self.depths)
+        for i, ratio in enumerate(self.mlp_ratio):
+            self.check_ratio("mlp_ratio", ratio, self.width(i))
         for i, heads in enumerate(self.num_heads):
             fits = self.width(i) % heads == 0
             self.require(
@@ -132,8 +134,11 @@ def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, mul
                 linear("mlp.fc2", tokens, hidden, width, depth, copies),
             ]
 
-        def rule(dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, *_: Number) -> Number:
-            return (dim * 2**i % head_dim == 0) & (depth % share == 0)
+        def rule(
+            dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, mlp_ratio: Number, _: Number
+        ) -> Number:
+            width = dim * 2**i
+            return (width % head_dim == 0) & (depth % share == 0) & (truncate(width * mlp_ratio) > 0)
 
         reads = (
             "embed_dim",

@@ -63,6 +63,9 @@ class TinyViTArch(VisionTransformer):
         )
         for dim, heads in zip(self.embed_dims, self.num_heads, strict=True):
             self.require(dim % heads == 0, "embed_dims", self.embed_dims, f"{dim} is not a multiple of its {heads} heads")
+        self.check_ratio("mbconv_expand_ratio", self.mbconv_expand_ratio, self.embed_dims[0])
+        for dim in self.embed_dims[1:]:
+            self.check_ratio("mlp_ratio", self.mlp_ratio, dim)
         self.require(self.embed_dims[0] % 2 == 0, "embed_dims", self.embed_dims, "the stem needs an even first width")
 
     def head_dims(self) -> dict[str, int]:
@@ -122,9 +125,12 @@ def _segments(stages: int, in_chans: int, num_classes: int, multiplexed: bool) -
             linear("fc", 1, dim, num_classes),
         ]
 
+    def rule(dim: Number, _depth: Number, ratio: Number, _resolution: Number) -> Number:
+        return truncate(dim * ratio) > 0
+
     found = [
         Segment("patch_embed", ("embed_dims[0]", "resolution"), stem, lambda dim, _: dim % 2 == 0),
-        Segment("stages.0.blocks", ("embed_dims[0]", "depths[0]", "mbconv_expand_ratio", "resolution"), mbconv),
+        Segment("stages.0.blocks", ("embed_dims[0]", "depths[0]", "mbconv_expand_ratio", "resolution"), mbconv, rule),
     ]
     for i in range(1, stages):
         found += _stage(i, multiplexed)
@@ -158,8 +164,10 @@ def _stage(i: int, multiplexed: bool) -> list[Segment]:
             linear("mlp.fc2", tokens, hidden, dim, depth, copies),
         ]
 
-    def rule(dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, *_: Number) -> Number:
-        return (dim % head_dim == 0) & (depth % share == 0)
+    def rule(
+        dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, mlp_ratio: Number, _: Number
+    ) -> Number:
+        return (dim % head_dim == 0) & (depth % share == 0) & (truncate(dim * mlp_ratio) > 0)
 
     dim, before = f"embed_dims[{i}]", f"embed_dims[{i - 1}]"
     reads = (dim, f"depths[{i}]", f"share[{i}]", f"window_sizes[{i}]", f"head_dim[{i}]", f"mlp_ratio[{i}]", "resolution")

@@ -105,6 +105,12 @@ def test_malformed_axes_are_refused(tmp_path: Path, axes: Any, message: str) -> 
         open_space("tiny_vit_5m_224", axes=axes_file(tmp_path, axes))
 
 
+@pytest.mark.parametrize("name", ["deit_1m_patch4_32", "mini_deit_1m_patch4_32", "swin_1m_patch2_32"])
+def test_an_image_below_one_patch_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ScalerError, match=r"axis 'resolution': 1 is below one patch of \d pixels"):
+        open_space(name, axes=axes_file(tmp_path, {"resolution": [1, 32]}))
+
+
 def test_an_unreadable_axes_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ScalerError, match="cannot read the axes"):
         open_space("tiny_vit_5m_224", axes=tmp_path / "none.json")
@@ -112,3 +118,34 @@ def test_an_unreadable_axes_file_is_named(tmp_path: Path) -> None:
 
 def test_classes_follow_the_task() -> None:
     assert open_space("tiny_vit_5m_224", num_classes=7).seed.num_classes == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "built"),
+    [
+        ("tiny_vit_1m_32", {"mlp_ratio": [0.001, 2.0]}, {"mlp_ratio": [2.0]}),
+        ("tiny_vit_1m_32", {"mbconv_expand_ratio": [0.001, 2.0]}, {"mbconv_expand_ratio": [2.0]}),
+        ("tiny_vit_1m_32", {"embed_dims": [[17, 32], [64], [128], [160]]}, {"embed_dims": [[32], [64], [128], [160]]}),
+        ("deit_1m_patch4_32", {"mlp_ratio": [0.001, 2.0]}, {"mlp_ratio": [2.0]}),
+        ("swin_1m_patch2_32", {"mlp_ratio": [0.001, 2.0]}, {"mlp_ratio": [2.0]}),
+    ],
+)
+def test_what_no_network_has_is_not_counted(name: str, axes: Any, built: Any, tmp_path: Path) -> None:
+    """A hidden layer of no channels, half a channel: timm builds another network, or none."""
+    whole, part = (FeasibleSet(open_space(name, axes=axes_file(tmp_path, those)), Budget()) for those in (axes, built))
+    assert whole.size == part.size > 0
+    assert whole.choices() == part.choices()
+    assert all(arch in part for arch in whole.sample(20, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [
+        ("tiny_vit_1m_32", {"resolution": [10**6], "depths": [[1], [1], [1], [10**6]]}),
+        ("deit_1m_patch4_32", {"embed_dim": [10**6], "head_dim": [1], "depth": [6, 10**6]}),
+        ("swin_1m_patch2_32", {"window_size": [10**6], "resolution": [10**6]}),
+    ],
+)
+def test_costs_beyond_64_bits_are_refused(name: str, axes: Any, tmp_path: Path) -> None:
+    with pytest.raises(ScalerError, match=r"of \w+ would cost above 10\^15 FLOPs: narrow .*"):
+        _ = FeasibleSet(open_space(name, axes=axes_file(tmp_path, axes)), Budget()).size
