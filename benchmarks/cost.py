@@ -1,7 +1,7 @@
 """B1: FLOPs and parameters of random candidates of each family, ours against tools that count a built network.
 
 fvcore, torch's FlopCounterMode, ptflops and calflops each get the network built and one image; only fvcore's count is compared,
-since the others leave out norms, or attention where it is fused.
+since the others leave parts out, or count shared ones too often (docs/benchmarks.md).
 """
 
 import sys
@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from functools import partial
 from multiprocessing import get_context
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,6 +60,7 @@ def compare(*, checked: int, peers: int, bulk: int, repeats: int) -> Figures:
     return {
         "mismatches": mismatches,
         "checked": sum(map(len, drawn)),
+        "distinct": len({arch for archs in drawn for arch in archs}),
         "families": ", ".join(space.seed.family for space in spaces),
         "bulk_per_s": bulk / median_s(lambda: CostTable(spaces[0])(points), repeats),
         "single_us": 1e6 * single,
@@ -106,14 +108,15 @@ def _cost_each(archs: list[Architecture]) -> None:
         cost_of(arch)
 
 
-def _counters() -> dict[str, Callable[[torch.nn.Module, int], object]]:
+def _counters() -> dict[str, Callable[[torch.nn.Module, int], Any]]:
     """By tool: a function of a network and the side of an image, in pixels."""
     ptflops, calflops = peer("ptflops", "ptflops"), peer("calflops", "calflops")
     quiet = {"print_results": False, "print_detailed": False, "output_as_string": False}
 
-    def by_counter_mode(model: torch.nn.Module, side: int) -> None:
-        with FlopCounterMode(display=False), torch.no_grad():
+    def by_counter_mode(model: torch.nn.Module, side: int) -> int:
+        with FlopCounterMode(display=False) as mode, torch.no_grad():
             model(torch.zeros(1, 3, side, side))
+        return mode.get_total_flops()
 
     return {
         "fvcore": count,

@@ -10,7 +10,7 @@ KEPT = Path(__file__).parent / "results"
 # By benchmark: what a row says, and its figure, as formats over the figures of a run.
 ROWS: dict[str, list[tuple[str, str]]] = {
     "cost": [
-        ("costs that differ from fvcore's, of {checked:,} random architectures ({families})", "{mismatches}"),
+        ("costs that differ from fvcore's, of {checked:,} random draws ({families})", "{mismatches}"),
         ("architectures costed per second, in bulk, one core", "{bulk_per_s:.3g}"),
         ("one architecture alone", "{single_us:.1f} µs"),
         ("fvcore, network built / ours", "{speedup_vs_fvcore:,.0f}"),

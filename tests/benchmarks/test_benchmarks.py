@@ -77,6 +77,26 @@ def test_costs_are_compared_for_every_family() -> None:
     assert figures["mismatches"] == 0
     assert figures["families"] == "tiny_vit, deit, swin, mini_deit, mini_swin, mini_tiny_vit"
     assert {"checked", "bulk_per_s", "single_us", "speedup_vs_fvcore", "speedup_vs_ptflops"} <= figures.keys()
+    assert {"speedup_vs_flop_counter_mode", "speedup_vs_calflops"} <= figures.keys()
+    assert figures["distinct"] <= figures["checked"] == 6
+
+
+@installed("ptflops", "calflops")
+def test_other_tools_differ_from_fvcore_by_as_much_as_the_page_says() -> None:
+    """Their counts over fvcore's, where a multiply-add is one; calflops' second answer counts those."""
+    from benchmarks.cost import _counters
+    from models.families import build
+    from models.seeds import seed
+
+    def shares(name: str) -> list[float]:
+        arch = seed(name)
+        found = {tool: counter(build(arch).eval(), arch.resolution) for tool, counter in _counters().items()}
+        counted = found["flop_counter_mode"] / 2, found["ptflops"][0], found["calflops"][1]
+        return [float(flops) / cost_of(arch).flops for flops in counted]
+
+    assert shares("tiny_vit_5m_224")[0] == pytest.approx(0.99, abs=0.005)
+    assert shares("deit_tiny_patch16_224")[1:] == pytest.approx([1 - 0.27, 1 - 0.15], abs=0.005)
+    assert shares("mini_deit_tiny_patch16_224")[1:] == pytest.approx([1.65, 1.65], abs=0.01)
 
 
 def test_draws_of_a_feasible_set_are_counted_right() -> None:
