@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
+from scaler.cost import Number, truncate
 from scaler.errors import ScalerError
 from scaler.family import Segment, Value, Values
 
@@ -132,6 +133,11 @@ class VisionTransformer:
     def require(cls, holds: bool, name: str, value: object, rule: str) -> None:
         if not holds:
             raise ScalerError(f"{cls.NAME} {name} = {value}: {rule}")
+
+
+def can_be_built(width: Number, depth: Number, share: Number, head_dim: Number, mlp_ratio: Number) -> Number:
+    """Whether blocks are whole: heads make up the width, groups that share the depth, and the MLP has a hidden channel."""
+    return (width % head_dim == 0) & (depth % share == 0) & (truncate(width * mlp_ratio) > 0)
 
 
 def head_dim_at(values: Mapping[str, Any], stage: int) -> int:

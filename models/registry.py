@@ -3,6 +3,7 @@
 Every multiplexed seed is an entry point; each takes the arguments of its class and builds any member of its family.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,23 +19,11 @@ from models.seeds import SEEDS
 from models.swin.multiplexed import MultiplexedSwin
 from models.tiny_vit.multiplexed import MultiplexedTinyVit
 
-# By family: the class, and what timm needs to load weights into it and to take features from it.
-_BUILDERS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
-    "mini_deit": (
-        MultiplexedViT,
-        {
-            "pretrained_filter_fn": vision_transformer.checkpoint_filter_fn,
-            "feature_cfg": {"out_indices": 3, "feature_cls": "getter"},
-        },
-    ),
-    "mini_swin": (
-        MultiplexedSwin,
-        {"pretrained_filter_fn": swin_transformer.checkpoint_filter_fn, "feature_cfg": {"feature_cls": "getter"}},
-    ),
-    "mini_tiny_vit": (
-        MultiplexedTinyVit,
-        {"pretrained_filter_fn": tiny_vit.checkpoint_filter_fn, "feature_cfg": {"feature_cls": "getter"}},
-    ),
+# By family: the class, and timm's function that fits weights of other sizes to it.
+_BUILDERS: dict[str, tuple[type[nn.Module], Callable[..., Any]]] = {
+    "mini_deit": (MultiplexedViT, vision_transformer.checkpoint_filter_fn),
+    "mini_swin": (MultiplexedSwin, swin_transformer.checkpoint_filter_fn),
+    "mini_tiny_vit": (MultiplexedTinyVit, tiny_vit.checkpoint_filter_fn),
 }
 _MINIS: dict[str, VisionTransformer] = {name: arch for name, arch in SEEDS.items() if arch.MULTIPLEXED}
 
@@ -55,14 +44,16 @@ default_cfgs = generate_default_cfgs({name: _cfg(arch) for name, arch in _MINIS.
 
 
 def _register(name: str, arch: VisionTransformer) -> None:
-    cls, arguments = _BUILDERS[arch.family]
+    cls, filter_fn = _BUILDERS[arch.family]
 
     def create(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-        stages = kwargs.get("depths", getattr(arch, "depths", ()))
-        features = {**arguments["feature_cfg"], **({"out_indices": tuple(range(len(stages)))} if stages else {})}
-        features |= {"out_indices": kwargs.pop("out_indices")} if "out_indices" in kwargs else {}
-        given = {**arguments, "feature_cfg": features, **arch.timm_args(), **kwargs}
-        network: nn.Module = build_model_with_cfg(cls, name, pretrained, **given)
+        given = arch.timm_args() | kwargs
+        # Features of every stage; of the last three blocks where there are no stages, as timm does it.
+        indices = given.pop("out_indices", tuple(range(len(given["depths"]))) if "depths" in given else 3)
+        features = {"out_indices": indices, "feature_cls": "getter"}
+        network: nn.Module = build_model_with_cfg(
+            cls, name, pretrained, pretrained_filter_fn=filter_fn, feature_cfg=features, **given
+        )
         return network
 
     create.__name__ = create.__qualname__ = name

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from models.architecture import VisionTransformer, head_dim_at
+from models.architecture import VisionTransformer, can_be_built, head_dim_at
 from scaler.cost import Number, Part, attention, conv, head_transforms, layer_norm, linear, table, truncate
 from scaler.family import Segment
 
@@ -102,7 +102,7 @@ def _segments(patch_size: int, in_chans: int, num_classes: int, multiplexed: boo
         ]
 
     def rule(dim: Number, depth: Number, share: Number, head_dim: Number, mlp_ratio: Number, _: Number) -> Number:
-        return (dim % head_dim == 0) & (depth % share == 0) & (truncate(dim * mlp_ratio) > 0)
+        return can_be_built(dim, depth, share, head_dim, mlp_ratio)
 
     def head(dim: Number, resolution: Number) -> list[Part]:
         return [layer_norm("norm", tokens_of(resolution), dim), linear("head", 1, dim, num_classes)]

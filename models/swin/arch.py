@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from models.architecture import VisionTransformer, head_dim_at
+from models.architecture import VisionTransformer, can_be_built, head_dim_at
 from scaler.cost import Number, Part, attention, ceil_to, conv, head_transforms, layer_norm, linear, smaller, table, truncate
 from scaler.family import Segment
 
@@ -137,8 +137,7 @@ def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, mul
         def rule(
             dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, mlp_ratio: Number, _: Number
         ) -> Number:
-            width = dim * 2**i
-            return (width % head_dim == 0) & (depth % share == 0) & (truncate(width * mlp_ratio) > 0)
+            return can_be_built(dim * 2**i, depth, share, head_dim, mlp_ratio)
 
         reads = (
             "embed_dim",

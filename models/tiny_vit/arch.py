@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from models.architecture import VisionTransformer, head_dim_at
+from models.architecture import VisionTransformer, can_be_built, head_dim_at
 from scaler.cost import (
     Number,
     Part,
@@ -167,7 +167,7 @@ def _stage(i: int, multiplexed: bool) -> list[Segment]:
     def rule(
         dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, mlp_ratio: Number, _: Number
     ) -> Number:
-        return (dim % head_dim == 0) & (depth % share == 0) & (truncate(dim * mlp_ratio) > 0)
+        return can_be_built(dim, depth, share, head_dim, mlp_ratio)
 
     dim, before = f"embed_dims[{i}]", f"embed_dims[{i - 1}]"
     reads = (dim, f"depths[{i}]", f"share[{i}]", f"window_sizes[{i}]", f"head_dim[{i}]", f"mlp_ratio[{i}]", "resolution")
