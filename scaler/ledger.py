@@ -54,6 +54,11 @@ class Record:
     arch: str
     origin: str = ""
 
+    @property
+    def quantities(self) -> dict[str, int]:
+        """What budgets bound."""
+        return {"flops": self.flops, "params": self.params, "resolution": self.resolution}
+
 
 COLUMNS = tuple(field.name for field in fields(Record))
 
