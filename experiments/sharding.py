@@ -1,7 +1,7 @@
 """Sharded training, PyTorch's FSDP2: each process keeps a part of every parameter, of its gradient and of its optimizer state.
 
-A block's parameters are brought together while it runs. What is written is whole: ordinary tensors, named and numbered as those of
-a training that is not sharded, so that either kind goes on from the other's checkpoint, in any number of processes.
+A block's parameters are brought together while it runs. What is written is whole: ordinary tensors, named and numbered as
+without sharding, so that either kind of training goes on from the other's checkpoint, in any number of processes.
 """
 
 from collections.abc import Mapping
@@ -52,19 +52,24 @@ def whole(value: Any, *, keep: bool = True) -> Any:
 
 
 def split(values: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Whole ``values`` split as the ``parts`` of their names are."""
-    return {name: _split_as(parts.get(name), value) for name, value in values.items()}
+    """Whole ``values`` laid out and split as the ``parts`` of their names are."""
+    return {name: _like(parts.get(name), value) for name, value in values.items()}
 
 
 def split_states(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The whole ``state`` of an optimizer, split as the parameters of ``optimizer`` are."""
+    """The whole ``state`` of an optimizer, laid out and split as the parameters of ``optimizer`` are.
+
+    A fused update takes parameter and moments from memory side by side and does not look at their strides.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    states = {n: {name: _split_as(parameters[n], value) for name, value in of.items()} for n, of in state["state"].items()}
+    states = {n: {name: _like(parameters[n], value) for name, value in of.items()} for n, of in state["state"].items()}
     return {**state, "state": states}
 
 
-def _split_as(part: Any, value: torch.Tensor) -> torch.Tensor:
-    """Counts of steps, which have no dimension, are the same everywhere. Each process has read the whole and takes its part."""
-    if not isinstance(part, DTensor) or not value.ndim:
+def _like(part: Any, value: torch.Tensor) -> torch.Tensor:
+    """Values of no parameter's shape, as counts of steps, stay whole."""
+    if part is None or part.shape != value.shape:
         return value
-    return distribute_tensor(value, part.device_mesh, part.placements, src_data_rank=None)
+    if isinstance(part, DTensor):  # each process has read the whole and takes its part
+        return distribute_tensor(value.contiguous(), part.device_mesh, part.placements, src_data_rank=None)
+    return torch.empty_like(part, dtype=value.dtype, device=value.device).copy_(value)
