@@ -24,6 +24,7 @@ from experiments.machine import Whole, gathered, leave, processes, rank
 from experiments.progress import Meter
 from experiments.replay import key, set_generators
 from experiments.resuming import Checkpoints, State, refused
+from experiments.sharding import split, split_states, whole
 from experiments.stopping import Stop
 from experiments.tasks import Distillation, make_task
 from scaler.errors import DivergedError, ScalerError
@@ -46,8 +47,8 @@ class Trainer:
     def __init__(self, model: nn.Module, job: Job, folder: Path) -> None:
         self.job, recipe = job, job.recipe
         self.machine = job.setup.accelerator(job.device)
-        self.model = job.setup.place(model, job.device)
-        self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay) if recipe.ema_decay else None
+        self.given, self.model = model, job.setup.place(model, job.device)
+        self.ema = _average(model, job) if recipe.ema_decay else None
         self.optimizer = _optimizer(self.model, job)
         self.schedule = _schedule(self.optimizer, job)
         self.update = self.machine.prepare_optimizer(self.optimizer, device_placement=False)
@@ -64,7 +65,8 @@ class Trainer:
             task = make_task(self.model, job.guide, job.recipe, job.mean, job.std, job.resolution, job.device)
         if isinstance(task, Distillation):
             task.autocast = self.machine.autocast
-        task.trainable_module = self.machine.prepare_model(Whole(task.trainable_module))
+        # To Accelerate, a network in evaluation mode is one that needs no DDP.
+        task.trainable_module = self.machine.prepare_model(Whole(task.trainable_module), evaluation_mode=job.setup.shard)
         return task
 
     @property
@@ -168,12 +170,12 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint, unless the weights are not to be gone on from: the last update shows in no loss yet."""
-        norm = float(nn.utils.get_total_norm(self.model.parameters()))
+        norm = float(whole(nn.utils.get_total_norm(self.model.parameters())))
         self._check(math.isfinite(norm), f"the weights' norm is {norm}")
-        totals = gathered(self.total.cpu())
+        state = whole(self._state(gathered(self.total.cpu())), keep=rank() == 0)
         if rank() == 0:
             self.journal.write()
-            self.checkpoints.save(self.step, self._state(totals))
+            self.checkpoints.save(self.step, state)
         self.machine.wait_for_everyone()
         self._saved = time.monotonic()
 
@@ -189,7 +191,7 @@ class Trainer:
         Raises:
             ScalerError: it is of another run, or the processes do not see the same one.
         """
-        state = self.checkpoints.newest(self.job.device)
+        state = self.checkpoints.newest()
         if len(set(gathered(state["step"] if state else 0))) > 1:
             raise ScalerError(
                 f"the processes see different checkpoints in {self.checkpoints.folder}: they must share that folder"
@@ -202,10 +204,10 @@ class Trainer:
             raise refused(self.checkpoints.folder, error) from error
 
     def _load(self, state: State) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.model.load_state_dict(split(state["model"], self.model.state_dict()))
+        self.optimizer.load_state_dict(split_states(state["optimizer"], self.optimizer))
         if self.ema is not None:
-            self.ema.module.load_state_dict(state["ema"])
+            self.ema.module.load_state_dict(split(state["ema"], self.ema.module.state_dict()))
         if self.machine.scaler is not None:
             self.machine.scaler.load_state_dict(state["scaler"])
         totals = state["totals"]
@@ -214,12 +216,22 @@ class Trainer:
         self.step, self.seconds, self.first, self.journal.rows = state["step"], state["seconds"], state["first"], state["rows"]
 
     def result(self) -> nn.Module:
-        """The network to keep, as it was given: the averaged one, where the recipe averages."""
+        """The network to keep, as it was given: the averaged one, where the recipe averages. All processes must call it."""
         if isinstance(self.task, Distillation):
             self.task.release()
         kept: nn.Module = self.model if self.ema is None else self.ema.module
         self.job.setup.keep_few(kept, False)
+        if self.job.setup.shard:
+            self.given.load_state_dict(whole(kept.state_dict()))
+            kept = self.given
         return kept
+
+
+def _average(model: nn.Module, job: Job) -> ModelEmaV3:
+    """The running mean of the weights, placed as the network itself."""
+    ema = ModelEmaV3(model, decay=job.recipe.ema_decay, foreach=not job.setup.shard)  # which takes no mixture of kinds
+    ema.module = job.setup.place(ema.module, job.device)
+    return ema
 
 
 def _optimizer(model: nn.Module, job: Job) -> Any:

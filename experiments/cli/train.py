@@ -33,6 +33,7 @@ def train(
     channels_last: Annotated[bool, typer.Option("--channels-last/--channels-first", help="Memory layout of maps.")] = True,
     few: Annotated[bool, typer.Option("--checkpoint-activations", help="Less memory, a third more time.")] = False,
     accumulate: Annotated[int, typer.Option("--accumulate", min=1, help="Parts that a batch is computed in.")] = 1,
+    shard: Annotated[bool, typer.Option("--shard", help="Split the network among the processes launched (FSDP2).")] = False,
     save_every: Annotated[float, typer.Option("--save-every", min=0, help="Seconds between checkpoints in an epoch.")] = 600.0,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's files too.")] = False,
     as_json: Json = False,
@@ -44,7 +45,7 @@ def train(
 
     setup = Setup(
         precision=precision, compile=compiled, channels_last=channels_last, checkpoint_activations=few, accumulate=accumulate,
-        save_every_s=save_every, tensorboard=tensorboard,
+        save_every_s=save_every, tensorboard=tensorboard, shard=shard,
     )  # fmt: skip
     found = commands.train(
         variant, data=data, out=out, teacher=teacher, logits=logits, recipe=recipe, epochs=epochs, batch_size=batch_size,
