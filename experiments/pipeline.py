@@ -16,6 +16,7 @@ from experiments import why
 from experiments.backend import Backend, Score
 from experiments.baselines import baselines
 from experiments.console import speaks
+from experiments.rungs import Watch
 from models.targets import Target, of_arch, open_target
 from scaler.cost import Cost
 from scaler.errors import DivergedError, ScalerError
@@ -23,6 +24,7 @@ from scaler.family import cost_of
 from scaler.feasible import FeasibleSet
 from scaler.files import write_json
 from scaler.ledger import Ledger, Record
+from scaler.pruner import rule
 from scaler.space import SearchSpace
 from scaler.strategy import strategy
 from scaler.study import Asked, SearchStudy
@@ -38,7 +40,8 @@ Say = Callable[[str], None]
 class Request:
     """What a search was asked for; kept as ``run.json``. All but ``trials`` must stay as they are when it is continued.
 
-    ``finalists`` of each budget are trained again from ``seeds`` other seeds; 0 takes the best trial.
+    ``halving`` looks at a candidate first when it has seen ``first_rung`` images; None for an epoch's. ``finalists`` of each
+    budget are trained again from ``seeds`` other seeds; 0 takes the best trial.
     """
 
     seed: str
@@ -54,6 +57,7 @@ class Request:
     storage: str | None
     logits: str | None = None
     halving: str = "none"
+    first_rung: int | None = None
     finalists: int = 0
     seeds: int = 2
 
@@ -214,10 +218,15 @@ def _score(asked: Asked, job: Search) -> tuple[Record, bool]:
         raise RuntimeError(
             f"the candidate of trial {asked.number} costs {note.flops} FLOPs, {note.params} parameters, over {asked.limits}"
         )
-    watch = asked.watch if job.request.halving != "none" else None
-    score = job.backend.score(target, note, job.out / TRIALS / name, seed=seed, final=False, watch=watch)
+    score = job.backend.score(target, note, job.out / TRIALS / name, seed=seed, final=False, watch=_watch(asked, job.request))
     role = "pruned" if score.pruned else "trial"
     return _record(role, asked.number, target, note, score, job.backend, seed, asked.origin), score.pruned
+
+
+def _watch(asked: Asked, request: Request) -> Watch | None:
+    if request.halving == "none":
+        return None
+    return Watch(stops=asked.stops, first=request.first_rung, growth=rule(request.halving).growth)
 
 
 def _record(
@@ -322,7 +331,7 @@ class _Pace:
     def line(self, record: Record, finished: int) -> str:
         left = (time.monotonic() - self.began) / max(1, finished - self.finished) * max(0, self.wanted - finished)
         cost = f"{format_quantity(record.flops)} FLOPs, {format_quantity(record.params)} parameters, {record.resolution} px"
-        stopped = f", stopped after {record.epochs} epochs" if record.role == "pruned" else ""
+        stopped = f", stopped after {record.epochs:.3g} epochs" if record.role == "pruned" else ""
         return (
             f"trial {finished}/{self.wanted}  {record.budget}: {cost}  {record.origin}  "
             f"top-1 {record.top1:.2f} %{stopped}  {record.seconds:.0f} s, about {left / 60:.1f} min left"

@@ -28,7 +28,7 @@ class Record:
         family: of the architecture; ``arch`` is its JSON.
         start: how the weights began, ``"random"`` here.
         top1: in percent, and ``top5``, both of ``split``, which held ``images`` images; ``loss`` is cross-entropy.
-        epochs: of training behind the score; ``seconds`` of wall time they took, evaluation included.
+        epochs: of training behind the score, not always whole; ``seconds`` of wall time they took, evaluation included.
         data: the data set's name; ``recipe``: the training recipe's name.
     """
 
@@ -45,7 +45,7 @@ class Record:
     loss: float
     split: str
     images: int
-    epochs: int
+    epochs: float
     seconds: float
     seed: int
     start: str

@@ -10,6 +10,7 @@ from experiments import backend as backend_module
 from experiments.backend import Teacher, TrainingBackend
 from experiments.data import open_data
 from experiments.recipes import RECIPES
+from experiments.rungs import Watch
 from models.seeds import SEEDS
 from models.targets import Target, of_arch, open_target
 from scaler.variant import Note
@@ -72,22 +73,22 @@ def test_a_teacher_changes_what_is_learned(tmp_path: Path, trainings: list[str])
 
 
 class Watcher:
-    """Told the score after each epoch; stops the training after ``last`` epochs, or breaks it off after ``broken`` ones."""
+    """Told the score at each look; stops the training at look ``last``, or breaks it off at ``broken``."""
 
-    def __init__(self, last: int = 9, broken: int = 9) -> None:
+    def __init__(self, last: int = 99, broken: int = 99) -> None:
         self.told: dict[int, float] = {}
         self.last, self.broken = last, broken
 
-    def __call__(self, epoch: int, top1: float) -> bool:
-        if epoch == self.broken:
+    def __call__(self, place: int, top1: float) -> bool:
+        if place == self.broken:
             raise KeyboardInterrupt
-        self.told[epoch] = top1
-        return epoch == self.last
+        self.told[place] = top1
+        return place == self.last
 
 
-def watched(folder: Path, watcher: Watcher) -> Any:
-    backend = TrainingBackend(open_data("digits", train_images=120), "proxy", replace(RECIPE, epochs=3))
-    return backend.score(of_arch("tiny", ARCH), NOTE, folder, seed=0, final=False, watch=watcher)
+def watched(folder: Path, watcher: Watcher, **rungs: int) -> Any:
+    backend = TrainingBackend(open_data("digits", train_images=120), "proxy", replace(RECIPE, epochs=3, batch_size=16))
+    return backend.score(of_arch("tiny", ARCH), NOTE, folder, seed=0, final=False, watch=Watch(stops=watcher, **rungs))
 
 
 def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is_the_same(tmp_path: Path) -> None:
@@ -102,3 +103,19 @@ def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is
     resumed = watched(tmp_path / "broken", again)
     assert again.told == whole.told
     assert (resumed.top1, resumed.loss) == (full.top1, full.loss)
+
+
+def test_looks_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Path) -> None:
+    """Of 108 training images, in 6 updates of 16 each epoch, looked at after 32, 96 and 288."""
+    whole, stopped, broken, again = Watcher(), Watcher(last=1), Watcher(broken=3), Watcher()
+    full = watched(tmp_path / "whole", whole, first=32, growth=3)
+    assert (full.epochs, list(whole.told)) == (3, [1, 3, 9])
+    early = watched(tmp_path / "stopped", stopped, first=32, growth=3)
+    assert (early.epochs, early.pruned) == (2 / 6, True)
+    assert early.top1 == stopped.told[1] == whole.told[1]
+    with pytest.raises(KeyboardInterrupt):
+        watched(tmp_path / "broken", broken, first=32, growth=3)
+    resumed = watched(tmp_path / "broken", again, first=32, growth=3)
+    assert again.told == whole.told
+    assert (resumed.top1, resumed.loss) == (full.top1, full.loss)
+    assert watched(tmp_path / "epochs", Watcher()).loss == full.loss  # looks change nothing
