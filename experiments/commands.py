@@ -44,6 +44,7 @@ def search(
     draw_seed: int,
     pruner: str = "none",
     first_rung: int | None = None,
+    low_resolution: float = 1.0,
     finalists: int = 0,
     seeds: int = 2,
     workers: int = 1,
@@ -65,14 +66,15 @@ def search(
     pruning_rule(pruner)
     store = open_logits(logits, teacher)
     images = _open_images(data, train_images, draw_seed, store)
-    _check_first(first_rung, pruner, get_recipe(recipe), images)
+    steps = replace(get_recipe(recipe), low_resolution=low_resolution)
+    _check_first(first_rung, pruner, steps, images)
     guide = open_teacher(teacher, images)
-    backend = _backend(images, recipe, get_recipe(recipe), guide, store, loader_workers)
+    backend = _backend(images, recipe, steps, guide, store, loader_workers)
     request = pipeline.Request(
         seed=seed, budgets=budgets, axes=space.axes(), data=data, train_images=train_images,
         teacher=guide.digest if guide else None, strategy=strategy, recipe=recipe, trials=trials, draw_seed=draw_seed,
         storage=storage, logits=store.manifest.digest if store else None, halving=pruner, first_rung=first_rung,
-        finalists=finalists, seeds=seeds,
+        low_resolution=low_resolution, finalists=finalists, seeds=seeds,
     )  # fmt: skip
     job = pipeline.Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say)
     if as_worker:

@@ -30,21 +30,22 @@ def train(model: nn.Module, job: Job, folder: Path, title: str = "training", run
         DivergedError: the loss is no longer finite, or ten times what it was at the beginning.
         ScalerError: an image cannot be read, the checkpoint is of another run, or memory does not suffice.
     """
-    trainer, loader = Trainer(model, job, folder), job.loader()
+    trainer = Trainer(model, job, folder)
+    loaders = {side: job.loader(side) for side in (job.side(0), job.resolution)}
     trainer.resume()
     with generators_restored(), stop_on_sigterm() as stop, meter(title, *_images_of(job, trainer.step)) as shown:
         try:
             while trainer.step < job.steps and not (rungs and rungs.stops(trainer.step, trainer.kept)):
-                trainer.run_epoch(loader, shown, stop, _until(trainer.step, job, rungs))
+                trainer.run_epoch(loaders[job.side(trainer.step)], shown, stop, _until(trainer.step, job, rungs))
         except torch.OutOfMemoryError as error:
             raise _too_large(job) from error
     return trainer.result()
 
 
 def _until(step: int, job: Job, rungs: Rungs | None) -> int:
-    """Updates done where the stretch that begins after ``step`` of them ends: with its epoch, or at a rung before."""
+    """Updates done where the stretch after ``step`` of them ends: at a rung, with its epoch, or with the lower resolution."""
     epoch = (step // job.steps_per_epoch + 1) * job.steps_per_epoch
-    return min([epoch, *(rung for rung in (rungs.steps if rungs else ()) if rung > step)])
+    return min(end for end in (epoch, job.low_steps, *(rungs.steps if rungs else ())) if end > step)
 
 
 def _too_large(job: Job) -> ScalerError:

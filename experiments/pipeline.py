@@ -58,6 +58,7 @@ class Request:
     logits: str | None = None
     halving: str = "none"
     first_rung: int | None = None
+    low_resolution: float = 1.0
     finalists: int = 0
     seeds: int = 2
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -54,14 +55,19 @@ class Rungs:
         """``score`` takes a network and the side of the images, in pixels, that it is trained on there."""
         self.path, self.watch, self.job, self.score = path, watch, job, score
         self.steps = watch.looks(job)
-        self.kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.kept: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         for place, rung in self.kept.items():
-            watch.stops(int(place), rung["top1"])
+            watch.stops(int(place), rung["metrics"]["top1"])
 
     @property
     def seconds(self) -> float:
         """Wall time of all these scores."""
-        return sum(rung["seconds"] for rung in self.kept.values())
+        return sum(rung["metrics"]["seconds"] for rung in self.kept.values())
+
+    @property
+    def stopped(self) -> Metrics | None:
+        """What was seen where the training was stopped, if it was."""
+        return next((Metrics(**rung["metrics"]) for rung in self.kept.values() if rung["stop"]), None)
 
     def stops(self, step: int, model: nn.Module) -> bool:
         """Whether the training ends after ``step`` updates; where it was not looked at yet, ``model`` is scored."""
@@ -69,8 +75,8 @@ class Rungs:
             return False
         place = self.steps[step]
         if str(place) not in self.kept:
-            metrics = self.score(model, self.job.resolution)
+            metrics = self.score(model, self.job.side(step - 1))
             stop = self.watch.stops(place, metrics.top1)
-            self.kept[str(place)] = {"top1": metrics.top1, "seconds": metrics.seconds, "stop": stop}
+            self.kept[str(place)] = {"metrics": asdict(metrics), "stop": stop}
             write_json(self.path, self.kept)
         return bool(self.kept[str(place)]["stop"])

@@ -39,7 +39,7 @@ class Trainer:
 
     Attributes:
         step: updates done.
-        begun: updates done where the current stretch began: an epoch, or what of it follows a rung. It ends as a journal's row.
+        begun: updates done where the current stretch began: an epoch or a part of one, which ends as a row of the journal.
         total: this process's losses of the stretch so far, summed; its ``seconds`` so far are those of earlier calls.
         first: the mean loss when it was first looked at.
     """

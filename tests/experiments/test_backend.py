@@ -1,18 +1,22 @@
 """The training backend on real scans: what it keeps, and when it trains anew."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from experiments import backend as backend_module
-from experiments.backend import Teacher, TrainingBackend
+from experiments.backend import Teacher, TrainingBackend, evaluate_target
 from experiments.data import open_data
+from experiments.journal import METRICS
 from experiments.recipes import RECIPES
 from experiments.rungs import Watch
 from models.seeds import SEEDS
 from models.targets import Target, of_arch, open_target
+from scaler.family import cost_of
 from scaler.variant import Note
 
 ARCH = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=24)
@@ -86,8 +90,9 @@ class Watcher:
         return place == self.last
 
 
-def watched(folder: Path, watcher: Watcher, **rungs: int) -> Any:
-    backend = TrainingBackend(open_data("digits", train_images=120), "proxy", replace(RECIPE, epochs=3, batch_size=16))
+def watched(folder: Path, watcher: Watcher, low: float = 1.0, **rungs: int) -> Any:
+    recipe = replace(RECIPE, epochs=3, batch_size=16, low_resolution=low)
+    backend = TrainingBackend(open_data("digits", train_images=120), "proxy", recipe)
     return backend.score(of_arch("tiny", ARCH), NOTE, folder, seed=0, final=False, watch=Watch(stops=watcher, **rungs))
 
 
@@ -119,3 +124,31 @@ def test_looks_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Pa
     assert again.told == whole.told
     assert (resumed.top1, resumed.loss) == (full.top1, full.loss)
     assert watched(tmp_path / "epochs", Watcher()).loss == full.loss  # looks change nothing
+
+
+def test_a_training_that_begins_at_a_lower_resolution_costs_what_it_saw_and_continues_alike(tmp_path: Path) -> None:
+    """The first 9 of 18 updates of 16 images are at 16 of 24 pixels; looks come after 32, 96 and 288 images."""
+    low = cost_of(ARCH.with_values({"resolution": 16})).flops
+    whole, stopped, broken, again = Watcher(), Watcher(last=1), Watcher(broken=9), Watcher()
+    full = watched(tmp_path / "whole", whole, 0.67, first=32, growth=3)
+    assert full.train_flops == 9 * 16 * (low + NOTE.flops)
+    early = watched(tmp_path / "stopped", stopped, 0.67, first=32, growth=3)
+    assert (early.train_flops, early.epochs, stopped.told[1]) == (2 * 16 * low, 2 / 6, whole.told[1])
+    with (tmp_path / "whole" / METRICS).open() as handle:
+        ends = [round(float(row["epoch"]) * 6) for row in csv.DictReader(handle)]
+    assert ends == [2, 6, 9, 12, 18]  # a look, a look and an epoch's end, the lower resolution's end, an epoch's end, the end
+    with pytest.raises(KeyboardInterrupt):
+        watched(tmp_path / "broken", broken, 0.67, first=32, growth=3)
+    resumed = watched(tmp_path / "broken", again, 0.67, first=32, growth=3)
+    assert (again.told, resumed.loss, resumed.train_flops) == (whole.told, full.loss, full.train_flops)
+
+
+def test_a_stopped_training_keeps_the_score_that_stopped_it(tmp_path: Path) -> None:
+    """At the resolution that it was trained on; once it has reached its own, the weights on disk have that score too."""
+    holdout = open_data("digits", train_images=120).holdout
+    for last, as_on_disk in ((1, False), (2, True)):
+        stopped = Watcher(last=last)
+        score = watched(tmp_path / str(last), stopped, 0.67, first=96)
+        found = evaluate_target(open_target(str(tmp_path / str(last))), holdout, torch.device("cpu"))
+        assert (score.pruned, score.top1) == (True, stopped.told[last])
+        assert (found.loss == pytest.approx(score.loss, rel=1e-6)) is as_on_disk
