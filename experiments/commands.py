@@ -198,10 +198,11 @@ def _check_first(images: int | None, pruner: str, recipe: Recipe, data: ImageDat
         return
     if pruner == "none":
         raise ScalerError(f"--first-rung {images}: nothing is looked at without a pruner: add --pruner halving")
-    least, most = min(recipe.batch_size, len(data.train)), recipe.epochs * len(data.train)
-    if not least <= images < most:
+    batch = min(recipe.batch_size, len(data.train))
+    seen = recipe.epochs * (len(data.train) // batch * batch)
+    if not batch <= images < seen:
         raise ScalerError(
-            f"--first-rung {images}: take {least:,} (an update's) to {most - 1:,} images, as a training sees {most:,}"
+            f"--first-rung {images}: take at least {batch} images, an update's, and less than a training's {seen:,}"
         )
 
 

@@ -29,10 +29,15 @@ class Watch:
     growth: int = 1
 
     def looks(self, job: Job) -> dict[int, int]:
-        """By the updates done there, each look before the end of ``job``, in units of ``first``."""
+        """By the updates done there, each look before the end of ``job``, in units of ``first``.
+
+        One that would fall into the first epoch after the lower resolution comes at the end of that one: just after the change
+        scores are at chance.
+        """
         found, place = dict[int, int](), 1
         while (step := ceil(place * self._first(job) / job.batch_size)) < job.steps:
-            found[step] = place
+            changes = job.low_steps < step < job.low_steps + job.steps_per_epoch
+            found[job.low_steps if job.low_steps and changes else step] = place
             place = place * self.growth if self.growth > 1 else place + 1
         return found
 

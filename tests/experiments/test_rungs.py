@@ -69,6 +69,14 @@ def test_looks_grow_from_the_first_and_end_before_the_training(first: int | None
     assert watch.end(job()) >= max(looks.values(), default=1)
 
 
+@pytest.mark.parametrize(
+    ("first", "growth", "looks"), [(56, 3, {2: 1, 4: 3}), (48, 3, {2: 1, 4: 3}), (32, 1, {1: 1, 2: 2, 3: 3, 4: 7})]
+)
+def test_no_look_comes_just_after_the_resolution_rises(first: int, growth: int, looks: dict[int, int]) -> None:
+    """Which is after 4 updates of 32 images; 3 x 56 images are seen by the sixth, 3 x 48 by the fifth."""
+    assert Watch(stops=lambda *_: False, first=first, growth=growth).looks(job(low_resolution=12)) == looks
+
+
 def test_what_is_learned_from_a_teachers_inside_is_the_same_under_looks(tmp_path: Path) -> None:
     recipe = replace(RECIPE, distill=1.0, attention=1.0, hidden=0.1)
     for name, setup in (("plain", Setup()), ("few", Setup(checkpoint_activations=True))):
