@@ -146,9 +146,9 @@ def test_a_training_that_begins_at_a_lower_resolution_costs_what_it_saw_and_cont
 def test_a_stopped_training_keeps_the_score_that_stopped_it(tmp_path: Path) -> None:
     """At the resolution that it was trained on; once it has reached its own, the weights on disk have that score too."""
     holdout = open_data("digits", train_images=120).holdout
-    for last, as_on_disk in ((1, False), (2, True)):
-        stopped = Watcher(last=last)
-        score = watched(tmp_path / str(last), stopped, 0.67, first=96)
-        found = evaluate_target(open_target(str(tmp_path / str(last))), holdout, torch.device("cpu"))
-        assert (score.pruned, score.top1) == (True, stopped.told[last])
+    for first, as_on_disk in ((96, False), (240, True)):
+        stopped, folder = Watcher(last=1), tmp_path / str(first)
+        score = watched(folder, stopped, 0.67, first=first)
+        found = evaluate_target(open_target(str(folder)), holdout, torch.device("cpu"))
+        assert (score.pruned, score.top1) == (True, stopped.told[1])
         assert (found.loss == pytest.approx(score.loss, rel=1e-6)) is as_on_disk
