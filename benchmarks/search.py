@@ -20,7 +20,9 @@ from experiments.backend import TrainingBackend
 from experiments.console import say
 from experiments.data import open_data
 from experiments.recipes import get_recipe
+from experiments.records import note_of
 from experiments.request import spaces
+from experiments.run_folder import LEDGER, TRIALS, Request, Search
 from experiments.why import student_t
 from models.targets import open_target
 from scaler.cost import Cost
@@ -34,7 +36,7 @@ _FORWARD_AND_BACKWARD = 3  # passes' worth of FLOPs in a training step
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What is compared. ``full_epochs`` train the chosen; ``proxy_epochs`` score a candidate."""
+    """What is compared. ``full_epochs`` train the chosen; ``proxy_epochs`` score a candidate; ``batch_size`` is of both."""
 
     data: str
     seed_model: str
@@ -42,17 +44,30 @@ class Study:
     train_images: int
     trials: int
     seeds: int
+    teacher_epochs: int
     proxy_epochs: int
     full_epochs: int
+    batch_size: int
     folder: Path
 
 
 FULL = Study(
-    data="torch/fashion_mnist:data", seed_model="tiny_vit_1m_32", train_images=10_000, trials=36, seeds=5,
-    budgets=("flops=0.9M..1M", "flops=1.8M..2M", "flops=3.6M..4M"), proxy_epochs=6, full_epochs=30,
-    folder=Path("runs/search-study"),
+    data="torch/fashion_mnist:data", seed_model="tiny_vit_1m_32", train_images=10_000, trials=18, seeds=5,
+    budgets=("flops=0.45M..0.5M", "flops=0.9M..1M", "flops=1.8M..2M"), teacher_epochs=12, proxy_epochs=2, full_epochs=6,
+    batch_size=128, folder=Path("runs/search-study"),
 )  # fmt: skip
-QUICK = replace(FULL, data="digits", train_images=120, trials=5, seeds=1, budgets=("flops=1M",), proxy_epochs=1, full_epochs=1)
+QUICK = replace(
+    FULL,
+    data="digits",
+    train_images=120,
+    trials=5,
+    seeds=1,
+    budgets=("flops=1M",),
+    teacher_epochs=1,
+    proxy_epochs=1,
+    full_epochs=1,
+    batch_size=64,
+)
 
 
 def run(quick: bool) -> Figures:
@@ -68,8 +83,10 @@ def compare(study: Study) -> Figures:
     _, sets = _spaces(study)
     tops: dict[str, dict[str, list[float]]] = {text: {} for text in study.budgets}
     spent: list[float] = []
-    for seed in range(study.seeds):
-        ledgers = {name: _search(study, logits, strategy, seed) for name, strategy in STRATEGIES.items()}
+    searches = [
+        {name: _search(study, logits, strategy, seed) for name, strategy in STRATEGIES.items()} for seed in range(study.seeds)
+    ]
+    for seed, ledgers in enumerate(searches):
         compute = min(sum(_flops(row, study) for row in rows) for rows in ledgers.values())
         spent.append(compute)
         for feasible in sets:
@@ -89,7 +106,7 @@ def _teach(study: Study) -> Path:
     """The seed, trained on the same images, and its stored answers to every view of the longest training."""
     teacher, store = study.folder / "seed", study.folder / "logits"
     epochs = max(study.proxy_epochs, study.full_epochs)
-    commands.train(study.seed_model, data=study.data, out=teacher, epochs=study.full_epochs, train_images=study.train_images)
+    commands.train(study.seed_model, data=study.data, out=teacher, epochs=study.teacher_epochs, train_images=study.train_images)
     commands.teach(str(teacher), data=study.data, epochs=epochs, topk=5, out=store, train_images=study.train_images)
     return store
 
@@ -103,19 +120,21 @@ def _search(study: Study, logits: Path, strategy: str, seed: int) -> list[Record
     say(f"{strategy}, seed {seed}")
     space, sets = _spaces(study)
     out = study.folder / f"{strategy}-{seed}"
-    request = pipeline.Request(
+    request = Request(
         seed=study.seed_model, budgets=study.budgets, axes=space.axes(), data=study.data, train_images=study.train_images,
         teacher=None, strategy=strategy, recipe="proxy", trials=study.trials, draw_seed=seed, storage=None,
     )  # fmt: skip
     backend = _backend(study, logits, study.proxy_epochs)
-    pipeline.search(pipeline.Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say))
-    return [row for row in Ledger(out / pipeline.LEDGER) if row.role == "trial"]
+    pipeline.search(Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say))
+    return [row for row in Ledger(out / LEDGER) if row.role == "trial"]
 
 
 def _backend(study: Study, logits: Path, epochs: int) -> TrainingBackend:
     store = commands.open_logits(logits, None)
     images = open_data(study.data, train_images=study.train_images)
-    return TrainingBackend(images, "proxy", replace(get_recipe("proxy"), epochs=epochs), logits=store)
+    return TrainingBackend(
+        images, "proxy", replace(get_recipe("proxy"), epochs=epochs, batch_size=study.batch_size), logits=store
+    )
 
 
 def _flops(row: Record, study: Study) -> float:
@@ -141,9 +160,9 @@ def _best(rows: Sequence[Record], feasible: FeasibleSet) -> Record | None:
 def _final(study: Study, logits: Path, name: str, seed: int, row: Record) -> float:
     """Test top-1 of a trial's architecture, trained in full."""
     run = study.folder / f"{STRATEGIES[name]}-{seed}"
-    target = open_target(str(run / pipeline.TRIALS / row.name))
+    target = open_target(str(run / TRIALS / row.name))
     fresh = replace(target, name=row.name, weights=None)
-    note = pipeline.note_of(fresh, study.seed_model, row.budget)
+    note = note_of(fresh, study.seed_model, row.budget)
     backend = _backend(study, logits, study.full_epochs)
     return backend.score(fresh, note, run / "final" / row.name, seed=seed, final=True).top1
 

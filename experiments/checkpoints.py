@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments import pipeline
 from experiments.console import say
+from experiments.records import note_of
 from models.checkpoints import files
 from models.checkpoints.fitting import fit
 from models.checkpoints.resize import Changes
@@ -33,7 +33,7 @@ def import_checkpoint(
     changes = Changes(tables=resolution is not None, classes=num_classes is not None, class_map=rows)
     fitted = fit(network, found.tensors, changes, model)
     network.load_state_dict(fitted.state)
-    note = pipeline.note_of(target, model)
+    note = note_of(target, model)
     target.write(out, note, network.state_dict())
     _tell(found, fitted.changed)
     return {

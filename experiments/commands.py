@@ -17,6 +17,8 @@ from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
 from experiments.machine import Setup, pick_device, processes
 from experiments.recipes import Recipe, get_recipe
+from experiments.records import note_of
+from experiments.run_folder import Request, Search
 from experiments.workers import crew
 from models.seeds import SEEDS
 from models.targets import Target, open_target
@@ -70,13 +72,13 @@ def search(
     _check_first(first_rung, pruner, steps, images)
     guide = open_teacher(teacher, images)
     backend = _backend(images, recipe, steps, guide, store, loader_workers)
-    request = pipeline.Request(
+    request = Request(
         seed=seed, budgets=budgets, axes=space.axes(), data=data, train_images=train_images,
         teacher=guide.digest if guide else None, strategy=strategy, recipe=recipe, trials=trials, draw_seed=draw_seed,
         storage=storage, logits=store.manifest.digest if store else None, halving=pruner, first_rung=first_rung,
         low_resolution=low_resolution, finalists=finalists, seeds=seeds,
     )  # fmt: skip
-    job = pipeline.Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say)
+    job = Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say)
     if as_worker:
         pipeline.join(job)
         return []
@@ -111,7 +113,7 @@ def train(
     steps = replace(get_recipe(recipe), **{name: value for name, value in changes.items() if value is not None})
     backend = _backend(images, recipe, steps, open_teacher(teacher, images), store, workers, setup)
     before = variant.read_note(Path(name)) if Path(name).is_dir() else None
-    note = pipeline.note_of(target, before.seed if before else name, before.budget if before else "")
+    note = note_of(target, before.seed if before else name, before.budget if before else "")
     record = pipeline.train(target, note, backend, out, seed=seed, role="seed" if name in SEEDS else "chosen")
     return asdict(record)
 

@@ -105,6 +105,16 @@ def _launch() -> PartialState:
     return state
 
 
+def leave() -> None:
+    """Parts from the other processes, where there are some; called where all of them end well.
+
+    A process that ends while gloo's threads still hold its tensors may abort: https://github.com/pytorch/pytorch/issues/190489.
+    After an error the others may still wait for this one, which must not wait for them.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def processes() -> int:
     """How many processes train together, as torchrun says."""
     return int(os.environ.get("WORLD_SIZE", "1"))

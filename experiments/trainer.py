@@ -20,7 +20,7 @@ from experiments.job import Job
 from experiments.journal import Journal
 from experiments.loader import Loader
 from experiments.logits.task import Replayed, Taught
-from experiments.machine import Whole, gathered, processes, rank
+from experiments.machine import Whole, gathered, leave, processes, rank
 from experiments.progress import Meter
 from experiments.replay import key, set_generators
 from experiments.resuming import Checkpoints, State, refused
@@ -147,6 +147,7 @@ class Trainer:
         if ends or asked or late:
             self.save()
         if asked:
+            leave()
             raise KeyboardInterrupt
 
     def _check_loss(self, total: float) -> None:
@@ -235,6 +236,7 @@ def _optimizer(model: nn.Module, job: Job) -> Any:
     return create_optimizer_v2(
         model, recipe.opt, lr=recipe.lr * job.batch_size / 512, weight_decay=recipe.weight_decay, filter_bias_and_bn=True,
         layer_decay=recipe.layer_decay if recipe.layer_decay < 1 else None,
+        **({"fused": True} if recipe.opt == "adamw" else {}),  # a small network's update takes a fifth of the time
     )  # fmt: skip
 
 

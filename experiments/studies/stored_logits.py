@@ -16,8 +16,8 @@ from experiments.backend import Teacher, TrainingBackend
 from experiments.console import emit, say
 from experiments.data import ImageData, open_data
 from experiments.logits.store import Store
-from experiments.pipeline import note_of
 from experiments.recipes import RECIPES
+from experiments.records import note_of
 from models.targets import of_arch, open_target
 from models.tiny_vit.arch import TinyViTArch
 from scaler.files import write_json

@@ -11,7 +11,9 @@ import timm
 from experiments import pipeline
 from experiments.backend import Score
 from experiments.baselines import baselines
+from experiments.choosing import Chosen
 from experiments.request import spaces
+from experiments.run_folder import LEDGER, RESULT, Request, Search
 from experiments.rungs import Watch
 from models.targets import Target, open_target
 from scaler.cost import Cost
@@ -49,19 +51,19 @@ class ClosedForm:
         return Score(top1=top1, top5=99.0, loss=1.0, split="test" if final else "holdout", images=100, epochs=seed, seconds=0.1)
 
 
-def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> tuple[list[pipeline.Chosen], list[str]]:
+def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> tuple[list[Chosen], list[str]]:
     space, sets = spaces("tiny_vit_1m_32", BUDGETS)
-    request = pipeline.Request(
+    request = Request(
         seed="tiny_vit_1m_32", budgets=BUDGETS, axes=space.axes(), data="made up", train_images=None, teacher=None,
         strategy="uniform", recipe="closed form", trials=trials, draw_seed=0, storage=None,
     )  # fmt: skip
     said: list[str] = []
-    job = pipeline.Search(request=replace(request, **changes), out=out, space=space, sets=sets, backend=backend, say=said.append)
+    job = Search(request=replace(request, **changes), out=out, space=space, sets=sets, backend=backend, say=said.append)
     return pipeline.search(job), said
 
 
 def rows(out: Path) -> list[Record]:
-    return list(Ledger(out / pipeline.LEDGER))
+    return list(Ledger(out / LEDGER))
 
 
 def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path) -> None:
@@ -127,14 +129,12 @@ def test_a_trial_that_diverges_is_told_and_not_tried_again(tmp_path: Path) -> No
 
 def test_an_infeasible_budget_writes_nothing(tmp_path: Path) -> None:
     space, sets = spaces("tiny_vit_1m_32", ["flops=1k"])
-    request = pipeline.Request(
+    request = Request(
         seed="tiny_vit_1m_32", budgets=("flops=1k",), axes=space.axes(), data="", train_images=None, teacher=None,
         strategy="uniform", recipe="", trials=1, draw_seed=0, storage=None,
     )  # fmt: skip
     with pytest.raises(InfeasibleError):
-        pipeline.search(
-            pipeline.Search(request=request, out=tmp_path / "run", space=space, sets=sets, backend=ClosedForm(), say=print)
-        )
+        pipeline.search(Search(request=request, out=tmp_path / "run", space=space, sets=sets, backend=ClosedForm(), say=print))
     assert not (tmp_path / "run").exists()
 
 
@@ -155,7 +155,7 @@ def test_baselines_are_tried_first_and_stand_in_the_result(tmp_path: Path) -> No
         assert max(found.values()) == choice.record.top1 == choice.why["chosen"]["top1"]
     by_cost = {choice.budget: choice.record for choice in chosen}
     assert by_cost["flops=1M"].top1 <= by_cost["flops=60%"].top1
-    result = json.loads((tmp_path / pipeline.RESULT).read_text())
+    result = json.loads((tmp_path / RESULT).read_text())
     assert sum(result["importances"].values()) == pytest.approx(1)
     assert [budget["folder"] for budget in result["budgets"]] == [str(choice.folder) for choice in chosen]
 

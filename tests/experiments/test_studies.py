@@ -48,11 +48,10 @@ def test_multiplexed_students_hear_labels_answers_and_relations(tmp_path: Path, 
     monkeypatch.setattr(weight_distillation, "_SEEDS", (0, 1))
     monkeypatch.setattr(weight_distillation, "WAYS", {way: weight_distillation.WAYS[way] for way in ("labels", "relations")})
     archs = {name: replace(arch, depth=2, resolution=16) for name, arch in weight_distillation.students("deit").items()}
-    monkeypatch.setattr(weight_distillation, "students", lambda _: {"multiplexed": archs["multiplexed"]})
-    monkeypatch.setitem(weight_distillation.SEEDS, "deit_1m_patch4_32", archs["plain"])
+    monkeypatch.setattr(weight_distillation, "students", lambda _: {name: archs[name] for name in ("plain", "multiplexed")})
     weight_distillation.study(data="digits", out=tmp_path, train_images=60, teachers_images=60, epochs=1)
     found = json.loads((tmp_path / "results.json").read_text())
-    assert len(found["rows"]) == 2 * 2
+    assert len(found["rows"]) == 2 * 2 * 2
     params = {name: cost_of(arch).params for name, arch in archs.items()}
     assert params["shared"] < params["multiplexed"] < params["plain"]
     assert {row["over_labels"] for row in found["summary"] if row["way"] == "labels"} == {0.0}
