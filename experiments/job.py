@@ -12,8 +12,9 @@ from experiments.recipes import Recipe
 from experiments.tasks import Guide
 from scaler.errors import ScalerError
 
-# Source: MosaicML Composer's ProgressiveResizing, which begins to enlarge images after half of a training (delay_fraction=0.5).
-_LOW = 0.5
+# Share of a training at the lower resolution, up to the last but one of halving's thirds. Half of it, as MosaicML Composer has by
+# default (ProgressiveResizing's delay_fraction), left the short trainings of a search too little at their own.
+_LOW = 1 / 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class Job:
 
     @property
     def low_steps(self) -> int:
-        """Updates from images of ``low_resolution``: the first half of all."""
+        """Updates from images of ``low_resolution``: the first third of all."""
         return round(self.steps * _LOW) if self.low_resolution else 0
 
     def side(self, step: int) -> int:

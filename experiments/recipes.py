@@ -18,7 +18,7 @@ class Recipe:
         scale, ratio: of the random crop, as shares of the image's area and as width over height.
         hflip: probability of mirroring, where the data set allows it. ``auto_augment``: timm's policy, empty for none.
         reprob: probability of erasing a box.
-        low_resolution: share of the model's own side, in pixels, at which the first half of the updates see their images.
+        low_resolution: share of the model's own side, in pixels, at which the first third of the updates see their images.
         repeats: views of an image in one epoch, which then holds so many times fewer images (repeated augmentation).
         drop_path: stochastic depth. ``clip_grad``: largest norm of the gradient, 0 for none.
         freeze_bn: batch norms keep the statistics that they have.

@@ -127,16 +127,16 @@ def test_looks_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Pa
 
 
 def test_a_training_that_begins_at_a_lower_resolution_costs_what_it_saw_and_continues_alike(tmp_path: Path) -> None:
-    """The first 9 of 18 updates of 16 images are at 16 of 24 pixels; looks come after 32, 96 and 288 images."""
+    """The first 6 of 18 updates of 16 images are at 16 of 24 pixels; looks come after 32 and 96 images."""
     low = cost_of(ARCH.with_values({"resolution": 16})).flops
-    whole, stopped, broken, again = Watcher(), Watcher(last=1), Watcher(broken=9), Watcher()
+    whole, stopped, broken, again = Watcher(), Watcher(last=1), Watcher(broken=3), Watcher()
     full = watched(tmp_path / "whole", whole, 0.67, first=32, growth=3)
-    assert full.train_flops == 9 * 16 * (low + NOTE.flops)
+    assert full.train_flops == 16 * (6 * low + 12 * NOTE.flops)
     early = watched(tmp_path / "stopped", stopped, 0.67, first=32, growth=3)
     assert (early.train_flops, early.epochs, stopped.told[1]) == (2 * 16 * low, 2 / 6, whole.told[1])
     with (tmp_path / "whole" / METRICS).open() as handle:
         ends = [round(float(row["epoch"]) * 6) for row in csv.DictReader(handle)]
-    assert ends == [2, 6, 9, 12, 18]  # a look, a look and an epoch's end, the lower resolution's end, an epoch's end, the end
+    assert ends == [2, 6, 12, 18]  # a look, and three epochs
     with pytest.raises(KeyboardInterrupt):
         watched(tmp_path / "broken", broken, 0.67, first=32, growth=3)
     resumed = watched(tmp_path / "broken", again, 0.67, first=32, growth=3)

@@ -69,11 +69,9 @@ def test_looks_grow_from_the_first_and_end_before_the_training(first: int | None
     assert watch.end(job()) >= max(looks.values(), default=1)
 
 
-@pytest.mark.parametrize(
-    ("first", "growth", "looks"), [(56, 3, {2: 1, 4: 3}), (48, 3, {2: 1, 4: 3}), (32, 1, {1: 1, 2: 2, 3: 3, 4: 7})]
-)
+@pytest.mark.parametrize(("first", "growth", "looks"), [(56, 3, {2: 1, 3: 3}), (32, 1, {1: 1, 2: 2, 3: 6, 7: 7})])
 def test_no_look_comes_just_after_the_resolution_rises(first: int, growth: int, looks: dict[int, int]) -> None:
-    """Which is after 4 updates of 32 images; 3 x 56 images are seen by the sixth, 3 x 48 by the fifth."""
+    """Which is after 3 updates of 32 images; 3 x 56 images are seen by the sixth."""
     assert Watch(stops=lambda *_: False, first=first, growth=growth).looks(job(low_resolution=12)) == looks
 
 
@@ -102,7 +100,7 @@ def test_a_distillation_token_is_taught_on_after_a_look(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arch", [DEIT, SWIN], ids=["deit", "mini_swin"])
-@pytest.mark.parametrize("broken", [1, 4, 6])
+@pytest.mark.parametrize("broken", [1, 3, 6])
 def test_a_training_at_two_resolutions_continues_exactly(
     arch: Any, broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,7 +118,7 @@ def test_a_training_at_two_resolutions_continues_exactly(
 
     monkeypatch.setattr(Trainer, "_loss", seen)
     whole = weights(tmp_path / "whole", arch, work, **low.arguments)
-    assert sides == [12] * 4 + [16] * 4
+    assert sides == [12] * 3 + [16] * 5
     watch = Watch(stops=lambda *_: False, first=32, growth=3)
     with pytest.raises(KeyboardInterrupt):
         weights(tmp_path / "broken", arch, work, watch, **low.arguments)
