@@ -6,8 +6,8 @@ What a score is worth is said with it: on which split and how many images, after
 import csv
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -24,9 +24,11 @@ from experiments.logits.store import Store
 from experiments.loop import train
 from experiments.machine import Setup, gathered, pick_device
 from experiments.recipes import Recipe
+from experiments.rungs import Rungs, Watch
 from experiments.tasks import Guide
+from models.lower import Lower, lower
 from models.targets import Target, open_target
-from scaler.files import write_json
+from scaler.files import write_json, write_text
 from scaler.variant import Note
 
 _SCORE, _RUNGS = "score.json", "rungs.json"
@@ -36,7 +38,10 @@ _SCORE, _RUNGS = "score.json", "rungs.json"
 class Score:
     """``top1`` and ``top5`` in percent and mean cross-entropy ``loss`` over ``images`` images of ``split``.
 
-    ``pruned``: the training was stopped after ``epochs``, before its recipe's end.
+    ``train_flops``: of the forward passes of all training images, each at the resolution at which it was seen; backward passes
+    take about twice as many again.
+
+    ``epochs`` of training are behind it, which need not be whole: a ``pruned`` one was stopped before its recipe's end.
     """
 
     top1: float
@@ -44,13 +49,11 @@ class Score:
     loss: float
     split: str
     images: int
-    epochs: int
+    epochs: float
     seconds: float
+    train_flops: int = 0
     start: str = "random"
     pruned: bool = False
-
-
-Watch = Callable[[int, float], bool]  # (epochs done, held-out top-1 in percent) to whether to stop
 
 
 class Backend(Protocol):
@@ -63,8 +66,8 @@ class Backend(Protocol):
         """Train ``target`` from ``seed`` into ``folder``, a variant's folder afterwards, and score it.
 
         ``final`` trains on every training image and scores on the test split; otherwise part of the training images is held
-        out and scores. Interrupted, the same call continues. ``watch`` is told the held-out top-1 after each epoch and may stop
-        the training there; the score then is of so many epochs.
+        out and scores. Interrupted, the same call continues. ``watch`` is told the held-out top-1 on the way and may stop the
+        training there; the score then is of so many epochs.
         """
 
 
@@ -109,56 +112,66 @@ class TrainingBackend:
         if found is not None:
             return found
         work = folder / f"training-{key}"
-        rungs = _Rungs(work / _RUNGS, watch, lambda model: self._holdout(target, model)) if watch else None
-        model = self._train(target, work, seed, final, rungs)
+        low = lower(target, self.recipe.low_resolution) if self.recipe.low_resolution < 1 else None
+        job = self._job(target, seed, final, low)
+        rungs = Rungs(work / _RUNGS, watch, job, partial(self._holdout, target)) if watch else None
+        model = train(self._network(target, seed, low), job, work, title=Path(target.name).name, rungs=rungs)
         if speaks():
             target.write(folder, note, model.state_dict())
-        seconds = max(gathered(_seconds(work))) + (rungs.seconds if rungs else 0)  # all wait here until the weights are written
-        score = self._evaluate(open_target(str(folder)), final, seconds, epochs=_epochs(work), start=_start(target))
-        if watch:
-            watch(score.epochs, score.top1)
+        cost = _Cost(work, job, note.flops, low)  # all processes wait here until the weights are written
+        if rungs and rungs.stopped:
+            score = self._scored(rungs.stopped, target, final, cost, rungs.seconds)
+        else:
+            metrics = self._evaluate(open_target(str(folder)), final)
+            score = self._scored(metrics, target, final, cost, metrics.seconds + (rungs.seconds if rungs else 0))
+        if watch and not score.pruned:
+            watch.stops(watch.end(job), score.top1)
         if speaks():
-            (work / METRICS).replace(folder / METRICS)
+            write_text(folder / METRICS, (work / METRICS).read_text(encoding="utf-8"))
             write_json(folder / _SCORE, {"key": key, **asdict(score)})
             shutil.rmtree(work)
         return gathered(score)[0]
 
-    def _train(self, target: Target, work: Path, seed: int, final: bool, rungs: "_Rungs | None" = None) -> nn.Module:
+    def _network(self, target: Target, seed: int, low: Lower | None) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = target.build(drop_path_rate=self.recipe.drop_path)
-        job = Job(
+            return target.build(drop_path_rate=self.recipe.drop_path, **(low.arguments if low else {}))
+
+    def _job(self, target: Target, seed: int, final: bool, low: Lower | None) -> Job:
+        return Job(
             data=self.data.for_final_training() if final else self.data,
             recipe=self.recipe,
             resolution=target.resolution,
             mean=target.mean,
             std=target.std,
             seed=seed,
+            low_resolution=low.resolution if low else None,
             guide=self._guide,
             logits=self.logits,
             device=self.device,
             workers=self.workers,
             setup=self.setup,
         )
-        return train(model, job, work, title=Path(target.name).name, stops=rungs)
 
-    def _holdout(self, target: Target, model: nn.Module) -> Metrics:
-        return _evaluate_model(model, target, self.data.holdout, self.device, self.workers)
+    def _holdout(self, target: Target, model: nn.Module, resolution: int) -> Metrics:
+        return _evaluate_model(model, target, self.data.holdout, resolution, self.device, self.workers)
 
-    def _evaluate(self, written: Target, final: bool, seconds: float, *, epochs: int, start: str) -> Score:
-        """Score what lies on disk, so that a later evaluation of it finds the same."""
-        images = self.data.test if final else self.data.holdout
-        metrics = evaluate_target(written, images, self.device, self.workers)
+    def _evaluate(self, written: Target, final: bool) -> Metrics:
+        """Of what lies on disk, so that a later evaluation of it finds the same."""
+        return evaluate_target(written, self.data.test if final else self.data.holdout, self.device, self.workers)
+
+    def _scored(self, metrics: Metrics, target: Target, final: bool, cost: "_Cost", scoring_s: float) -> Score:
         return Score(
             top1=metrics.top1,
             top5=metrics.top5,
             loss=metrics.loss,
             split="test" if final else "holdout",
             images=metrics.images,
-            epochs=epochs,
-            seconds=seconds + metrics.seconds,
-            start=start,
-            pruned=epochs < self.recipe.epochs,
+            epochs=cost.epochs,
+            seconds=cost.seconds + scoring_s,
+            train_flops=cost.flops,
+            start=_start(target),
+            pruned=cost.epochs < self.recipe.epochs,
         )
 
     def _key(self, target: Target, seed: int, final: bool) -> str:
@@ -179,14 +192,16 @@ class TrainingBackend:
 
 def evaluate_target(target: Target, images: ImageSet, device: torch.device, workers: int = 0) -> Metrics:
     """Score a target with its weights as its configuration says: its own resolution, normalisation and crop."""
-    return _evaluate_model(target.build(), target, images, device, workers)
+    return _evaluate_model(target.build(), target, images, target.resolution, device, workers)
 
 
-def _evaluate_model(model: nn.Module, target: Target, images: ImageSet, device: torch.device, workers: int) -> Metrics:
+def _evaluate_model(
+    model: nn.Module, target: Target, images: ImageSet, resolution: int, device: torch.device, workers: int
+) -> Metrics:
     return evaluate(
         model,
         images,
-        resolution=target.resolution,
+        resolution=resolution,
         mean=target.mean,
         std=target.std,
         crop_pct=target.crop_pct,
@@ -207,41 +222,18 @@ def _start(target: Target) -> str:
     return "given weights" if target.weights else "random"
 
 
-def _seconds(work: Path) -> float:
-    """Wall time of training, over all calls that it took."""
-    return sum(float(row["seconds"]) for row in _metrics(work))
+class _Cost:
+    """What a training took, over all calls: ``epochs``, ``seconds`` of wall time, and ``flops`` (see `Score.train_flops`)."""
 
-
-def _epochs(work: Path) -> int:
-    return len(_metrics(work))
-
-
-def _metrics(work: Path) -> list[dict[str, str]]:
-    with (work / METRICS).open(encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
-
-
-class _Rungs:
-    """The held-out scores between epochs, kept beside the checkpoint: what was decided once holds when a training goes on."""
-
-    def __init__(self, path: Path, watch: Watch, score: Callable[[nn.Module], Metrics]) -> None:
-        self.path, self.watch, self.score = path, watch, score
-        self.kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        for epoch, rung in self.kept.items():
-            watch(int(epoch), rung["top1"])
-
-    @property
-    def seconds(self) -> float:
-        """Wall time of all these scores."""
-        return sum(rung["seconds"] for rung in self.kept.values())
-
-    def __call__(self, epoch: int, model: nn.Module) -> bool:
-        if str(epoch) not in self.kept:
-            metrics = self.score(model)
-            stop = self.watch(epoch, metrics.top1)
-            self.kept[str(epoch)] = {"top1": metrics.top1, "seconds": metrics.seconds, "stop": stop}
-            write_json(self.path, self.kept)
-        return bool(self.kept[str(epoch)]["stop"])
+    def __init__(self, work: Path, job: Job, flops: int, low: Lower | None) -> None:
+        """``flops``: of an image at the model's own resolution."""
+        with (work / METRICS).open(encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle))
+        self.epochs = float(rows[-1]["epoch"])
+        self.seconds = max(gathered(sum(float(row["seconds"]) for row in rows)))
+        steps = round(self.epochs * job.steps_per_epoch)
+        first = min(steps, job.low_steps)
+        self.flops = job.batch_size * ((steps - first) * flops + first * (low.flops if low else 0))
 
 
 def _digest(path: Path | None) -> str | None:

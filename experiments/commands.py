@@ -25,7 +25,7 @@ from models.targets import Target, open_target
 from scaler import variant
 from scaler.errors import ScalerError, UnknownNameError
 from scaler.feasible import FeasibleSet
-from scaler.pruner import pruner as known_pruner
+from scaler.pruner import rule as pruning_rule
 from scaler.space import SearchSpace
 
 
@@ -45,6 +45,8 @@ def search(
     train_images: int | None,
     draw_seed: int,
     pruner: str = "none",
+    first_rung: int | None = None,
+    low_resolution: float = 1.0,
     finalists: int = 0,
     seeds: int = 2,
     workers: int = 1,
@@ -63,15 +65,18 @@ def search(
     """
     if processes() > 1:
         raise ScalerError(f"a search under torchrun ({processes()} processes): start `scaler search` by itself")
-    known_pruner(pruner)
+    pruning_rule(pruner)
     store = open_logits(logits, teacher)
     images = _open_images(data, train_images, draw_seed, store)
+    steps = replace(get_recipe(recipe), low_resolution=low_resolution)
+    _check_first(first_rung, pruner, steps, images)
     guide = open_teacher(teacher, images)
-    backend = _backend(images, recipe, get_recipe(recipe), guide, store, loader_workers)
+    backend = _backend(images, recipe, steps, guide, store, loader_workers)
     request = Request(
         seed=seed, budgets=budgets, axes=space.axes(), data=data, train_images=train_images,
         teacher=guide.digest if guide else None, strategy=strategy, recipe=recipe, trials=trials, draw_seed=draw_seed,
-        storage=storage, logits=store.manifest.digest if store else None, halving=pruner, finalists=finalists, seeds=seeds,
+        storage=storage, logits=store.manifest.digest if store else None, halving=pruner, first_rung=first_rung,
+        low_resolution=low_resolution, finalists=finalists, seeds=seeds,
     )  # fmt: skip
     job = Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say)
     if as_worker:
@@ -188,6 +193,19 @@ def _backend(
     if store is not None:
         store.manifest.require_fit(images, recipe, store.folder)
     return TrainingBackend(images, name, recipe, teacher, logits=store, workers=workers, setup=setup)
+
+
+def _check_first(images: int | None, pruner: str, recipe: Recipe, data: ImageData) -> None:
+    if images is None:
+        return
+    if pruner == "none":
+        raise ScalerError(f"--first-rung {images}: nothing is looked at without a pruner: add --pruner halving")
+    batch = min(recipe.batch_size, len(data.train))
+    seen = recipe.epochs * (len(data.train) // batch * batch)
+    if not batch <= images < seen:
+        raise ScalerError(
+            f"--first-rung {images}: take at least {batch} images, an update's, and less than a training's {seen:,}"
+        )
 
 
 def open_teacher(name: str | None, images: ImageData) -> Teacher | None:

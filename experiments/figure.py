@@ -74,7 +74,7 @@ def kind_of_score(records: Iterable[Record]) -> str:
     records = list(records)
     epochs = sorted({record.epochs for record in records})
     splits = " and ".join(sorted({record.split for record in records}))
-    span = str(epochs[0]) if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+    span = f"{epochs[0]:.3g}" if len(epochs) == 1 else f"{epochs[0]:.3g} to {epochs[-1]:.3g}"
     return f"{splits} split, {span} epoch{'s' * (epochs[-1] != 1)}"
 
 

@@ -12,10 +12,15 @@ from experiments.recipes import Recipe
 from experiments.tasks import Guide
 from scaler.errors import ScalerError
 
+# Share of a training at the lower resolution, up to the last but one of halving's thirds. Half of it, as MosaicML Composer has by
+# default (ProgressiveResizing's delay_fraction), left the short trainings of a search too little at their own.
+_LOW = 1 / 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A training. ``mean`` and ``std`` are the student's; ``resolution`` is its own, in pixels.
+    """A training. ``mean`` and ``std`` are the student's; ``resolution`` is its own, in pixels, ``low_resolution`` that of the
+    images that it begins with (None: its own), which its network must take.
 
     A teacher is at hand (``guide``) or stored (``logits``), in which case the store's seed rules order and augmentation.
 
@@ -29,6 +34,7 @@ class Job:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     seed: int
+    low_resolution: int | None = None
     guide: Guide | None = None
     logits: Store | None = None
     device: torch.device = field(default_factory=pick_device)
@@ -64,10 +70,22 @@ class Job:
         """Updates in all."""
         return self.recipe.epochs * self.steps_per_epoch
 
-    def loader(self) -> Loader:
-        """The part of each batch that is for this process; one update takes ``setup.accumulate`` of its batches."""
+    @property
+    def low_steps(self) -> int:
+        """Updates from images of ``low_resolution``: the first third of all."""
+        return round(self.steps * _LOW) if self.low_resolution else 0
+
+    def side(self, step: int) -> int:
+        """Of the images of the update that follows ``step`` others, in pixels."""
+        return self.low_resolution if self.low_resolution and step < self.low_steps else self.resolution
+
+    def loader(self, side: int | None = None) -> Loader:
+        """The part of each batch that is for this process; one update takes ``setup.accumulate`` of its batches.
+
+        ``side``: of the images, in pixels; None for the student's own.
+        """
         return Loader(
-            data=self.data, recipe=self.recipe, seed=self.seed, resolution=self.resolution, mean=self.mean, std=self.std,
+            data=self.data, recipe=self.recipe, seed=self.seed, resolution=side or self.resolution, mean=self.mean, std=self.std,
             batch_size=self.batch_size // self.setup.accumulate, device=self.device, workers=self.workers, logits=self.logits,
             rank=rank(), world=processes(),
         )  # fmt: skip

@@ -4,7 +4,6 @@ A run is a pure function of its arguments. Order and augmentation follow from (s
 from (seed, step), so that a checkpoint needs no generator's state and a continued run ends bit-identical to an uninterrupted one.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,39 +12,40 @@ from torch import nn
 from experiments.job import Job
 from experiments.progress import meter
 from experiments.replay import generators_restored
+from experiments.rungs import Rungs
 from experiments.stopping import stop_on_sigterm
 from experiments.trainer import Trainer
 from scaler.errors import ScalerError
 
-Stops = Callable[[int, nn.Module], bool]  # (epochs done, the weights that would be kept) to whether to stop there
 
-
-def train(model: nn.Module, job: Job, folder: Path, title: str = "training", stops: Stops | None = None) -> nn.Module:
+def train(model: nn.Module, job: Job, folder: Path, title: str = "training", rungs: Rungs | None = None) -> nn.Module:
     """Train ``model`` and return it with the weights to keep (the averaged ones, where the recipe averages).
 
-    A checkpoint and ``metrics.csv`` are written to ``folder`` after every epoch, and a checkpoint now and then within one. Called
-    again with the same arguments, training goes on from the last. All processes of a launch call it alike; the first one writes.
-    ``stops`` is asked before each epoch but the first, and asked again of the same epoch when a training goes on there.
+    A checkpoint and ``metrics.csv`` are written to ``folder`` after every epoch and at every rung, and a checkpoint now and then
+    between them. Called again with the same arguments, training goes on from the last. All processes of a launch call it alike;
+    the first one writes. ``rungs`` may stop it; they are asked again of the same rung when a training goes on there.
 
     Raises:
         KeyboardInterrupt: SIGTERM asked for the end; a checkpoint is written.
         DivergedError: the loss is no longer finite, or ten times what it was at the beginning.
         ScalerError: an image cannot be read, the checkpoint is of another run, or memory does not suffice.
     """
-    trainer, loader = Trainer(model, job, folder), job.loader()
+    trainer = Trainer(model, job, folder)
+    loaders = {side: job.loader(side) for side in (job.side(0), job.resolution)}
     trainer.resume()
     with generators_restored(), stop_on_sigterm() as stop, meter(title, *_images_of(job, trainer.step)) as shown:
         try:
-            while trainer.step < job.steps and not _is_stopped(trainer, job, stops):
-                trainer.run_epoch(loader, shown, stop)
+            while trainer.step < job.steps and not (rungs and rungs.stops(trainer.step, trainer.kept)):
+                trainer.run_epoch(loaders[job.side(trainer.step)], shown, stop, _until(trainer.step, job, rungs))
         except torch.OutOfMemoryError as error:
             raise _too_large(job) from error
     return trainer.result()
 
 
-def _is_stopped(trainer: Trainer, job: Job, stops: Stops | None) -> bool:
-    epochs, within = divmod(trainer.step, job.steps_per_epoch)
-    return stops is not None and epochs > 0 and not within and stops(epochs, trainer.result())
+def _until(step: int, job: Job, rungs: Rungs | None) -> int:
+    """Updates done where the stretch after ``step`` of them ends: at a rung, with its epoch, or with the lower resolution."""
+    epoch = (step // job.steps_per_epoch + 1) * job.steps_per_epoch
+    return min(end for end in (epoch, job.low_steps, *(rungs.steps if rungs else ())) if end > step)
 
 
 def _too_large(job: Job) -> ScalerError:

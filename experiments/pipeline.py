@@ -14,10 +14,12 @@ from experiments.baselines import baselines
 from experiments.choosing import Chosen, choose, finals
 from experiments.console import speaks
 from experiments.records import note_of, record_of
-from experiments.run_folder import LEDGER, REQUEST, TRIALS, Search, check_request, open_run
+from experiments.run_folder import LEDGER, REQUEST, TRIALS, Request, Search, check_request, open_run
+from experiments.rungs import Watch
 from models.targets import Target, of_arch
 from scaler.errors import DivergedError, ScalerError
 from scaler.ledger import Ledger, Record
+from scaler.pruner import rule
 from scaler.study import Asked, SearchStudy
 from scaler.units import format_quantity
 from scaler.variant import Note
@@ -111,10 +113,15 @@ def _score(asked: Asked, job: Search) -> tuple[Record, bool]:
         raise RuntimeError(
             f"the candidate of trial {asked.number} costs {note.flops} FLOPs, {note.params} parameters, over {asked.limits}"
         )
-    watch = asked.watch if job.request.halving != "none" else None
-    score = job.backend.score(target, note, job.out / TRIALS / name, seed=seed, final=False, watch=watch)
+    score = job.backend.score(target, note, job.out / TRIALS / name, seed=seed, final=False, watch=_watch(asked, job.request))
     role = "pruned" if score.pruned else "trial"
     return record_of(role, asked.number, target, note, score, job.backend, seed, asked.origin), score.pruned
+
+
+def _watch(asked: Asked, request: Request) -> Watch | None:
+    if request.halving == "none":
+        return None
+    return Watch(stops=asked.stops, first=request.first_rung, growth=rule(request.halving).growth)
 
 
 class _Pace:
@@ -126,7 +133,7 @@ class _Pace:
     def line(self, record: Record, finished: int) -> str:
         left = (time.monotonic() - self.began) / max(1, finished - self.finished) * max(0, self.wanted - finished)
         cost = f"{format_quantity(record.flops)} FLOPs, {format_quantity(record.params)} parameters, {record.resolution} px"
-        stopped = f", stopped after {record.epochs} epochs" if record.role == "pruned" else ""
+        stopped = f", stopped after {record.epochs:.3g} epochs" if record.role == "pruned" else ""
         return (
             f"trial {finished}/{self.wanted}  {record.budget}: {cost}  {record.origin}  "
             f"top-1 {record.top1:.2f} %{stopped}  {record.seconds:.0f} s, about {left / 60:.1f} min left"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from scaler.errors import UnknownNameError
+from scaler.errors import ScalerError, UnknownNameError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,7 @@ class Recipe:
         scale, ratio: of the random crop, as shares of the image's area and as width over height.
         hflip: probability of mirroring, where the data set allows it. ``auto_augment``: timm's policy, empty for none.
         reprob: probability of erasing a box.
+        low_resolution: share of the model's own side, in pixels, at which the first third of the updates see their images.
         repeats: views of an image in one epoch, which then holds so many times fewer images (repeated augmentation).
         drop_path: stochastic depth. ``clip_grad``: largest norm of the gradient, 0 for none.
         freeze_bn: batch norms keep the statistics that they have.
@@ -26,6 +27,9 @@ class Recipe:
         temperature: softens both answers. ``hard``: the teacher's first choice is the answer, not its probabilities.
         attention, hidden: weights of the relations inside the teacher (see `experiments.relations`), added; 0 is off.
         relation_heads: heads that the attention relation is cut into.
+
+    Raises:
+        ScalerError: relations are to be learned at two resolutions.
     """
 
     summary: str
@@ -48,6 +52,7 @@ class Recipe:
     color_jitter: float = 0.0
     reprob: float = 0.0
     interpolation: str = "bicubic"
+    low_resolution: float = 1.0
     repeats: int = 1
     drop_path: float = 0.0
     clip_grad: float = 0.0
@@ -59,6 +64,13 @@ class Recipe:
     attention: float = 0.0
     hidden: float = 0.0
     relation_heads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.relates and self.low_resolution < 1:
+            raise ScalerError(
+                f"--low-resolution {self.low_resolution}: relations to the teacher are learned at one resolution; leave it out, "
+                "or take a recipe without relations"
+            )
 
     @property
     def relates(self) -> bool:

@@ -166,7 +166,7 @@ def _scores(info: FrontierInfo) -> str:
     ways = Counter((r.role, r.split, r.images, r.epochs, r.recipe, _START.get(r.start, r.start)) for r in info.records)
     head = ["models", "role", "split", "#images", "#epochs", "recipe", "start of the weights"]
     rows = [
-        (str(n), escape(role), escape(split), f"{images:,}", str(epochs), escape(recipe), escape(start))
+        (str(n), escape(role), escape(split), f"{images:,}", f"{epochs:.3g}", escape(recipe), escape(start))
         for (role, split, images, epochs, recipe, start), n in ways.items()
     ]
     note = (

@@ -23,7 +23,8 @@ Say = Callable[[str], None]
 class Request:
     """What a search was asked for; kept as ``run.json``. All but ``trials`` must stay as they are when it is continued.
 
-    ``finalists`` of each budget are trained again from ``seeds`` other seeds; 0 takes the best trial.
+    ``halving`` looks at a candidate first when it has seen ``first_rung`` images; None for an epoch's. ``finalists`` of each
+    budget are trained again from ``seeds`` other seeds; 0 takes the best trial.
     """
 
     seed: str
@@ -39,6 +40,8 @@ class Request:
     storage: str | None
     logits: str | None = None
     halving: str = "none"
+    first_rung: int | None = None
+    low_resolution: float = 1.0
     finalists: int = 0
     seeds: int = 2
 

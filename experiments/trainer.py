@@ -40,7 +40,8 @@ class Trainer:
 
     Attributes:
         step: updates done.
-        total: this process's losses of the epoch so far, summed; its ``seconds`` so far are those of earlier calls.
+        begun: updates done where the current stretch began: an epoch or a part of one, which ends as a row of the journal.
+        total: this process's losses of the stretch so far, summed; its ``seconds`` so far are those of earlier calls.
         first: the mean loss when it was first looked at.
     """
 
@@ -54,8 +55,9 @@ class Trainer:
         self.update = self.machine.prepare_optimizer(self.optimizer, device_placement=False)
         self.task = self._task()
         self.checkpoints, self.journal = Checkpoints(folder), Journal(folder, job.setup.tensorboard and rank() == 0)
-        self.step, self.seconds, self.total, self.first = 0, 0.0, torch.zeros((), device=job.device), math.nan
-        self._saved, self._seen = time.monotonic(), (0, 0.0)
+        self.step, self.begun, self.seconds, self.first = 0, 0, 0.0, math.nan
+        self.total = torch.zeros((), device=job.device)
+        self._saved, self._seen, self._until = time.monotonic(), (0, 0.0), 0
 
     def _task(self) -> TrainingTask:
         job = self.job
@@ -74,17 +76,18 @@ class Trainer:
         """Epochs finished."""
         return self.step // self.job.steps_per_epoch
 
-    def run_epoch(self, loader: Loader, shown: Meter, stop: Stop) -> None:
-        """The rest of an epoch, in its order.
+    def run_epoch(self, loader: Loader, shown: Meter, stop: Stop, until: int | None = None) -> None:
+        """The rest of an epoch, in its order, or of that what comes before ``until`` updates are done.
 
         Raises:
             KeyboardInterrupt: ``stop`` was asked for; a checkpoint is written.
         """
         self._train_mode()
         job, epoch, parts = self.job, self.epoch, self.job.setup.accumulate
+        self._until = until or (epoch + 1) * job.steps_per_epoch
         done, began = self.step % job.steps_per_epoch, time.monotonic() - self.seconds
-        self._seen = done, float(self.total)
-        batches = islice(loader.batches(epoch, done * parts), (job.steps_per_epoch - done) * parts)
+        self._seen = self.step, float(self.total)
+        batches = islice(loader.batches(epoch, done * parts), (self._until - self.step) * parts)
         for update in zip(*[batches] * parts, strict=True):
             self.total += self._step(update, self.step)
             self.step += 1
@@ -125,23 +128,23 @@ class Trainer:
                 module.eval()
 
     def _is_time(self, stop: Stop) -> bool:
-        """To look: every 20 steps and at an epoch's end, which all processes know; a lone one also when something waits."""
+        """To look: every 20 steps and at a stretch's end, which all processes know; a lone one also when something waits."""
         regular = self.step % self.job.steps_per_epoch % _LOOK_EVERY == 0
-        return regular or (processes() == 1 and (stop.asked or self._is_late()))
+        return regular or self.step == self._until or (processes() == 1 and (stop.asked or self._is_late()))
 
     def _is_late(self) -> bool:
         return time.monotonic() - self._saved >= self.job.setup.save_every_s
 
     def _look(self, stop: Stop, seconds: float) -> None:
-        """See to the loss, to the end of an epoch, and to whether a checkpoint is due."""
+        """See to the loss, to the end of a stretch, and to whether a checkpoint is due."""
         self.seconds = seconds
         mean = sum(gathered(float(self.total))) / processes()
         self._check_loss(mean)
-        ends = self.step % self.job.steps_per_epoch == 0
+        ends = self.step == self._until
         if ends:
-            lr = float(self.optimizer.param_groups[-1]["lr"])
-            self.journal.add({"epoch": self.epoch, "loss": mean / self.job.steps_per_epoch, "lr": lr, "seconds": seconds})
-            self.total, self.seconds = torch.zeros_like(self.total), 0.0
+            epochs, lr = self.step / self.job.steps_per_epoch, float(self.optimizer.param_groups[-1]["lr"])
+            self.journal.add({"epoch": epochs, "loss": mean / (self.step - self.begun), "lr": lr, "seconds": seconds})
+            self.begun, self.total, self.seconds = self.step, torch.zeros_like(self.total), 0.0
         asked, late = any(gathered(stop.asked)), gathered(self._is_late())[0]
         if ends or asked or late:
             self.save()
@@ -150,9 +153,9 @@ class Trainer:
             raise KeyboardInterrupt
 
     def _check_loss(self, total: float) -> None:
-        (before, then), now = self._seen, (self.step - 1) % self.job.steps_per_epoch + 1
-        recent = (total - then) / max(1, now - before)
-        self._seen = now, total
+        before, then = self._seen
+        recent = (total - then) / max(1, self.step - before)
+        self._seen = self.step, total
         self._check(math.isfinite(total), f"the loss is {total}")
         self.first = recent if math.isnan(self.first) else self.first
         usual = max(self.first, self.job.recipe.temperature**2 * math.log(self.job.data.num_classes))
@@ -181,7 +184,7 @@ class Trainer:
 
     def _state(self, totals: list[torch.Tensor]) -> State:
         state: State = {"step": self.step, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        state |= {"rows": self.journal.rows, "totals": totals, "seconds": self.seconds, "first": self.first}
+        state |= {"rows": self.journal.rows, "totals": totals, "seconds": self.seconds, "first": self.first, "begun": self.begun}
         state |= {"ema": self.ema.module.state_dict()} if self.ema else {}
         return state | ({"scaler": self.machine.scaler.state_dict()} if self.machine.scaler else {})
 
@@ -213,18 +216,24 @@ class Trainer:
         totals = state["totals"]
         same = len(totals) == processes()
         self.total = (totals[rank()] if same else torch.stack(totals).mean()).to(self.job.device)
-        self.step, self.seconds, self.first, self.journal.rows = state["step"], state["seconds"], state["first"], state["rows"]
+        self.step, self.begun, self.seconds, self.first = (state[name] for name in ("step", "begun", "seconds", "first"))
+        self.journal.rows = state["rows"]
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is evaluated: the averaged one, where the recipe averages. It may be trained on."""
+        found: nn.Module = self.model if self.ema is None else self.ema.module
+        return found
 
     def result(self) -> nn.Module:
-        """The network to keep, as it was given: the averaged one, where the recipe averages. All processes must call it."""
+        """The network to keep, as it was given; it is not trained on. All processes must call it."""
         if isinstance(self.task, Distillation):
             self.task.release()
-        kept: nn.Module = self.model if self.ema is None else self.ema.module
-        self.job.setup.keep_few(kept, False)
-        if self.job.setup.shard:
-            self.given.load_state_dict(whole(kept.state_dict()))
-            kept = self.given
-        return kept
+        self.job.setup.keep_few(self.kept, False)
+        if not self.job.setup.shard:
+            return self.kept
+        self.given.load_state_dict(whole(self.kept.state_dict()))
+        return self.given
 
 
 def _average(model: nn.Module, job: Job) -> ModelEmaV3:

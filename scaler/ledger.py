@@ -28,7 +28,8 @@ class Record:
         family: of the architecture; ``arch`` is its JSON.
         start: how the weights began, ``"random"`` here.
         top1: in percent, and ``top5``, both of ``split``, which held ``images`` images; ``loss`` is cross-entropy.
-        epochs: of training behind the score; ``seconds`` of wall time they took, evaluation included.
+        epochs: of training behind the score, not always whole; ``seconds`` of wall time they took, evaluation included.
+        train_flops: of the forward passes of all training images, each at the resolution at which it was seen.
         data: the data set's name; ``recipe``: the training recipe's name.
     """
 
@@ -45,7 +46,7 @@ class Record:
     loss: float
     split: str
     images: int
-    epochs: int
+    epochs: float
     seconds: float
     seed: int
     start: str
@@ -53,6 +54,7 @@ class Record:
     data: str
     arch: str
     origin: str = ""
+    train_flops: int = 0
 
     @property
     def quantities(self) -> dict[str, int]:
@@ -86,7 +88,7 @@ class Ledger:
         types = get_type_hints(Record)
         whole = self.path.read_bytes()[: _end_of_whole_lines(self.path)].decode()
         for row in csv.DictReader(io.StringIO(whole)):
-            yield Record(**{name: types[name](row[name]) for name in COLUMNS})
+            yield Record(**{name: types[name](row[name]) for name in COLUMNS if name in row})
 
 
 def _end_of_whole_lines(path: Path) -> int:

@@ -1,6 +1,10 @@
-"""Which trials are stopped early: Optuna's pruners, each candidate compared with those of its own budget alone."""
+"""Which trials are stopped early: Optuna's pruners, each candidate compared with those of its own budget alone.
+
+They count in looks' distances from the start, the first look's being 1: an epoch, or fewer images (see `experiments.rungs`).
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from optuna import Study
@@ -10,19 +14,34 @@ from optuna.trial import FrozenTrial
 from scaler.errors import UnknownNameError
 from scaler.sampler import NOTES
 
-# Source: Li et al. 2020 (ASHA), section 3: a third is promoted at each rung; here the rungs are 1, 3, 9, ... epochs.
-PRUNERS: dict[str, Callable[[], BasePruner]] = {
-    "none": lambda: NopPruner(),
-    "halving": lambda: SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
-    "median": lambda: MedianPruner(n_startup_trials=3, n_warmup_steps=1),
+
+@dataclass(frozen=True)
+class Rule:
+    """How to make a pruner, and where it looks: each time ``growth`` times as far as before; 1 for equal distances."""
+
+    make: Callable[[], BasePruner]
+    growth: int = 1
+
+
+_ETA = 3  # Source: Li et al. 2020 (ASHA), section 3: a third is promoted at each rung, to three times the training
+
+RULES = {
+    "none": Rule(NopPruner),
+    "halving": Rule(lambda: SuccessiveHalvingPruner(min_resource=1, reduction_factor=_ETA), growth=_ETA),
+    "median": Rule(lambda: MedianPruner(n_startup_trials=3, n_warmup_steps=1)),
 }
+
+
+def rule(name: str) -> Rule:
+    """Raises UnknownNameError where there is none of that name."""
+    if name not in RULES:
+        raise UnknownNameError("pruner", name, RULES)
+    return RULES[name]
 
 
 def pruner(name: str) -> BasePruner:
     """Raises UnknownNameError where there is none of that name."""
-    if name not in PRUNERS:
-        raise UnknownNameError("pruner", name, PRUNERS)
-    return PerBudget(PRUNERS[name]())
+    return PerBudget(rule(name).make())
 
 
 class PerBudget(BasePruner):

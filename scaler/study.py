@@ -49,11 +49,11 @@ class Asked:
     arch: Architecture
     trial: OptunaTrial
 
-    def watch(self, epoch: int, top1: float) -> bool:
-        """Report the score after ``epoch`` epochs; whether the training is to stop there."""
+    def stops(self, place: int, top1: float) -> bool:
+        """Report the score at ``place``, in units of the first look's distance; whether the training is to stop there."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a training that goes on reports its first epochs again
-            self.trial.report(top1, epoch)
+            warnings.simplefilter("ignore")  # a training that goes on reports its first looks again
+            self.trial.report(top1, place)
         return self.trial.should_prune()
 
 

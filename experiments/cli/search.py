@@ -31,6 +31,13 @@ def search(
     train_images: Images = None,
     draw_seed: Seed = 0,
     pruner: Annotated[str, typer.Option("--pruner", help="none, halving or median: stops trainings that lag behind.")] = "none",
+    first_rung: Annotated[
+        int | None, typer.Option("--first-rung", min=1, help="Images seen when --pruner first looks; an epoch's by default.")
+    ] = None,
+    low_resolution: Annotated[
+        float,
+        typer.Option("--low-resolution", min=0.1, max=1.0, help="Share of its side at which a candidate's training begins."),
+    ] = 1.0,
     finalists: Annotated[int, typer.Option("--finalists", min=0, help="So many of each budget are trained again.")] = 0,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="From so many other seeds.")] = 2,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that train candidates.")] = 1,
@@ -52,8 +59,8 @@ def search(
     found = commands.search(
         seed=seed, budgets=tuple(budget), space=space, sets=sets, data=data, out=out, teacher=teacher, logits=logits,
         strategy=strategy, trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, pruner=pruner,
-        finalists=finalists, seeds=seeds, workers=workers, loader_workers=loader_workers, storage=storage, words=sys.argv[1:],
-        as_worker=as_worker,
+        first_rung=first_rung, low_resolution=low_resolution, finalists=finalists, seeds=seeds, workers=workers,
+        loader_workers=loader_workers, storage=storage, words=sys.argv[1:], as_worker=as_worker,
     )  # fmt: skip
     if as_worker:
         return None

@@ -4,6 +4,8 @@ Source: MiniViT (Zhang et al. 2022) and iRPE (Wu et al. 2021), the authors' ``mi
 class token, positions relative to the query added to the keys, tokens averaged after the last norm, no transformation of the MLP.
 """
 
+from functools import lru_cache
+from math import isqrt
 from typing import Any
 
 import torch
@@ -27,6 +29,12 @@ def buckets(grid: tuple[int, int]) -> torch.Tensor:
     return row * (2 * len(OFFSETS) + 1) + column
 
 
+@lru_cache
+def _square(tokens: int) -> torch.Tensor:
+    """`buckets` of a square grid of so many tokens."""
+    return buckets((isqrt(tokens), isqrt(tokens)))
+
+
 def _index(offset: torch.Tensor) -> torch.Tensor:
     size = torch.bucketize(offset.abs(), torch.tensor(OFFSETS), right=True)
     return offset.sign() * size + len(OFFSETS)
@@ -46,9 +54,10 @@ class RelativeKeys(nn.Module):
         self.register_buffer("index", buckets(grid).to(self.table.device), persistent=False)
 
     def forward(self, query: torch.Tensor) -> torch.Tensor:
-        """(B, H, N, head_dim) scaled queries to (B, H, N, N), to be added to the logits."""
-        products = query @ self.table[0]
-        return products.gather(-1, self.index.expand(*products.shape[:2], -1, -1))
+        """(B, H, N, head_dim) scaled queries to (B, H, N, N), to be added to the logits; any square map has its own offsets."""
+        products, tokens = query @ self.table[0], query.shape[2]
+        index = self.index if tokens == len(self.index) else _square(tokens).to(query.device)
+        return products.gather(-1, index.expand(*products.shape[:2], -1, -1))
 
 
 class MultiplexedAttention(Attention):

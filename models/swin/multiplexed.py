@@ -39,7 +39,12 @@ class MultiplexedWindowAttention(WindowAttention):
 
 
 class MultiplexedSwinBlock(SwinTransformerBlock):
-    """One pass: window attention with head transforms, a norm and a convolution on the stream, then the MLP."""
+    """One pass: window attention with head transforms, a norm and a convolution on the stream, then the MLP.
+
+    ``masked_as``: the pass of the group whose shift mask acts in this one too, where that is another one.
+    """
+
+    masked_as: "tuple[MultiplexedSwinBlock, ...]" = ()  # not a registered part
 
     def __init__(self, dim: int, input_resolution: tuple[int, int], num_heads: int, *, identity: bool, **kwargs: Any) -> None:
         super().__init__(dim, input_resolution, num_heads, **kwargs)
@@ -51,6 +56,12 @@ class MultiplexedSwinBlock(SwinTransformerBlock):
         self.local_conv = nn.Conv2d(dim, dim, KERNEL, padding=KERNEL // 2, groups=dim)
         for parameter in self.local_conv.parameters() if identity else ():
             nn.init.zeros_(parameter)
+
+    def get_attn_mask(self, *args: Any, **kwargs: Any) -> torch.Tensor | None:
+        """timm's, of the shift that the group's weights were trained with; (windows, N, N) of 0 and -100."""
+        shifted = (*self.masked_as, self)[0]
+        mask: torch.Tensor | None = SwinTransformerBlock.get_attn_mask(shifted, *args, **kwargs)
+        return mask
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, H, W, C) to the same."""
@@ -89,9 +100,10 @@ class MultiplexedSwin(SwinTransformer):
         for stage, passes in zip(self.layers, self.share, strict=True):
             share_blocks(stage.blocks, passes, SHARED)
             for group in groups(stage.blocks, passes) if self.transforms else []:
-                mask = next((block.attn_mask for block in group if block.attn_mask is not None), None)
+                shifted = tuple(block for block in group if any(block.shift_size))[:1]
                 for block in group:
-                    block.register_buffer("attn_mask", mask, persistent=False)
+                    block.masked_as = shifted
+                    block._init_buffers()
 
 
 def _multiplexed(plain: SwinTransformerBlock, identity: bool) -> MultiplexedSwinBlock:

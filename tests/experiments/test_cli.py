@@ -22,6 +22,9 @@ def scaler(*words: str, cwd: Path | None = None, **env: str) -> subprocess.Compl
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd or ROOT, env={**ENV, **env}, check=False)
 
 
+SEARCH = ("search", "tiny_vit_1m_32", "--budget", "flops=50%", "--data", "digits", "--out", "x")
+
+
 def answer(*words: str) -> Any:
     """The one JSON document on stdout."""
     done = scaler(*words, "--json")
@@ -123,6 +126,12 @@ def test_samples_meet_the_budget_and_repeat_with_the_seed() -> None:
         (("train", "tiny_vit_1m_32", "--data", "folder:none", "--out", "x"), "no folder 'none'"),
         (("train", "tiny_vit_1m_32", "--data", "digits", "--out", "x", "--recipe", "smal"), "did you mean 'small'"),
         (("search", "tiny_vit_1m_32", "--data", "digits", "--out", "x"), "Missing option '--budget'"),
+        ((*SEARCH, "--first-rung", "200"), "--first-rung 200: nothing is looked at without a pruner: add --pruner halving"),
+        (
+            (*SEARCH, "--pruner", "halving", "--first-rung", "9"),
+            "take at least 64 images, an update's, and less than a training's 7,680",
+        ),
+        ((*SEARCH, "--low-resolution", "1.5"), "Invalid value for '--low-resolution'"),
         (("frontier", "none"), "none"),
         (("evaluate", "tiny_vit_1m_32", "--data", "digits"), "has no weights: train it first"),
         (("list", "seed"), "did you mean 'seeds'"),

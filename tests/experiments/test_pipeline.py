@@ -9,11 +9,12 @@ import pytest
 import timm
 
 from experiments import pipeline
-from experiments.backend import Score, Watch
+from experiments.backend import Score
 from experiments.baselines import baselines
 from experiments.choosing import Chosen
 from experiments.request import spaces
 from experiments.run_folder import LEDGER, RESULT, Request, Search
+from experiments.rungs import Watch
 from models.targets import Target, open_target
 from scaler.errors import DivergedError, InfeasibleError, ScalerError
 from scaler.ledger import Ledger, Record
@@ -43,7 +44,7 @@ class ClosedForm:
         top1 = 50 + 4 * sum(arch.depths) + arch.resolution / 8 + (seed if folder.parent.name == "finalists" else 0)
         for epoch in range(1, 10):
             self.epochs += 1
-            if watch is not None and watch(epoch, top1 - 9 + epoch):
+            if watch is not None and watch.stops(epoch, top1 - 9 + epoch):
                 return Score(top1=top1 - 9 + epoch, top5=99.0, loss=1.0, split="holdout", images=100, epochs=epoch, seconds=0.1,
                              pruned=True)  # fmt: skip
         return Score(top1=top1, top5=99.0, loss=1.0, split="test" if final else "holdout", images=100, epochs=seed, seconds=0.1)

@@ -1,23 +1,28 @@
 """Training that is killed anywhere ends, continued, with the bits of training that was not."""
 
+import json
 import os
 import random
 import signal
 import time
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from experiments.data import open_data
+from experiments.evaluation import Metrics, evaluate
 from experiments.job import Job
 from experiments.loop import train
 from experiments.machine import Setup
 from experiments.recipes import RECIPES
 from experiments.resuming import Checkpoints
+from experiments.rungs import Rungs, Watch
 from models.families import build
 from models.seeds import SEEDS
 from scaler.errors import ScalerError
@@ -28,25 +33,34 @@ RECIPE = replace(RECIPES["small"], epochs=2, batch_size=16, ema_decay=0.9, drop_
 STEPS = 32
 
 
-def work(folder: Path) -> None:
-    """Two epochs of 16 steps with stochastic depth, averaged weights, mixing and two workers; a checkpoint after every step."""
+def work(folder: Path, looked_at: bool) -> None:
+    """Two epochs of 16 steps with stochastic depth, averaged weights, mixing and two workers; a checkpoint after every step.
+
+    The first epoch is at a lower resolution; looks come after 48 images and three and nine times as many.
+    """
     os.setsid()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     job = Job(
         data=open_data("digits", train_images=300), recipe=RECIPE, resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3, seed=0,
-        device=CPU, workers=2, setup=Setup(save_every_s=0),
+        low_resolution=12, device=CPU, workers=2, setup=Setup(save_every_s=0),
     )  # fmt: skip
+    watch = Watch(stops=lambda *_: False, first=48, growth=3)
+    rungs = Rungs(folder / "rungs.json", watch, job, partial(holdout, job)) if looked_at else None
     try:
-        model = train(build(TINY, drop_path_rate=RECIPE.drop_path), job, folder)
+        model = train(build(TINY, drop_path_rate=RECIPE.drop_path), job, folder, rungs=rungs)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     torch.save(model.state_dict(), folder / "weights.pt")
 
 
-def started(folder: Path) -> ForkProcess:
+def holdout(job: Job, model: nn.Module, side: int) -> Metrics:
+    return evaluate(model, job.data.holdout, resolution=side, mean=job.mean, std=job.std, crop_pct=1.0, device=CPU)
+
+
+def started(folder: Path, looked_at: bool = True) -> ForkProcess:
     """A process of its own, forked, since importing PyTorch takes longer than the training."""
-    process = get_context("fork").Process(target=work, args=(folder,))
+    process = get_context("fork").Process(target=work, args=(folder, looked_at))
     process.start()
     return process
 
@@ -66,7 +80,7 @@ def wait_for(step: int, folder: Path, process: ForkProcess) -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     folder = tmp_path_factory.mktemp("whole")
-    assert ended(started(folder)) == 0
+    assert ended(started(folder, looked_at=False)) == 0
     return weights(folder)
 
 
@@ -87,6 +101,7 @@ def test_killed_at_random_points_it_ends_with_the_same_bits(whole: dict[str, tor
     assert found.keys() == whole.keys()
     assert all(torch.equal(found[name], whole[name]) for name in whole)
     assert len(Checkpoints(tmp_path).paths()) == 2
+    assert list(json.loads((tmp_path / "rungs.json").read_text())) == ["1", "3", "9"]
 
 
 def test_sigterm_saves_and_ends(tmp_path: Path) -> None:

@@ -45,3 +45,11 @@ def test_every_cut_of_the_file_keeps_the_rows_before_it(tmp_path: Path) -> None:
 
 def test_an_absent_ledger_is_empty(tmp_path: Path) -> None:
     assert list(Ledger(tmp_path / "none.csv")) == []
+
+
+def test_a_ledger_without_the_newest_column_is_read(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(replace(RECORD, train_flops=7))
+    lines = ledger.path.read_text().splitlines()
+    ledger.path.write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
+    assert list(ledger) == [RECORD]

@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 from scaler.errors import UnknownNameError
-from scaler.pruner import pruner
+from scaler.pruner import RULES, pruner
 from scaler.sampler import NOTES
 
 
@@ -18,6 +18,23 @@ def test_each_budget_has_its_own_rungs() -> None:
         outcome.append(trial.should_prune())
         study.tell(trial, score)
     assert outcome == [False, False, True, False, True, False]
+
+
+def test_halving_looks_where_its_rungs_are() -> None:
+    """A third goes on at each of 1, 3 and 9, which are all that its rule looks at."""
+    rungs = [RULES["halving"].growth ** i for i in range(3)]
+    study = optuna.create_study(direction="maximize", pruner=pruner("halving"))
+    last = []
+    for score in (90.0, 10.0, 20.0, 95.0, 30.0, 40.0):
+        trial = study.ask()
+        study._storage.set_trial_user_attr(trial._trial_id, NOTES, {"budget": 0})
+        for place in rungs:
+            trial.report(score + place, place)
+            if trial.should_prune():
+                break
+        last.append(place)
+        study.tell(trial, score)
+    assert last == [9, 1, 1, 9, 1, 1]
 
 
 def test_an_unknown_pruner_names_the_closest() -> None:

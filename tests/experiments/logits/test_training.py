@@ -117,6 +117,20 @@ def test_a_student_of_another_size_has_the_same_answers_and_is_checked(
         next(batches(loader(taught[1], digits(), 64, resolution=40), 0))
 
 
+def test_a_training_at_two_resolutions_is_taught_by_one_store(taught: tuple[Target, Store], tmp_path: Path) -> None:
+    """Every loader checks its first inputs against the store's digests, drawn once more at the teacher's resolution."""
+    target, store = taught
+    recipe = replace(MIXED, batch_size=32)
+    job = Job(
+        data=digits(), recipe=recipe, resolution=SIDE, mean=MEAN, std=STD, seed=0, low_resolution=16, logits=store,
+        device=torch.device("cpu"),
+    )  # fmt: skip
+    train(target.build(), job, tmp_path)
+    low, own = (next(batches(job.loader(side), 0)) for side in (16, SIDE))
+    assert [images.shape[-1] for images, _ in (low, own)] == [16, SIDE]
+    assert all(torch.equal(a, b) for a, b in zip(low[1], own[1], strict=True))
+
+
 def _spoil(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library draws other pixels now."""
     original = View.__call__
