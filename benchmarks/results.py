@@ -63,7 +63,13 @@ ROWS: dict[str, list[tuple[str, str]]] = {
         ("a training step from stored logits / from labels alone", "{stored_over_plain:.3f}"),
         ("with the teacher online / from labels alone", "{online_over_plain:.2f}"),
     ],
+    "loop": [
+        ("a training step of TinyViT-5M at 224 px / that of a bare PyTorch loop", "{ours_over_bare:.3f}"),
+        ("the same / that of a loop as in timm's train.py", "{ours_over_timm:.3f}"),
+        ("peak memory / the bare loop's, timm's", "{peak_memory_over_bare:.2f}, {peak_memory_over_timm:.2f}"),
+    ],
 }
+STRATEGIES = {"ours": "ours", "uniform": "uniform scaling", "random": "random", "tpe": "TPE", "contraction": "contraction"}
 
 
 def table(day: str) -> str:
@@ -77,5 +83,21 @@ def table(day: str) -> str:
     return "\n".join(lines)
 
 
+def search_table(day: str) -> str:
+    """The search study of ``day``: test top-1 in percent by budget and strategy, mean and 95 % interval over the seeds."""
+    figures: Figures = json.loads((KEPT / day / "search.json").read_text(encoding="utf-8"))["figures"]
+    lines = ["| budget | " + " | ".join(STRATEGIES.values()) + " |", "| --- " * (len(STRATEGIES) + 1) + "|"]
+    for budget, scores in figures.items():
+        if isinstance(scores, dict):
+            lines.append(f"| `{budget}` | " + " | ".join(_interval(scores[name]) for name in STRATEGIES) + " |")
+    return "\n".join(lines)
+
+
+def _interval(score: dict[str, float]) -> str:
+    return f"{score['mean']:.1f} ({score['low']:.1f} to {score['high']:.1f})"
+
+
 if __name__ == "__main__":
-    print(table(max(folder.name for folder in KEPT.iterdir())))
+    day = max(folder.name for folder in KEPT.iterdir())
+    print(table(day))
+    print(search_table(day))
