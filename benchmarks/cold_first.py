@@ -14,7 +14,6 @@ from benchmarks.measure import one_thread
 from benchmarks.problem import SEED, budget
 from models.families import build
 from scaler.budget import Budget
-from scaler.cost import Cost
 from scaler.counting import count
 from scaler.family import Architecture
 from scaler.feasible import FeasibleSet
@@ -26,7 +25,7 @@ _COUNTED_FOR_REJECTION = 5  # candidates whose median time stands for all
 def ours(seed: int, _limit: float) -> int:
     """Draw one feasible architecture and have fvcore confirm it."""
     (arch,) = FeasibleSet(open_space(SEED), budget()).sample(1, np.random.default_rng(seed))
-    assert budget().admits(_counted(arch), arch.resolution)
+    assert budget().admits(_counted(arch))
     return 1
 
 
@@ -37,7 +36,7 @@ def tpe(seed: int, limit: float) -> int:
 
     def objective(trial: optuna.Trial) -> float:
         arch = space.arch([trial.suggest_int(name, 0, len(choices) - 1) for name, choices in space.variables.items()])
-        misses = within.misses(_counted(arch), arch.resolution)
+        misses = within.misses(_counted(arch))
         for key, miss in misses.items():
             trial.set_constraint(key, miss)
         if not any(misses.values()):
@@ -56,8 +55,8 @@ def rejection(seed: int, _limit: float) -> int:
     return _COUNTED_FOR_REJECTION
 
 
-def _counted(arch: Architecture) -> Cost:
-    return count(build(arch), arch.resolution)
+def _counted(arch: Architecture) -> dict[str, int]:
+    return {**count(build(arch), arch.resolution)._asdict(), "resolution": arch.resolution}
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ and scored on the test images. Uniform scaling needs no search. What is finished
 """
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
@@ -17,6 +19,7 @@ from typing import Any
 from benchmarks.measure import Figures
 from experiments import commands, pipeline
 from experiments.backend import TrainingBackend
+from experiments.baselines import baselines
 from experiments.console import say
 from experiments.data import open_data
 from experiments.recipes import get_recipe
@@ -25,7 +28,6 @@ from experiments.request import spaces
 from experiments.run_folder import LEDGER, TRIALS, Request, Search
 from experiments.why import student_t
 from models.targets import open_target
-from scaler.cost import Cost
 from scaler.feasible import FeasibleSet
 from scaler.files import write_json
 from scaler.ledger import Ledger, Record
@@ -120,6 +122,7 @@ def _search(study: Study, logits: Path, strategy: str, seed: int) -> list[Record
     say(f"{strategy}, seed {seed}")
     space, sets = _spaces(study)
     out = study.folder / f"{strategy}-{seed}"
+    _take_baselines(study, seed, out)
     request = Request(
         seed=study.seed_model, budgets=study.budgets, axes=space.axes(), data=study.data, train_images=study.train_images,
         teacher=None, strategy=strategy, recipe="proxy", trials=study.trials, draw_seed=seed, storage=None,
@@ -127,6 +130,14 @@ def _search(study: Study, logits: Path, strategy: str, seed: int) -> list[Record
     backend = _backend(study, logits, study.proxy_epochs)
     pipeline.search(Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say))
     return [row for row in Ledger(out / LEDGER) if row.role == "trial"]
+
+
+def _take_baselines(study: Study, seed: int, out: Path) -> None:
+    """Every search of a seed begins with the same candidates: trained once, their scores are found again."""
+    first = study.folder / f"{STRATEGIES['ours']}-{seed}"
+    for row in Ledger(first / LEDGER) if first != out else ():
+        if row.role == "trial" and row.trial < len(baselines(*_spaces(study), seed)):
+            shutil.copytree(first / TRIALS / row.name, out / TRIALS / row.name, dirs_exist_ok=True)
 
 
 def _backend(study: Study, logits: Path, epochs: int) -> TrainingBackend:
@@ -153,7 +164,7 @@ def _within(rows: Sequence[Record], compute: float, study: Study) -> list[Record
 
 
 def _best(rows: Sequence[Record], feasible: FeasibleSet) -> Record | None:
-    met = [row for row in rows if feasible.budget.admits(Cost(row.flops, row.params), row.resolution)]
+    met = [row for row in rows if feasible.budget.admits(row.quantities)]
     return max(met, key=lambda row: (row.top1, -row.loss), default=None)
 
 
@@ -164,7 +175,8 @@ def _final(study: Study, logits: Path, name: str, seed: int, row: Record) -> flo
     fresh = replace(target, name=row.name, weights=None)
     note = note_of(fresh, study.seed_model, row.budget)
     backend = _backend(study, logits, study.full_epochs)
-    return backend.score(fresh, note, run / "final" / row.name, seed=seed, final=True).top1
+    folder = study.folder / "final" / f"{sha256(row.arch.encode()).hexdigest()[:12]}-{seed}"  # whoever chose it
+    return backend.score(fresh, note, folder, seed=seed, final=True).top1
 
 
 def _interval(found: Sequence[float]) -> dict[str, float]:

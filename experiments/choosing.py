@@ -1,21 +1,26 @@
 """The choice among trials: finalists trained again, the best under each budget emitted as a variant, and why it is the one."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from experiments import why
+from experiments.latency import LATENCY, confirm
 from experiments.records import note_of, record_of
 from experiments.run_folder import FINALS, LEDGER, RESULT, TRIALS, VARIANTS, Search
+from models.families import family
 from models.targets import of_arch, open_target
-from scaler.cost import Cost
+from scaler.budget import Bound
 from scaler.errors import ScalerError
 from scaler.feasible import FeasibleSet
 from scaler.files import write_json
 from scaler.ledger import Ledger, Record
 from scaler.study import SearchStudy
+from scaler.units import format_time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +34,23 @@ class Chosen:
 
 
 def fitting(feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
-    """The fully scored trials that meet a budget, the best first.
+    """The fully scored trials that meet a budget, latency as predicted, the best first.
 
     Raises:
         ScalerError: there is none.
     """
-    budget = feasible.budget
-    found = [row for row in rows if row.role == "trial" and budget.admits(Cost(row.flops, row.params), row.resolution)]
+    found = [row for row in rows if row.role == "trial" and _meets(row, feasible)]
     if not found:
-        raise ScalerError(f"no candidate for {budget} could be scored in {len(rows)} trials: raise --trials or change --recipe")
+        raise ScalerError(
+            f"no candidate for {feasible.budget} could be scored in {len(rows)} trials: raise --trials or change --recipe"
+        )
     return sorted(found, key=lambda row: (-row.top1, row.loss))
+
+
+def _meets(row: Record, feasible: FeasibleSet) -> bool:
+    if feasible.space.latency is None:
+        return feasible.budget.admits(row.quantities)
+    return feasible.budget.admits(feasible.space.quantities(family(row.family).from_dict(json.loads(row.arch))))
 
 
 def finals(job: Search, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
@@ -64,7 +76,7 @@ def finals(job: Search, feasible: FeasibleSet, rows: Sequence[Record]) -> list[R
 
 def choose(job: Search, study: SearchStudy, rows: Sequence[Record], again: Sequence[Record]) -> list[Chosen]:
     """The best under each budget as a variant, and ``result.json``: what was chosen and why."""
-    contenders = [why.contenders(fitting(feasible, rows), again) for feasible in job.sets]
+    contenders = [_confirmed(why.contenders(fitting(feasible, rows), again), feasible, job) for feasible in job.sets]
     reasons = [why.explain(best, study.notes(), job.sets[i], job.space) for i, best in enumerate(contenders)]
     chosen = [
         Chosen(budget=s.budget.text, folder=_emit(s, best[0].record, job), record=best[0].record, why=reason)
@@ -75,6 +87,27 @@ def choose(job: Search, study: SearchStudy, rows: Sequence[Record], again: Seque
     return chosen
 
 
+def _confirmed(ranked: list[why.Contender], feasible: FeasibleSet, job: Search) -> list[why.Contender]:
+    """The contenders from the best one on whose measured latency meets the budget, where that bounds it.
+
+    Raises:
+        ScalerError: no contender's does.
+    """
+    bound, nearest = feasible.budget["latency"], inf
+    if bound == Bound():
+        return ranked
+    for i, contender in enumerate(ranked):
+        measured = confirm(job.out / TRIALS / contender.record.name, feasible)["least_ms"] * 1e6
+        if bound.admits(measured):
+            return ranked[i:]
+        nearest = min(nearest, measured, key=bound.miss)
+        job.say(f"{contender.record.name} takes {format_time(measured)}, outside {feasible.budget}: the next one is asked")
+    raise ScalerError(
+        f"none of {len(ranked)} candidates for {feasible.budget} meets it as measured, the nearest takes {format_time(nearest)}: "
+        "raise --trials, widen the bound, or learn the machine's latencies again (`scaler latency SEED --learn`)"
+    )
+
+
 def _emit(feasible: FeasibleSet, best: Record, job: Search) -> Path:
     """Write a trial as the variant of a budget, its cost counted again on the reloaded model."""
     text = feasible.budget.text
@@ -82,6 +115,9 @@ def _emit(feasible: FeasibleSet, best: Record, job: Search) -> Path:
     trial = open_target(str(job.out / TRIALS / best.name))
     target = of_arch(best.name, trial.arch) if trial.arch else trial
     target.write(folder, note_of(target, job.request.seed, text))
+    confirmed = job.out / TRIALS / best.name / LATENCY
+    if confirmed.exists():
+        write_json(folder / LATENCY, json.loads(confirmed.read_text(encoding="utf-8")))
     counted = open_target(str(folder)).count()
     if counted != (best.flops, best.params):
         raise RuntimeError(f"{folder} reloads as {counted}, it was scored as {best.flops} FLOPs, {best.params} parameters")

@@ -13,8 +13,9 @@ from models.families import FAMILIES
 from models.seeds import SEEDS
 from scaler.budget import Budget
 from scaler.errors import UnknownNameError
-from scaler.family import cost_of
+from scaler.family import Architecture, cost_of
 from scaler.feasible import FeasibleSet
+from scaler.latency import Latency
 from scaler.space import SearchSpace
 from scaler.strategy import STRATEGIES
 from scaler.units import format_quantity
@@ -55,7 +56,14 @@ def sample(seed: str, budget: str, n: int, axes: Path | None, num_classes: int |
     """``n`` architectures drawn uniformly from the feasible set, with their costs."""
     _, (feasible,) = spaces(seed, [budget], axes=axes, num_classes=num_classes)
     drawn = feasible.sample(n, np.random.default_rng(draw_seed))
-    return [{"arch": arch.to_dict(), **cost_of(arch)._asdict()} for arch in drawn]
+    return [{"arch": arch.to_dict(), **_priced(feasible.space, arch)} for arch in drawn]
+
+
+def _priced(space: SearchSpace, arch: Architecture) -> dict[str, float]:
+    """What ``arch`` costs, latency in milliseconds where it is predicted."""
+    found = space.quantities(arch)
+    timed = {"latency_ms": found["latency"] / 1e6} if "latency" in found else {}
+    return {"flops": found["flops"], "params": found["params"], **timed}
 
 
 def _seed_summary(name: str) -> str:
@@ -74,7 +82,13 @@ def search_space(seed: str, budgets: list[str], axes: Path | None, data: str) ->
     num_classes = peek_num_classes(data)
     if num_classes is None:
         num_classes = open_data(data).num_classes
-    space, sets = spaces(seed, budgets, axes=axes, num_classes=num_classes)
+    space, sets = spaces(seed, budgets, axes=axes, num_classes=num_classes, latency=_learned)
     for feasible in sets:
         feasible.require()
     return space, sets
+
+
+def _learned(space: SearchSpace) -> Latency:
+    from experiments.latency import learned  # loads torch
+
+    return learned(space)

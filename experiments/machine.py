@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 from torch import nn
 
+from experiments.sharding import sharded
 from scaler.errors import ScalerError, UnknownNameError
 
 # By our name, Accelerate's.
@@ -33,6 +34,10 @@ class Setup:
         accumulate: parts of an update's images that are passed through the network one after the other.
         save_every_s: seconds between checkpoints within an epoch.
         tensorboard: write its event files too.
+        shard: split parameters, gradients and optimizer state among the processes, instead of a copy of all for each.
+
+    Raises:
+        ScalerError: an unknown precision, or one process and ``shard``.
     """
 
     precision: str = "fp32"
@@ -42,10 +47,16 @@ class Setup:
     accumulate: int = 1
     save_every_s: float = 600.0
     tensorboard: bool = False
+    shard: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if self.shard and processes() == 1:
+            raise ScalerError(
+                "--shard splits a training among processes, and this is one: start several (torchrun --nproc-per-node N -m "
+                "scaler.launch train ...), or leave it out"
+            )
 
     def accelerator(self, device: torch.device) -> Accelerator:
         """What spreads a network over the processes that run.
@@ -65,9 +76,9 @@ class Setup:
         )
 
     def place(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """``model`` on ``device``, its layout and what it keeps for the gradient set."""
-        model = model.to(device)
-        if self.channels_last:
+        """``model`` on ``device``, its layout and what it keeps for the gradient set; a copy of it if it is to be sharded."""
+        model = sharded(model, device) if self.shard else model.to(device)
+        if self.channels_last and not self.shard:  # FSDP2 splits contiguous parameters alone
             model = model.to(memory_format=torch.channels_last)
         self.keep_few(model, self.checkpoint_activations)
         return model

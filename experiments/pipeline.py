@@ -17,7 +17,6 @@ from experiments.records import note_of, record_of
 from experiments.run_folder import LEDGER, REQUEST, TRIALS, Request, Search, check_request, open_run
 from experiments.rungs import Watch
 from models.targets import Target, of_arch
-from scaler.cost import Cost
 from scaler.errors import DivergedError, ScalerError
 from scaler.ledger import Ledger, Record
 from scaler.pruner import rule
@@ -110,7 +109,7 @@ def _score(asked: Asked, job: Search) -> tuple[Record, bool]:
     name, seed = f"trial-{asked.number:04d}", job.request.draw_seed
     target = of_arch(name, asked.arch)
     note = note_of(target, job.request.seed, job.sets[asked.budget].budget.text)
-    if not asked.limits.admits(Cost(note.flops, note.params), target.resolution):
+    if not asked.limits.admits({"flops": note.flops, "params": note.params, "resolution": target.resolution}):
         raise RuntimeError(
             f"the candidate of trial {asked.number} costs {note.flops} FLOPs, {note.params} parameters, over {asked.limits}"
         )

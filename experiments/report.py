@@ -12,7 +12,6 @@ from typing import Any
 from experiments.figure import data_name, kind_of_score
 from experiments.reasons import reasons
 from scaler.budget import Budget
-from scaler.cost import Cost
 from scaler.files import write_text
 from scaler.frontier import COSTS, TRIALS, FrontierInfo, wilson
 from scaler.ledger import Record
@@ -144,7 +143,7 @@ def _picked(info: FrontierInfo) -> str:
 
 def _leaders(info: FrontierInfo) -> list[tuple[str, Record]]:
     """For each budget the best of all trials that meet it, whichever budget they were drawn for."""
-    fitting = {b.text: [r for r in info.of(TRIALS) if b.admits(Cost(r.flops, r.params), r.resolution)] for b in info.budgets}
+    fitting = {b.text: [r for r in info.of(TRIALS) if b.admits(r.quantities)] for b in info.budgets}
     return [(text, max(trials, key=lambda r: (r.top1, -r.loss))) for text, trials in fitting.items() if trials]
 
 

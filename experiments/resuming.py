@@ -31,8 +31,8 @@ class Checkpoints:
         for old in self.paths()[:-_KEPT]:
             old.unlink()
 
-    def newest(self, device: torch.device) -> State | None:
-        """The state of the newest checkpoint that can be read, or None where there is none at all.
+    def newest(self) -> State | None:
+        """The state, on the processor, of the newest checkpoint that can be read, or None where there is none at all.
 
         Raises:
             ScalerError: there are some, and none can be read.
@@ -40,7 +40,7 @@ class Checkpoints:
         error: Exception | None = None
         for path in reversed(self.paths()):
             try:
-                state: State = torch.load(path, map_location=device, weights_only=True)
+                state: State = torch.load(path, map_location="cpu", weights_only=True)
             except _UNREADABLE as unreadable:
                 error = error or unreadable
                 say(f"{path} is damaged; looking for the one before it")

@@ -24,6 +24,7 @@ from experiments.machine import Whole, gathered, leave, processes, rank
 from experiments.progress import Meter
 from experiments.replay import key, set_generators
 from experiments.resuming import Checkpoints, State, refused
+from experiments.sharding import split, split_states, whole
 from experiments.stopping import Stop
 from experiments.tasks import Distillation, make_task
 from scaler.errors import DivergedError, ScalerError
@@ -47,8 +48,8 @@ class Trainer:
     def __init__(self, model: nn.Module, job: Job, folder: Path) -> None:
         self.job, recipe = job, job.recipe
         self.machine = job.setup.accelerator(job.device)
-        self.model = job.setup.place(model, job.device)
-        self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay) if recipe.ema_decay else None
+        self.given, self.model = model, job.setup.place(model, job.device)
+        self.ema = _average(model, job) if recipe.ema_decay else None
         self.optimizer = _optimizer(self.model, job)
         self.schedule = _schedule(self.optimizer, job)
         self.update = self.machine.prepare_optimizer(self.optimizer, device_placement=False)
@@ -66,7 +67,8 @@ class Trainer:
             task = make_task(self.model, job.guide, job.recipe, job.mean, job.std, job.resolution, job.device)
         if isinstance(task, Distillation):
             task.autocast = self.machine.autocast
-        task.trainable_module = self.machine.prepare_model(Whole(task.trainable_module))
+        # To Accelerate, a network in evaluation mode is one that needs no DDP.
+        task.trainable_module = self.machine.prepare_model(Whole(task.trainable_module), evaluation_mode=job.setup.shard)
         return task
 
     @property
@@ -171,12 +173,12 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint, unless the weights are not to be gone on from: the last update shows in no loss yet."""
-        norm = float(nn.utils.get_total_norm(self.model.parameters()))
+        norm = float(whole(nn.utils.get_total_norm(self.model.parameters())))
         self._check(math.isfinite(norm), f"the weights' norm is {norm}")
-        totals = gathered(self.total.cpu())
+        state = whole(self._state(gathered(self.total.cpu())), keep=rank() == 0)
         if rank() == 0:
             self.journal.write()
-            self.checkpoints.save(self.step, self._state(totals))
+            self.checkpoints.save(self.step, state)
         self.machine.wait_for_everyone()
         self._saved = time.monotonic()
 
@@ -192,7 +194,7 @@ class Trainer:
         Raises:
             ScalerError: it is of another run, or the processes do not see the same one.
         """
-        state = self.checkpoints.newest(self.job.device)
+        state = self.checkpoints.newest()
         if len(set(gathered(state["step"] if state else 0))) > 1:
             raise ScalerError(
                 f"the processes see different checkpoints in {self.checkpoints.folder}: they must share that folder"
@@ -205,10 +207,10 @@ class Trainer:
             raise refused(self.checkpoints.folder, error) from error
 
     def _load(self, state: State) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.model.load_state_dict(split(state["model"], self.model.state_dict()))
+        self.optimizer.load_state_dict(split_states(state["optimizer"], self.optimizer))
         if self.ema is not None:
-            self.ema.module.load_state_dict(state["ema"])
+            self.ema.module.load_state_dict(split(state["ema"], self.ema.module.state_dict()))
         if self.machine.scaler is not None:
             self.machine.scaler.load_state_dict(state["scaler"])
         totals = state["totals"]
@@ -224,11 +226,21 @@ class Trainer:
         return found
 
     def result(self) -> nn.Module:
-        """The network to keep, as it was given; it is not trained on."""
+        """The network to keep, as it was given; it is not trained on. All processes must call it."""
         if isinstance(self.task, Distillation):
             self.task.release()
         self.job.setup.keep_few(self.kept, False)
-        return self.kept
+        if not self.job.setup.shard:
+            return self.kept
+        self.given.load_state_dict(whole(self.kept.state_dict()))
+        return self.given
+
+
+def _average(model: nn.Module, job: Job) -> ModelEmaV3:
+    """The running mean of the weights, placed as the network itself."""
+    ema = ModelEmaV3(model, decay=job.recipe.ema_decay, foreach=not job.setup.shard)  # which takes no mixture of kinds
+    ema.module = job.setup.place(ema.module, job.device)
+    return ema
 
 
 def _optimizer(model: nn.Module, job: Job) -> Any:

@@ -5,7 +5,6 @@ kept in a file of the user's cache, under the versions of timm, fvcore and torch
 """
 
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import Iterable, Mapping
@@ -23,6 +22,7 @@ from rich.progress import track
 from scaler.cost import Cost, Number, Part
 from scaler.errors import ScalerError
 from scaler.family import Segment, Value, Values
+from scaler.files import cache_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +133,7 @@ def _key(arch: TimmArch) -> str:
 
 
 def _cache() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaler"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / "counts.db"
+    return cache_folder() / "counts.db"
 
 
 @lru_cache

@@ -1,7 +1,8 @@
 """Budgets: bounds on what an architecture may cost, as people write them.
 
 A budget is comma-separated bounds, ``flops=1.3G,params=5.4M``. A bare value is an upper bound, ``lo..hi`` a band (either side may
-be left out), ``60%`` is relative to the seed, and a model's name stands for that model's own cost.
+be left out), ``60%`` is relative to the seed, and a model's name stands for that model's own cost. Latency is a time, ``12ms``,
+and held in nanoseconds.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,11 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from math import ceil, floor, inf
 
-from scaler.cost import Cost
 from scaler.errors import ScalerError
-from scaler.units import format_quantity, looks_numeric, parse_quantity
+from scaler.units import format_quantity, format_time, looks_numeric, parse_quantity, parse_time
 
-KEYS = ("flops", "params", "resolution")
+KEYS = ("flops", "params", "latency", "resolution")
+COSTS = ("flops", "params", "latency")  # which add up over a network's parts
 
 _MOST = 10**18  # above any network's cost, and within 64-bit integers
 
@@ -37,11 +38,6 @@ class Bound:
     def relaxed(self, share: float) -> "Bound":
         return Bound(self.low * (1 - share), self.high + share * max(self.high, 1))
 
-    def __str__(self) -> str:
-        return (
-            f"{format_quantity(self.low)}..{format_quantity(self.high)}" if self.low else f"at most {format_quantity(self.high)}"
-        )
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -53,13 +49,27 @@ class Budget:
     def __getitem__(self, key: str) -> Bound:
         return dict(self.bounds).get(key, Bound())
 
-    def admits(self, cost: Cost, resolution: int) -> bool:
-        return not any(self.misses(cost, resolution).values())
+    @property
+    def costs(self) -> tuple[str, str]:
+        """The two costs that rule which architectures are members: those that are bounded, before those that are not.
 
-    def misses(self, cost: Cost, resolution: int) -> dict[str, float]:
-        """For each bounded key, by how much the value misses its bound, relative to it; 0 where it is met."""
-        values = cost._asdict() | {"resolution": resolution}
-        return {key: bound.miss(values[key]) for key, bound in self.bounds}
+        Raises:
+            ScalerError: three are bounded.
+        """
+        bounded = {key for key, _ in self.bounds}
+        if bounded.issuperset(COSTS):
+            raise ScalerError(f"budget {self.text!r} bounds flops, params and latency; two of them can be bounded: leave one out")
+        if "latency" not in bounded:
+            return "flops", "params"
+        return "latency", "flops" if "flops" in bounded else "params"
+
+    def admits(self, values: Mapping[str, float]) -> bool:
+        """Whether ``values`` of a network meet the bounds; what they do not tell is not judged."""
+        return not any(self.misses(values).values())
+
+    def misses(self, values: Mapping[str, float]) -> dict[str, float]:
+        """For each bounded key in ``values``, by how much the value misses its bound, relative to it; 0 where it is met."""
+        return {key: bound.miss(values[key]) for key, bound in self.bounds if key in values}
 
     def within(self, key: str, bound: Bound) -> "Budget":
         """The budget with ``key`` bounded by ``bound`` instead."""
@@ -70,8 +80,18 @@ class Budget:
         moved = ((key, bound if key == "resolution" else bound.relaxed(share)) for key, bound in self.bounds)
         return Budget(tuple(moved), self.text)
 
+    def asked(self, key: str) -> str:
+        """The bound on ``key`` in words."""
+        low, high = (format_value(key, end) for end in (self[key].low, self[key].high))
+        return f"{low}..{high}" if self[key].low else f"at most {high}"
+
     def __str__(self) -> str:
         return self.text
+
+
+def format_value(key: str, value: float) -> str:
+    """A value of ``key`` as people write it."""
+    return format_time(value) if key == "latency" else format_quantity(value)
 
 
 def parse_budget(text: str, reference: Mapping[str, int], look_up: Callable[[str], Mapping[str, int]]) -> Budget:
@@ -79,7 +99,7 @@ def parse_budget(text: str, reference: Mapping[str, int], look_up: Callable[[str
 
     Args:
         text: for example ``"flops=1.25G..1.3G,params=60%"``.
-        reference: the seed's flops, params and resolution, which percentages refer to.
+        reference: the seed's flops, params, resolution and, where it is known, latency in ns, which percentages refer to.
         look_up: from a model's name to the same three values of that model.
 
     Raises:
@@ -116,8 +136,12 @@ def _parse_side(text: str, key: str, reference: Mapping[str, int], look_up: Call
     text = text.strip()
     if text.endswith("%"):
         value = _parse_percent(text) * reference[key] / 100
+    elif looks_numeric(text):
+        value = parse_time(text) if key == "latency" else parse_quantity(text)
+    elif key == "latency":
+        raise ScalerError(f"{text!r} is not a time: write, for example, latency=12ms, or latency=60% of the seed's")
     else:
-        value = parse_quantity(text) if looks_numeric(text) else Decimal(look_up(text)[key])
+        value = Decimal(look_up(text)[key])
     if value > _MOST:
         raise ScalerError(f"{text!r} is above 10^18, which no network costs: leave that end out or lower it")
     return value

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from scaler.rows import Ints, SegmentTable, fused, tables_of
+from scaler.rows import FLOPS_AND_PARAMS, Costs, Ints, SegmentTable, fused, tables_of
 from scaler.space import SearchSpace
 
 # Measured on TinyViT-21M's space: larger tables or slices leave the processor's cache and halve the speed.
@@ -18,10 +18,10 @@ _SLICE = 1 << 14
 
 
 class CostTable:
-    """The cost of every point of ``space``, ready to be looked up."""
+    """The cost of every point of ``space``, ready to be looked up: FLOPs and parameters, or two others of `SearchSpace.price`."""
 
-    def __init__(self, space: SearchSpace) -> None:
-        tables = [fused(group) for group in _groups(tables_of(space))]
+    def __init__(self, space: SearchSpace, costs: Costs = FLOPS_AND_PARAMS) -> None:
+        tables = [fused(group) for group in _groups(tables_of(space, costs))]
         # Shape (variables, tables), in float64: exact for every code, and only for floats is the matrix product fast.
         self._strides = np.array([_strides(table, space) for table in tables], np.float64).T
         self._costs = [np.stack([table.flops, table.params], axis=1) for table in tables]  # each (cells, 2)

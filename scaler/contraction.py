@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from scaler.budget import Bound, Budget
-from scaler.family import cost_of
+from scaler.budget import COSTS, Bound, Budget
 from scaler.feasible import FeasibleSet
 from scaler.history import History
 from scaler.space import SearchSpace
@@ -24,7 +23,6 @@ from scaler.strategy import Ask, Proposal, as_point
 # widths move by 32), depths by two blocks. Where nothing lies so near under the limits, the radius grows.
 RADIUS = 2
 _MOST_STEPS, _POPULATION, _DRAWS = 4, 4, 64
-_COSTS = ("flops", "params")
 
 
 @dataclass(frozen=True)
@@ -78,12 +76,12 @@ class Contraction:
 
 def plan(space: SearchSpace, sets: Sequence[FeasibleSet], number: int) -> list[Step]:
     """The steps of a path through all budgets: ``number`` for each, the limits of flops and params tightening geometrically."""
-    start = dict(zip(_COSTS, map(float, cost_of(space.seed)), strict=True))
-    order = sorted(range(len(sets)), key=lambda i: tuple(-min(sets[i].budget[cost].high, start[cost]) for cost in _COSTS))
+    start = {cost: float(value) for cost, value in space.quantities(space.seed).items() if cost in COSTS}
+    order = sorted(range(len(sets)), key=lambda i: tuple(-min(sets[i].budget[cost].high, start[cost]) for cost in start))
     steps = []
     for i in order:
         budget = sets[i].budget
-        target = {cost: min(start[cost], budget[cost].high) for cost in _COSTS}
+        target = {cost: min(start[cost], budget[cost].high) for cost in start}
         steps += [Step(i, _limits(budget, start, target, k, number), k == number) for k in range(1, number + 1)]
         start = target
     return steps
@@ -128,7 +126,7 @@ def _base(ask: Ask, at: int, budget: int | None) -> tuple[int, ...]:
 
 def _limits(budget: Budget, start: dict[str, float], target: dict[str, float], k: int, number: int) -> Budget:
     """Limits ``k`` of ``number`` steps from ``start`` to ``target``; below, those of the step after bound the leading cost."""
-    bounded = [cost for cost in _COSTS if budget[cost].high < inf]
+    bounded = [cost for cost in start if budget[cost].high < inf]
     found = budget
     for cost in bounded:
         ratio = (target[cost] / start[cost]) ** (1 / number)
@@ -140,7 +138,7 @@ def _limits(budget: Budget, start: dict[str, float], target: dict[str, float], k
 
 def _open_below(limits: Budget, budget: Budget) -> Budget:
     """``limits`` without the lower bounds that are not the budget's own."""
-    for cost in _COSTS:
+    for cost in COSTS:
         if limits[cost].high < inf:
             limits = limits.within(cost, Bound(min(budget[cost].low, limits[cost].low), limits[cost].high))
     return limits

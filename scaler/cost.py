@@ -21,13 +21,17 @@ class Cost(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One operator of a network. It runs ``times`` times; ``copies`` sets of its parameters exist."""
+    """One operator of a network. It runs ``times`` times; ``copies`` sets of its parameters exist.
+
+    ``kind``: of operators that take the same time for the same FLOPs and parameters (see `scaler.latency`).
+    """
 
     name: str
     flops: Number
     params: Number
     times: Number = 1
     copies: Number | None = None
+    kind: str = ""
 
     @property
     def total(self) -> tuple[Number, Number]:
@@ -39,42 +43,44 @@ class Part(NamedTuple):
 def conv(name: str, fan_in: Number, dim: Number, kernel: int, side: Number, times: Number = 1) -> Part:
     """Convolution without bias to ``dim`` channels on a ``side`` x ``side`` map; ``fan_in`` channels per group."""
     weights = fan_in * dim * (kernel * kernel)
-    return Part(name, weights * (side * side), weights, times)
+    grouped = isinstance(fan_in, int) and fan_in == 1
+    return Part(name, weights * (side * side), weights, times, kind="depthwise" if grouped else f"conv{kernel}")
 
 
 def batch_norm(name: str, dim: Number, side: Number, times: Number = 1) -> Part:
-    return Part(name, 2 * dim * (side * side), 2 * dim, times)
+    return Part(name, 2 * dim * (side * side), 2 * dim, times, kind="batch_norm")
 
 
 def layer_norm(name: str, tokens: Number, dim: Number, times: Number = 1) -> Part:
-    return Part(name, 5 * tokens * dim, 2 * dim, times)
+    return Part(name, 5 * tokens * dim, 2 * dim, times, kind="layer_norm")
 
 
 def linear(name: str, tokens: Number, dim_in: Number, dim_out: Number, times: Number = 1, copies: Number | None = None) -> Part:
     """Linear layer with bias on ``tokens`` tokens; ``copies`` of it where several runs share one."""
     weights = dim_in * dim_out
-    return Part(name, tokens * weights, weights + dim_out, times, copies)
+    return Part(name, tokens * weights, weights + dim_out, times, copies, kind="linear")
 
 
 def attention(name: str, tokens: Number, window: Number, dim: Number, times: Number = 1) -> Part:
     """Both products of self-attention: ``tokens`` queries in all, each over the ``window`` keys of its own window."""
-    return Part(name, 2 * tokens * window * dim, 0, times)
+    return Part(name, 2 * tokens * window * dim, 0, times, kind="attention")
 
 
 def head_transforms(name: str, logits: Number, heads: Number, times: Number = 1, *, bias: bool) -> tuple[Part, Part]:
     """A linear map across heads before the softmax and one after it, on ``logits`` pairs of query and key."""
     flops, params = logits * heads * heads, heads * heads + (heads if bias else 0)
-    return Part(f"{name}.pre", flops, params, times), Part(f"{name}.post", flops, params, times)
+    before = Part(f"{name}.pre", flops, params, times, kind="head_transform")
+    return before, before._replace(name=f"{name}.post")
 
 
 def table(name: str, params: Number, times: Number = 1) -> Part:
     """Parameters that are looked up, not multiplied."""
-    return Part(name, 0, params, times)
+    return Part(name, 0, params, times, kind="table")
 
 
 def pool(name: str, elements: Number) -> Part:
     """Average pooling: one per input element."""
-    return Part(name, elements, 0)
+    return Part(name, elements, 0, kind="pool")
 
 
 def truncate(value: Number) -> Number:

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaler.budget import Bound, Budget
+from scaler.budget import Bound, Budget, format_value
 from scaler.errors import InfeasibleError, ScalerError
 from scaler.family import Architecture, Value
 from scaler.halves import Halves, Partners, at_least, at_most, find_partners
 from scaler.range_index import Ints
-from scaler.rows import unrank, used_choices
+from scaler.rows import Costs, tables_of, unrank, used_choices
 from scaler.space import SearchSpace
-from scaler.units import format_quantity
 
 _FEW = 4096  # so many nearest candidates are compared one by one
 
@@ -43,14 +42,23 @@ class FeasibleSet:
 
     def under(self, budget: Budget) -> "FeasibleSet":
         """The same space under another budget whose bound on the resolution is the same; the space's tables are shared."""
-        return FeasibleSet(self.space, budget, self._halves)
+        return FeasibleSet(self.space, budget, self._halves if budget.costs == self.costs else None)
+
+    @property
+    def costs(self) -> Costs:
+        """Which two costs its members are known by; see `Budget.costs`."""
+        return self.budget.costs
+
+    @property
+    def bounds_on_costs(self) -> tuple[Bound, Bound]:
+        return self.budget[self.costs[0]], self.budget[self.costs[1]]
 
     def __contains__(self, arch: Architecture) -> bool:
         try:
             self.space.point(arch)
         except ScalerError:
             return False
-        return self.budget.admits(self.space.cost(arch), arch.resolution)
+        return self.budget.admits(self.space.quantities(arch))
 
     def sample_points(self, n: int, rng: np.random.Generator) -> Ints:
         """``n`` points of the space, shape (n, variables), each uniform over the feasible set and independent of the others.
@@ -75,7 +83,7 @@ class FeasibleSet:
         return np.stack([digits[name] for name in self.space.variables], axis=1)
 
     def in_order(self, cost: str = "flops") -> Iterator[Architecture]:
-        """Every architecture by ascending ``flops`` or ``params``; of a large set, only as much is listed as is read."""
+        """Every architecture by ascending ``cost``, one of `costs`; of a large set, only as much is listed as is read."""
         bands = [tuple(self.bounds()[cost])] if self.size else []
         while bands:
             low, high = bands.pop()
@@ -87,14 +95,14 @@ class FeasibleSet:
                 points = (band.points(np.arange(at, min(at + _FEW, band.size))) for at in range(0, band.size, _FEW))
                 listed = (self.space.arch(point) for chunk in points for point in chunk)
                 # In a band of one cost, however many, every order is ascending.
-                yield from listed if low == high else sorted(listed, key=lambda arch: getattr(self.space.cost(arch), cost))
+                yield from listed if low == high else sorted(listed, key=lambda arch: self.space.quantities(arch)[cost])
 
     def choices(self) -> dict[str, list[Value]]:
         """For every variable, those of its choices that occur in some feasible architecture, ascending. Exact."""
         used: dict[str, NDArray[np.bool_]] = {}
         for halves in (self._halves, self._halves.swapped):
             marked = np.zeros(len(halves.left), np.bool_)
-            marked[find_partners(halves, self.budget["flops"], self.budget["params"]).row] = True
+            marked[find_partners(halves, *self.bounds_on_costs).row] = True
             used |= used_choices(halves.left, marked)
         return {
             name: [value for value, is_used in zip(values, used[name], strict=True) if is_used]
@@ -102,7 +110,7 @@ class FeasibleSet:
         }
 
     def bounds(self) -> dict[str, Any]:
-        """The least and greatest feasible value of every axis (a list by stage where it has one each), flops and params. Exact.
+        """The least and greatest feasible value of every axis (a list by stage where it has one each) and of both `costs`. Exact.
 
         Raises:
             InfeasibleError: the set is empty.
@@ -113,10 +121,11 @@ class FeasibleSet:
             axis, staged, _ = name.partition("[")
             ends = [values[0], values[-1]]
             found[axis] = [*found.get(axis, []), ends] if staged else ends
-        return found | {"flops": [self._end_of_flops(-1), self._end_of_flops(1)], "params": self._ends_of_params()}
+        first, second = self.costs
+        return found | {first: [self._end_of_first(-1), self._end_of_first(1)], second: self._ends_of_second()}
 
-    def _ends_of_params(self) -> list[int]:
-        """Each left row's first and last partner in order of parameters give the least and the greatest sum."""
+    def _ends_of_second(self) -> list[int]:
+        """Each left row's first and last partner in order of the second cost give the least and the greatest sum."""
         partners, halves = self._partners, self._halves
         ends = []
         for target, end in ((partners.below, np.min), (partners.below + partners.weight - 1, np.max)):
@@ -124,14 +133,14 @@ class FeasibleSet:
             ends.append(int(end(halves.left.params[partners.row] + halves.right.params[halves.order[position]])))
         return ends
 
-    def _end_of_flops(self, side: int) -> int:
-        """The least (side -1) or greatest (side 1) FLOPs, by bisection over the rows that still have partners."""
-        bound, among = self.budget["flops"], self._partners.row
+    def _end_of_first(self, side: int) -> int:
+        """The least (side -1) or greatest (side 1) first cost, by bisection over the rows that still have partners."""
+        (bound, other), among = self.bounds_on_costs, self._partners.row
         most = int(self._halves.left.flops.max() + self._halves.right.flops.max())
         low, high = at_least(bound), min(at_most(bound), most)
         while low < high:
             lower, upper = (low, (low + high) // 2) if side < 0 else ((low + high + 1) // 2, high)
-            found = find_partners(self._halves, Bound(lower, upper), self.budget["params"], among).row
+            found = find_partners(self._halves, Bound(lower, upper), other, among).row
             if len(found):
                 low, high, among = lower, upper, found
             elif side < 0:
@@ -168,18 +177,17 @@ class FeasibleSet:
         return min((self.space.arch(point) for point in nearest), key=self._greatest_miss)
 
     def _greatest_miss(self, arch: Architecture) -> float:
-        return max(self.budget.misses(self.space.cost(arch), arch.resolution).values(), default=0.0)
+        return max(self.budget.misses(self.space.quantities(arch)).values(), default=0.0)
 
     def why_empty(self) -> str:
         """Of an empty set: the nearest architecture, and which bound it misses by how much."""
         nearest = self.nearest()
         if nearest is None:
             return f"no combination of the axes of {self.space.name} can be built: change the axes"
-        cost = self.space.cost(nearest)
-        values = cost._asdict()
+        values = self.space.quantities(nearest)
         missed = [
-            f"{key} {format_quantity(values[key])} ({_beyond(miss)}; {self.budget[key]} asked)"
-            for key, miss in self.budget.misses(cost, nearest.resolution).items()
+            f"{key} {format_value(key, values[key])} ({_beyond(miss)}; {self.budget.asked(key)} asked)"
+            for key, miss in self.budget.misses(values).items()
             if miss
         ]
         return (
@@ -189,11 +197,11 @@ class FeasibleSet:
 
     @cached_property
     def _halves(self) -> Halves:
-        return self._given or Halves.of(self.space)
+        return self._given or Halves.of(self.space, tables_of(self.space, self.costs))
 
     @cached_property
     def _partners(self) -> Partners:
-        return find_partners(self._halves, self.budget["flops"], self.budget["params"])
+        return find_partners(self._halves, *self.bounds_on_costs)
 
     @cached_property
     def _ends(self) -> Ints:
@@ -218,7 +226,7 @@ def _why_no_resolution(space: SearchSpace, budget: Budget, offered: Sequence[Val
     nearest = min(offered, key=bound.miss)
     return (
         f"no architecture of {space.name} meets {budget}: the nearest of its resolutions {list(offered)} is {nearest} "
-        f"({_beyond(bound.miss(nearest))}; {bound} asked). Widen that bound or the axis"
+        f"({_beyond(bound.miss(nearest))}; {budget.asked('resolution')} asked). Widen that bound or the axis"
     )
 
 

@@ -33,6 +33,13 @@ def _make_folder(folder: Path) -> None:
         raise ScalerError(f"cannot make the folder {folder} ({error.strerror}): give another place") from error
 
 
+def cache_folder() -> Path:
+    """This user's folder for what can be made again."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaler"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     write_atomic(path, lambda temporary: _write(temporary, data))
 

@@ -56,6 +56,11 @@ class Record:
     origin: str = ""
     train_flops: int = 0
 
+    @property
+    def quantities(self) -> dict[str, int]:
+        """What budgets bound."""
+        return {"flops": self.flops, "params": self.params, "resolution": self.resolution}
+
 
 COLUMNS = tuple(field.name for field in fields(Record))
 

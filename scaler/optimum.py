@@ -37,11 +37,11 @@ def best(feasible: FeasibleSet, scores: Sequence[Floats]) -> tuple[Architecture,
         InfeasibleError: the set is empty; the message names the nearest architecture.
         ScalerError: ``scores`` do not have those shapes.
     """
-    halves, params = Halves.of(feasible.space, _scored(feasible.space, scores)), feasible.budget["params"]
+    halves, (first, second) = Halves.of(feasible.space, _scored(feasible, scores)), feasible.bounds_on_costs
     left, right = halves.left, halves.right.only(halves.order)
     greatest = RangeMax(_score(right), halves.longest)
     top, pair = -np.inf, (-1, -1)
-    for row, start, stop, *_ in find_ranges(halves, feasible.budget["flops"], params):
+    for row, start, stop, *_ in find_ranges(halves, first, second):
         reach = _score(left)[row] + greatest(start, stop)
         hopeful = np.flatnonzero(reach > top)
         hopeful = hopeful[np.argsort(-reach[hopeful])]
@@ -50,7 +50,7 @@ def best(feasible: FeasibleSet, scores: Sequence[Floats]) -> tuple[Architecture,
             if reach[i[0]] <= top:
                 break
             cost, score = left.params[row[i]] + right.params[position], _score(left)[row[i]] + _score(right)[position]
-            score[(cost < params.low) | (cost > params.high)] = -np.inf
+            score[(cost < second.low) | (cost > second.high)] = -np.inf
             at = int(score.argmax())
             if score[at] > top:
                 top, pair = float(score[at]), (row[i[at]], position[at])
@@ -62,7 +62,8 @@ def best(feasible: FeasibleSet, scores: Sequence[Floats]) -> tuple[Architecture,
 def frontier(feasible: FeasibleSet, scores: Sequence[Floats]) -> list[tuple[Architecture, float]]:
     """By rising FLOPs, every architecture of ``feasible`` that scores more than all with no more FLOPs, and its score.
 
-    Of architectures with equal FLOPs and score one is listed. An empty set has no frontier.
+    Under a bound on latency, latency is in the place of FLOPs. Of architectures with equal FLOPs and score one is listed. An
+    empty set has no frontier.
 
     Args:
         scores: for each segment of ``feasible.space`` what it adds to the score, by `shapes`.
@@ -70,10 +71,10 @@ def frontier(feasible: FeasibleSet, scores: Sequence[Floats]) -> list[tuple[Arch
     Raises:
         ScalerError: the budget has a lower bound on cost, or ``scores`` do not have those shapes.
     """
-    flops, params = feasible.budget["flops"], feasible.budget["params"]
+    flops, params = feasible.bounds_on_costs
     if flops.low or params.low:
         raise ScalerError(f"a frontier takes upper bounds only, not {feasible.budget}: drop the lower ones")
-    halves = Halves.of(feasible.space, _scored(feasible.space, scores), lambda rows: rows.only(undominated(rows)))
+    halves = Halves.of(feasible.space, _scored(feasible, scores), lambda rows: rows.only(undominated(rows)))
     left, right = halves.left, halves.right.only(halves.order)
     front = np.empty((4, 0))  # FLOPs, score, left row, right row; float64 holds such integers exactly
     for row, start, stop, *_ in find_ranges(halves, flops, params):
@@ -106,11 +107,12 @@ def undominated(rows: Rows) -> Ints:
     return order[np.sort(kept)]
 
 
-def _scored(space: SearchSpace, scores: Sequence[Floats]) -> list[SegmentTable]:
+def _scored(feasible: FeasibleSet, scores: Sequence[Floats]) -> list[SegmentTable]:
+    space = feasible.space
     given = [np.shape(score) for score in scores]
     if given != shapes(space):
         raise ScalerError(f"scores have shapes {given}: the segments of {space.name} need {shapes(space)}")
-    tables = tables_of(space)
+    tables = tables_of(space, feasible.costs)
     free = [np.zeros(len(table.flops)) for table in tables[len(given) :]]  # variables that no segment reads
     return [replace(table, score=np.ravel(score)) for table, score in zip(tables, [*scores, *free], strict=True)]
 

@@ -20,6 +20,9 @@ from scaler.space import SearchSpace
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+Costs = tuple[str, str]
+FLOPS_AND_PARAMS: Costs = ("flops", "params")
+
 # Rows of equal cost are merged only in tables up to this size. Merging pays where segments repeat (the layers of a DeiT) and
 # then keeps tables small from the start; elsewhere it would sort millions of rows to find next to no equal ones.
 _MERGE_UP_TO = 1 << 19
@@ -33,6 +36,7 @@ _MOST = 10**15
 class SegmentTable:
     """One segment's cost for every combination of its variables, as flat arrays in mixed-radix order of ``sizes``.
 
+    ``flops`` and ``params`` are the two costs that are bounded: where latency is, it stands in the place of one of them.
     ``score``: what the segment adds to a score that is sought; None where none is.
     """
 
@@ -43,15 +47,15 @@ class SegmentTable:
     score: Floats | None = None
 
 
-def tables_of(space: SearchSpace) -> list[SegmentTable]:
+def tables_of(space: SearchSpace, costs: Costs = FLOPS_AND_PARAMS) -> list[SegmentTable]:
     """The tables of all segments; variables that no segment reads (they cost nothing) come last, in one table each."""
-    tables = [tabulate(space, segment) for segment in space.segments]
+    tables = [tabulate(space, segment, costs) for segment in space.segments]
     read = {name for table in tables for name in table.sizes}
     unread = {name: len(choices) for name, choices in space.variables.items() if name not in read}
     return tables + [_free(name, size) for name, size in unread.items()]
 
 
-def tabulate(space: SearchSpace, segment: Segment) -> SegmentTable:
+def tabulate(space: SearchSpace, segment: Segment, costs: Costs = FLOPS_AND_PARAMS) -> SegmentTable:
     """Cost ``segment`` over all its combinations at once, from the same description that costs one architecture.
 
     Raises:
@@ -62,14 +66,14 @@ def tabulate(space: SearchSpace, segment: Segment) -> SegmentTable:
     grid = np.meshgrid(*(np.asarray(space.variables[name]) for name in names), indexing="ij")
     flat = {name: values.ravel() for name, values in zip(names, grid, strict=True)}
     arguments = space.arguments(segment, flat)
-    flops, params = total(segment.parts(*arguments))
+    prices = space.price(segment.parts(*arguments))
     buildable = segment.rule(*arguments) if segment.rule else True
     sizes = {name: len(space.variables[name]) for name in names}
     shape = (prod(sizes.values()),)
     return SegmentTable(
         sizes,
-        np.broadcast_to(np.asarray(flops, np.int64), shape),
-        np.broadcast_to(np.asarray(params, np.int64), shape),
+        np.broadcast_to(np.asarray(prices[costs[0]], np.int64), shape),
+        np.broadcast_to(np.asarray(prices[costs[1]], np.int64), shape),
         np.broadcast_to(np.asarray(buildable, np.bool_), shape),
     )
 

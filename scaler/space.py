@@ -6,9 +6,10 @@ from functools import cached_property
 from math import log, prod
 from typing import Any
 
-from scaler.cost import Cost
+from scaler.cost import Cost, Number, Part, total
 from scaler.errors import ScalerError, UnknownNameError
 from scaler.family import Architecture, Segment, Value, cost_of, resolve
+from scaler.latency import Latency
 
 Choices = tuple[Value, ...]
 
@@ -25,11 +26,13 @@ class SearchSpace:
         name: the seed's name, for messages.
         seed: the architecture from which all others are made.
         variables: names such as ``"embed_dims[2]"`` or ``"resolution"``, each with its choices in ascending order.
+        latency: what predicts its members' latency; None where no budget asks for it.
     """
 
     name: str
     seed: Architecture
     variables: Mapping[str, Choices]
+    latency: Latency | None = None
 
     @cached_property
     def segments(self) -> Sequence[Segment]:
@@ -91,6 +94,16 @@ class SearchSpace:
 
     def cost(self, arch: Architecture) -> Cost:
         return cost_of(arch)
+
+    def quantities(self, arch: Architecture) -> dict[str, int]:
+        """What budgets bound: FLOPs, parameters, resolution and, where it can be predicted, latency in nanoseconds."""
+        timed = {"latency": self.latency.predict(arch)} if self.latency else {}
+        return {**self.cost(arch)._asdict(), "resolution": arch.resolution, **timed}
+
+    def price(self, parts: list[Part]) -> dict[str, Number]:
+        """The costs that add up over parts, by their names in a budget."""
+        flops, params = total(parts)
+        return {"flops": flops, "params": params, **({"latency": self.latency.of(parts)} if self.latency else {})}
 
     def axes(self) -> dict[str, Any]:
         """The axes in the form of an axes file: one list for all stages, or one list per stage."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scaler.budget import Budget
 from scaler.bulk import CostTable
 from scaler.history import History
-from scaler.rows import Floats, Ints
+from scaler.rows import FLOPS_AND_PARAMS, Costs, Floats, Ints
 from scaler.space import SearchSpace
 from scaler.strategy import Ask, Proposal, Uniform, as_point
 
@@ -57,15 +57,17 @@ class Features:
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
         self._tables = [_of_choices(choices) for choices in space.variables.values()]
-        self._cost = CostTable(space)
+        self._costs: dict[Costs, CostTable] = {}
 
     def __call__(self, points: Ints) -> Floats:
         """Shape (n, features)."""
         axes = [table[points[:, j]] for j, table in enumerate(self._tables)]
-        return np.concatenate([*axes, np.log(np.stack(self.costs(points), axis=1))], axis=1)
+        return np.concatenate([*axes, np.log(np.stack(self._table(FLOPS_AND_PARAMS)(points), axis=1))], axis=1)
 
-    def costs(self, points: Ints) -> tuple[Ints, Ints]:
-        return self._cost(points)
+    def _table(self, costs: Costs) -> CostTable:
+        if costs not in self._costs:
+            self._costs[costs] = CostTable(self.space, costs)
+        return self._costs[costs]
 
     def resolutions(self, points: Ints) -> Ints:
         names = list(self.space.variables)
@@ -75,8 +77,8 @@ class Features:
 
     def meets(self, points: Ints, budget: Budget) -> NDArray[np.bool_]:
         """Shape (n,): which points meet a budget."""
-        flops, params = self.costs(points)
-        values = {"flops": flops, "params": params, "resolution": self.resolutions(points)}
+        costs = zip(budget.costs, self._table(budget.costs)(points), strict=True)
+        values = {**dict(costs), "resolution": self.resolutions(points)}
         met = np.ones(len(points), np.bool_)
         for key, bound in budget.bounds:
             met &= (bound.low <= values[key]) & (values[key] <= bound.high)

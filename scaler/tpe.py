@@ -78,7 +78,7 @@ def _missed(space: SearchSpace, point: Point, budget: Budget) -> dict[str, float
     """By how much each bound is missed, 0 where it is met; ``rule`` is missed where the network cannot be built."""
     try:
         arch = space.arch(point)
-        return {"rule": 0.0, **budget.misses(space.cost(arch), arch.resolution)}
+        return {"rule": 0.0, **budget.misses(space.quantities(arch))}
     except ScalerError:
         return {"rule": 1.0}
 

@@ -6,6 +6,8 @@ from decimal import Decimal
 from scaler.errors import ScalerError
 
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_TIMES = {"s": 10**9, "ms": 10**6, "us": 10**3}  # nanoseconds
+_TIME = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(s|ms|us)", re.IGNORECASE)
 _QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)", re.IGNORECASE)
 
 
@@ -24,6 +26,24 @@ def parse_quantity(text: str) -> Decimal:
     if match is None:
         raise ScalerError(f"{text!r} is not a quantity: write a number with k, M, G or T, such as 1.3G or 5.4M")
     return Decimal(match[1]) * _FACTORS[match[2].lower()]
+
+
+def parse_time(text: str) -> Decimal:
+    """Read "12ms", "850us" or "0.1s" as nanoseconds.
+
+    Raises:
+        ScalerError: ``text`` is not a time.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise ScalerError(f"{text!r} is not a time: write a number with s, ms or us, such as 12ms")
+    return Decimal(match[1]) * _TIMES[match[2].lower()]
+
+
+def format_time(nanoseconds: float, digits: int = 4) -> str:
+    """Write 12340000 as "12.34ms"."""
+    unit = next((unit for unit, factor in _TIMES.items() if nanoseconds >= factor), "us")
+    return f"{_round(nanoseconds / _TIMES[unit], digits)}{unit}"
 
 
 def format_quantity(value: float, digits: int = 4) -> str:

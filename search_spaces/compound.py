@@ -46,7 +46,7 @@ def _misses(space: SearchSpace, feasible: FeasibleSet, point: tuple[int, ...]) -
         arch = space.arch(point)
     except ScalerError:
         return 1
-    values = {**space.cost(arch)._asdict(), "resolution": arch.resolution}
+    values = space.quantities(arch)
     over = [bound.miss(values[key]) for key, bound in feasible.budget.bounds if values[key] > bound.high]
     under = [bound.miss(values[key]) for key, bound in feasible.budget.bounds if values[key] < bound.low]
     return max(over, default=0) or -max(under, default=0)

@@ -7,6 +7,7 @@ import typer
 from experiments import deciding
 from experiments.cli.options import Axes, Budget, Classes, Json, Resolution, Seed
 from experiments.console import emit, table
+from scaler.budget import COSTS, format_value
 from scaler.units import format_quantity
 
 app = typer.Typer()
@@ -53,8 +54,8 @@ def space(
 ) -> None:
     """The axes around a seed, and exactly how many architectures meet a budget.
 
-    A budget is KEY=VALUE[,KEY=VALUE]: keys are flops, params and resolution; a value is an upper bound (1.3G), a band
-    (1.25G..1.3G), a share of the seed's (60%), or a model's name.
+    A budget is KEY=VALUE[,KEY=VALUE]: keys are flops, params, latency and resolution; a value is an upper bound (1.3G, 12ms), a
+    band (1.25G..1.3G), a share of the seed's (60%), or a model's name.
     """
     found = deciding.describe_space(seed, budget, axes, num_classes)
     if as_json:
@@ -63,7 +64,7 @@ def space(
     bounds = found["bounds"]
     table(("axis", "choices", "feasible, least to greatest"), [(k, v, bounds.get(k, "-")) for k, v in found["axes"].items()])
     if bounds:
-        print(f"flops {_to(bounds['flops'])}, params {_to(bounds['params'])}")
+        print(", ".join(f"{cost} {_to(cost, bounds[cost])}" for cost in COSTS if cost in bounds))
     else:
         print(found["nearest"])
     return None
@@ -88,5 +89,5 @@ def sample(
     return table(("flops", "params", *names), rows, right=("flops", "params"))
 
 
-def _to(ends: list[int]) -> str:
-    return f"{format_quantity(ends[0])} to {format_quantity(ends[1])}"
+def _to(cost: str, ends: list[int]) -> str:
+    return " to ".join(format_value(cost, end) for end in ends)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli.options import Data, Images, Json, Logits, Out, Recipe, Resolution, Seed, Teacher
+from experiments.cli.options import Axes, Data, Images, Json, Logits, Out, Recipe, Resolution, Seed, Teacher
 from experiments.console import emit
 from experiments.recipes import get_recipe
 from scaler.units import format_quantity
@@ -33,6 +33,7 @@ def train(
     channels_last: Annotated[bool, typer.Option("--channels-last/--channels-first", help="Memory layout of maps.")] = True,
     few: Annotated[bool, typer.Option("--checkpoint-activations", help="Less memory, a third more time.")] = False,
     accumulate: Annotated[int, typer.Option("--accumulate", min=1, help="Parts that a batch is computed in.")] = 1,
+    shard: Annotated[bool, typer.Option("--shard", help="Split the network among the processes launched (FSDP2).")] = False,
     save_every: Annotated[float, typer.Option("--save-every", min=0, help="Seconds between checkpoints in an epoch.")] = 600.0,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's files too.")] = False,
     as_json: Json = False,
@@ -44,7 +45,7 @@ def train(
 
     setup = Setup(
         precision=precision, compile=compiled, channels_last=channels_last, checkpoint_activations=few, accumulate=accumulate,
-        save_every_s=save_every, tensorboard=tensorboard,
+        save_every_s=save_every, tensorboard=tensorboard, shard=shard,
     )  # fmt: skip
     found = commands.train(
         variant, data=data, out=out, teacher=teacher, logits=logits, recipe=recipe, epochs=epochs, batch_size=batch_size,
@@ -96,6 +97,31 @@ def evaluate(
 
     found = commands.evaluate(variant, data=data, split=split, workers=workers)
     return emit(found) if as_json else print(_scored(found, Path(variant)))
+
+
+@app.command()
+def latency(
+    target: Annotated[str, typer.Argument(help="A seed, any timm model, or a variant's folder.")],
+    resolution: Resolution = None,
+    learn: Annotated[bool, typer.Option("--learn", help="Learn what the networks around a seed take, for budgets.")] = False,
+    axes: Axes = None,
+    as_json: Json = False,
+) -> None:
+    """The time that one image takes on this machine, measured, with its interval.
+
+    With --learn, networks around a seed are measured, from which budgets such as latency=12ms predict all others.
+    """
+    from experiments.latency import learn_around, time_target  # loads torch
+    from models.targets import open_target
+
+    if learn:
+        found = learn_around(target, axes)
+        text = f"{found['networks']} networks measured; predictions are off by {found['error']:.1%} in the median"
+    else:
+        found = time_target(open_target(target, resolution=resolution))
+        interval = f"{found['low_ms']:.2f} to {found['high_ms']:.2f}"
+        text = f"{found['least_ms']:.2f} ms; median of {found['runs']} runs {found['median_ms']:.2f} ms ({interval})"
+    return emit(found) if as_json else print(f"{text}; {found['machine']}")
 
 
 @app.command("import")

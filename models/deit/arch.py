@@ -85,7 +85,7 @@ def _segments(patch_size: int, in_chans: int, num_classes: int, multiplexed: boo
         ]
 
     def transforms(tokens: Number, dim: Number, depth: Number, head_dim: Number) -> list[Part]:
-        relative = Part("attn.rpe_k", tokens * dim * _BUCKETS, head_dim * _BUCKETS, depth)
+        relative = Part("attn.rpe_k", tokens * dim * _BUCKETS, head_dim * _BUCKETS, depth, kind="attention")
         return [relative, *head_transforms("attn", tokens * tokens, dim // head_dim, depth, bias=False)]
 
     def blocks(dim: Number, depth: Number, share: Number, head_dim: Number, mlp_ratio: Number, resolution: Number) -> list[Part]:

@@ -105,7 +105,7 @@ def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, mul
         def merging(dim: Number, resolution: Number) -> list[Part]:
             tokens, width = side(i, resolution) ** 2, dim * 2**i  # four neighbours of half the width each
             weights = 2 * width * width
-            return [layer_norm("norm", tokens, 2 * width), Part("reduction", tokens * weights, weights)]
+            return [layer_norm("norm", tokens, 2 * width), Part("reduction", tokens * weights, weights, kind="linear")]
 
         def local(width: Number, resolution: Number, depth: Number) -> list[Part]:
             return [

@@ -39,7 +39,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], lis
     return alone(tmp_path_factory.mktemp("alone") / "run")
 
 
-def test_two_processes_learn_what_one_does(whole: tuple[dict[str, Any], list[float]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--shard"]], ids=["a copy each", "sharded"])
+def test_two_processes_learn_what_one_does(whole: tuple[dict[str, Any], list[float]], tmp_path: Path, options: list[str]) -> None:
     words = [
         "train",
         MODEL,
@@ -51,6 +52,7 @@ def test_two_processes_learn_what_one_does(whole: tuple[dict[str, Any], list[flo
         str(EPOCHS),
         "--resolution",
         str(SIDE),
+        *options,
     ]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "scaler.launch"]
     environment = ENV | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -16,7 +16,6 @@ from experiments.request import spaces
 from experiments.run_folder import LEDGER, RESULT, Request, Search
 from experiments.rungs import Watch
 from models.targets import Target, open_target
-from scaler.cost import Cost
 from scaler.errors import DivergedError, InfeasibleError, ScalerError
 from scaler.ledger import Ledger, Record
 from scaler.variant import Note
@@ -72,11 +71,11 @@ def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path
     assert len(rows(tmp_path)) == len(said) == 9
     for number, row in enumerate(rows(tmp_path)):
         assert row.budget == BUDGETS[number % 3]
-        assert sets[number % 3].budget.admits(Cost(row.flops, row.params), row.resolution)
+        assert sets[number % 3].budget.admits(row.quantities)
     for choice, feasible in zip(chosen, sets, strict=True):
         target = open_target(str(choice.folder))
         assert target.count() == (choice.record.flops, choice.record.params)
-        assert feasible.budget.admits(target.count(), target.resolution)
+        assert feasible.budget.admits({**target.count()._asdict(), "resolution": target.resolution})
         assert timm.create_model(f"local-dir:{choice.folder}").num_classes == 10
         note = json.loads((choice.folder / "scaler.json").read_text())
         assert (note["budget"], note["seed"], note["flops"]) == (choice.budget, "tiny_vit_1m_32", choice.record.flops)
@@ -87,7 +86,7 @@ def test_the_best_under_a_budget_may_come_from_another_ones_trials(tmp_path: Pat
     chosen, _ = search(tmp_path, ClosedForm())
     _, sets = spaces("tiny_vit_1m_32", BUDGETS)
     for choice, feasible in zip(chosen, sets, strict=True):
-        fitting = [row for row in rows(tmp_path) if feasible.budget.admits(Cost(row.flops, row.params), row.resolution)]
+        fitting = [row for row in rows(tmp_path) if feasible.budget.admits(row.quantities)]
         assert choice.record.top1 == max(row.top1 for row in fitting)
 
 

@@ -110,21 +110,21 @@ def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
     os.kill(process.pid or 0, signal.SIGTERM)
     assert ended(process) == 130
     assert not (tmp_path / "weights.pt").exists()
-    assert Checkpoints(tmp_path).newest(CPU)
+    assert Checkpoints(tmp_path).newest()
 
 
 def test_the_last_two_are_kept_and_a_torn_one_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoints = Checkpoints(tmp_path)
-    assert checkpoints.newest(CPU) is None
+    assert checkpoints.newest() is None
     for step in (9, 10, 100):
         checkpoints.save(step, {"step": step})
     assert [path.name for path in checkpoints.paths()] == ["checkpoint-000000010.pt", "checkpoint-000000100.pt"]
     checkpoints.paths()[-1].write_bytes(checkpoints.paths()[-1].read_bytes()[:50])
-    assert checkpoints.newest(CPU) == {"step": 10}
+    assert checkpoints.newest() == {"step": 10}
     assert "checkpoint-000000100.pt is damaged; looking for the one before it" in capsys.readouterr().err
     checkpoints.paths()[0].write_bytes(b"torn")
     with pytest.raises(ScalerError, match="is damaged or of another run"):
-        checkpoints.newest(CPU)
+        checkpoints.newest()
 
 
 def test_a_crash_in_the_middle_of_a_save_leaves_the_last_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,5 +138,5 @@ def test_a_crash_in_the_middle_of_a_save_leaves_the_last_good_one(tmp_path: Path
     monkeypatch.setattr(torch, "save", breaks)
     with pytest.raises(OSError, match="no space left"):
         checkpoints.save(2, {"step": 2})
-    assert checkpoints.newest(CPU) == {"step": 1}
+    assert checkpoints.newest() == {"step": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000001.pt"]

@@ -1,6 +1,7 @@
 """The options of a training's run change its cost, not what it learns; and what goes wrong is said in a line."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,25 +65,44 @@ def test_options_learn_the_same_but_for_rounding(
         assert not torch.equal(plain, other)
 
 
-def test_bf16_continued_ends_with_the_same_bits_and_leaves_the_network_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    setup, original = Setup(precision="bf16"), Trainer._step
-    whole = trained(tmp_path / "a", replace(RECIPE, epochs=2), setup=setup)
+@pytest.fixture
+def broken_off(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A training of two epochs that is broken off in the second."""
+    original = Trainer._step
 
     def breaks(trainer: Trainer, parts: Any, step: int) -> torch.Tensor:
         if step == 5:
             raise KeyboardInterrupt
         return original(trainer, parts, step)
 
-    monkeypatch.setattr(Trainer, "_step", breaks)
-    with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "b", replace(RECIPE, epochs=2), setup=setup)
-    monkeypatch.setattr(Trainer, "_step", original)
+    def start(folder: Path, **changes: Any) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(Trainer, "_step", breaks)
+            with pytest.raises(KeyboardInterrupt):
+                trained(folder, replace(RECIPE, epochs=2), **changes)
+
+    return start
+
+
+def test_bf16_continued_ends_with_the_same_bits_and_leaves_the_network_as_it_was(
+    tmp_path: Path, broken_off: Callable[..., None]
+) -> None:
+    setup = Setup(precision="bf16")
+    whole = trained(tmp_path / "a", replace(RECIPE, epochs=2), setup=setup)
+    broken_off(tmp_path / "b", setup=setup)
     assert torch.equal(whole, trained(tmp_path / "b", replace(RECIPE, epochs=2), setup=setup))
     model = train(network(), job(setup=setup), tmp_path / "c")
     assert "forward" not in vars(model)
     assert model(torch.zeros(1, 3, 16, 16)).dtype == torch.float32
+
+
+def test_a_training_goes_on_in_another_memory_layout(tmp_path: Path, broken_off: Callable[..., None]) -> None:
+    """A fused update would take the moments of a convolution's weights in the order of memory, not of their places."""
+    first = Setup(channels_last=False)
+    whole = trained(tmp_path / "a", replace(RECIPE, epochs=2), setup=first)
+    broken_off(tmp_path / "b")
+    other = trained(tmp_path / "b", replace(RECIPE, epochs=2), setup=first)
+    torch.testing.assert_close(other, whole, atol=1e-5, rtol=0)
 
 
 def test_relations_are_learned_by_the_loop(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def test_students_hear_their_teacher_in_every_way(tmp_path: Path, monkeypatch: p
 def test_multiplexed_students_hear_labels_answers_and_relations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weight_distillation, "TEACHERS", {"deit": "deit_1m_patch4_32"})
     monkeypatch.setattr(weight_distillation, "_SEEDS", (0, 1))
-    monkeypatch.setattr(weight_distillation, "WAYS", {way: weight_distillation.WAYS[way] for way in ("labels", "relations")})
+    trainings = [(name, way) for way in ("labels", "relations") for name in ("plain", "multiplexed")]
+    monkeypatch.setattr(weight_distillation, "TRAININGS", trainings)
     archs = {name: replace(arch, depth=2, resolution=16) for name, arch in weight_distillation.students("deit").items()}
     monkeypatch.setattr(weight_distillation, "students", lambda _: {name: archs[name] for name in ("plain", "multiplexed")})
     weight_distillation.study(data="digits", out=tmp_path, train_images=60, teachers_images=60, epochs=1)

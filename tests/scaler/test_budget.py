@@ -1,10 +1,9 @@
 import pytest
 
 from scaler.budget import Bound, Budget, parse_budget
-from scaler.cost import Cost
 from scaler.errors import ScalerError
 
-SEED = {"flops": 4_275_762_240, "params": 21_198_568, "resolution": 224}
+SEED = {"flops": 4_275_762_240, "params": 21_198_568, "resolution": 224, "latency": 40_000_000}
 OTHER = {"flops": 4_509_194_496, "params": 28_288_354, "resolution": 224}
 
 
@@ -35,15 +34,35 @@ def test_a_fraction_is_rounded_into_the_band() -> None:
 
 def test_ends_are_included() -> None:
     budget = read("flops=100,params=10..20,resolution=224")
-    assert budget.admits(Cost(100, 10), 224)
-    assert budget.admits(Cost(0, 20), 1)
-    assert not budget.admits(Cost(101, 10), 224)
-    assert not budget.admits(Cost(100, 9), 224)
-    assert not budget.admits(Cost(100, 10), 225)
+    assert budget.admits({"flops": 100, "params": 10, "resolution": 224})
+    assert budget.admits({"flops": 0, "params": 20, "resolution": 1})
+    assert not budget.admits({"flops": 101, "params": 10, "resolution": 224})
+    assert not budget.admits({"flops": 100, "params": 9, "resolution": 224})
+    assert not budget.admits({"flops": 100, "params": 10, "resolution": 225})
+
+
+def test_latency_is_a_time() -> None:
+    assert read("latency=12ms")["latency"] == Bound(0, 12_000_000)
+    assert read("latency=850us..0.0125s")["latency"] == Bound(850_000, 12_500_000)
+    assert read("latency=50%")["latency"].high == 20_000_000
+    assert read("latency=850us..12.5ms").asked("latency") == "850us..12.5ms"
+
+
+def test_what_is_not_known_is_not_judged() -> None:
+    assert read("latency=12ms,params=5").admits({"params": 5})
+    assert not read("latency=12ms,params=5").admits({"params": 5, "latency": 12_000_001})
+
+
+def test_the_costs_that_rule_membership() -> None:
+    assert read("resolution=224").costs == read("params=5").costs == ("flops", "params")
+    assert read("latency=1s").costs == read("latency=1s,params=5").costs == ("latency", "params")
+    assert read("latency=1s,flops=5").costs == ("latency", "flops")
+    with pytest.raises(ScalerError, match="bounds flops, params and latency"):
+        _ = read("latency=1s,flops=5,params=5").costs
 
 
 def test_a_miss_is_relative_to_the_bound_it_misses() -> None:
-    assert read("flops=100,params=10..20").misses(Cost(150, 5), 32) == {"flops": 0.5, "params": 0.5}
+    assert read("flops=100,params=10..20").misses({"flops": 150, "params": 5, "resolution": 32}) == {"flops": 0.5, "params": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +71,9 @@ def test_a_miss_is_relative_to_the_bound_it_misses() -> None:
         ("flops", "'flops' is not KEY=VALUE, such as flops=1.3G"),
         ("flops=", "'flops=' is not KEY=VALUE"),
         ("", "'' is not KEY=VALUE"),
-        ("speed=3", "unknown key 'speed'; the keys are flops, params, resolution"),
+        ("speed=3", "unknown key 'speed'; the keys are flops, params, latency, resolution"),
+        ("latency=12", "'12' is not a time: write a number with s, ms or us"),
+        ("latency=swin_tiny", "'swin_tiny' is not a time: write, for example, latency=12ms"),
         ("flops=1.3X", "'1.3X' is not a quantity"),
         ("flops=x%", "'x%' is not a percentage"),
         ("flops=nan%", "'nan%' is not a percentage"),

@@ -1,5 +1,6 @@
 """The feasible set against brute force, on spaces small enough to list."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from scaler.budget import Bound, Budget
 from scaler.errors import InfeasibleError
 from scaler.family import Architecture, Value
 from scaler.feasible import FeasibleSet
+from scaler.latency import Latency
 from scaler.space import SearchSpace
 from search_spaces.tiny_vit import space as tiny_vit_space
 from tests.scaler.toy import toy_space
@@ -33,6 +35,16 @@ def problems(draw: st.DrawFn) -> tuple[SearchSpace, Budget]:
     return toy_space(axes), Budget(tuple((key, bounds[key]) for key in sorted(kept)), "toy budget")
 
 
+@st.composite
+def timed_problems(draw: st.DrawFn) -> tuple[SearchSpace, Budget]:
+    """Latency of 3 ns for a run, 2 for a FLOP and 1 for a parameter is bounded, with FLOPs, with parameters, or alone."""
+    space, budget = draw(problems())
+    low, high = draw(ends)
+    kept = draw(st.sampled_from([(), ("flops",), ("params",)]))
+    bounds = {key: bound for key, bound in budget.bounds if key in kept} | {"latency": Bound(2 * low, 7 * high)}
+    return replace(space, latency=Latency({"": (3, 2, 1)}, 0.0, 0, "toy")), Budget(tuple(sorted(bounds.items())), "toy budget")
+
+
 def brute_force(space: SearchSpace, budget: Budget) -> list[Architecture]:
     """Every buildable architecture of ``space`` that ``budget`` admits, by trying all."""
     names = list(space.variables)
@@ -42,13 +54,13 @@ def brute_force(space: SearchSpace, budget: Budget) -> list[Architecture]:
         if any(chosen[f"kinds[{i}]"] > chosen[f"widths[{i}]"] for i in range(len(names)) if f"kinds[{i}]" in chosen):
             continue
         arch = space.arch_of(chosen)
-        if budget.admits(space.cost(arch), arch.resolution):
+        if budget.admits(space.quantities(arch)):
             found.append(arch)
     return found
 
 
 @settings(max_examples=150, deadline=None)
-@given(problems())
+@given(problems() | timed_problems())
 def test_the_set_is_exactly_what_brute_force_finds(problem: tuple[SearchSpace, Budget]) -> None:
     space, budget = problem
     feasible, expected = FeasibleSet(space, budget), brute_force(space, budget)
@@ -59,10 +71,9 @@ def test_the_set_is_exactly_what_brute_force_finds(problem: tuple[SearchSpace, B
     assert sorted(map(repr, listed)) == sorted(map(repr, expected))
     assert all(arch in feasible for arch in expected)
     assert feasible.choices() == choices_in(space, expected)
-    costs = [space.cost(arch) for arch in expected]
-    bounds = feasible.bounds()
-    assert bounds["flops"] == [min(c.flops for c in costs), max(c.flops for c in costs)]
-    assert bounds["params"] == [min(c.params for c in costs), max(c.params for c in costs)]
+    costs, bounds = [space.quantities(arch) for arch in expected], feasible.bounds()
+    for cost in feasible.costs:
+        assert bounds[cost] == [min(c[cost] for c in costs), max(c[cost] for c in costs)]
 
 
 @settings(max_examples=100, deadline=None)
@@ -73,10 +84,10 @@ def test_the_nearest_miss_is_the_least(problem: tuple[SearchSpace, Budget]) -> N
     buildable = brute_force(space, Budget())
     if feasible.size or not buildable:
         return
-    misses = [max(budget.misses(space.cost(arch), arch.resolution).values()) for arch in buildable]
+    misses = [max(budget.misses(space.quantities(arch)).values()) for arch in buildable]
     nearest = feasible.nearest()
     assert nearest is not None
-    found = max(budget.misses(space.cost(nearest), nearest.resolution).values())
+    found = max(budget.misses(space.quantities(nearest)).values())
     assert found == pytest.approx(min(misses), rel=1e-5, abs=1e-5)
 
 

@@ -44,8 +44,7 @@ def test_a_plain_optuna_study_gets_only_what_meets_the_limits_and_repeats(name: 
             arch = suggested(trial)
             notes = study.trials[trial.number].user_attrs[NOTES]
             limits = Budget(tuple((key, Bound(low, high)) for key, low, high in notes["limits"] or ()))
-            cost = SPACE.cost(arch)
-            assert limits.admits(cost, arch.resolution) if notes["limits"] else arch in SETS[notes["budget"]]
+            assert limits.admits(SPACE.quantities(arch)) if notes["limits"] else arch in SETS[notes["budget"]]
             return score(arch)
 
         study.optimize(objective, n_trials=30)

@@ -1,0 +1,87 @@
+"""The latency of a network on this machine: one image at a time, as it is deployed."""
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import floor, sqrt
+from time import perf_counter_ns
+
+import torch
+from torch import nn
+
+_WARM_UP, _ROUNDS, _LEAST_RUNS = 3, 5, 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Nanoseconds of a forward pass.
+
+    Attributes:
+        least: of the run that nothing disturbed, which is what networks are compared by.
+        median: over ``runs``; ``low`` and ``high`` are the ends of its 95 % interval.
+        machine: where and how, in words.
+    """
+
+    least: float
+    median: float
+    low: float
+    high: float
+    runs: int
+    machine: str
+
+
+def measure(model: nn.Module, resolution: int, device: torch.device, *, seconds: float = 1.0) -> Measured:
+    """Time ``model`` on one image (1, 3, resolution, resolution), in eval mode and float32, for about ``seconds``.
+
+    After a warm-up there are five rounds, and the quietest one counts: what else a machine does comes and goes. On a processor
+    it is the time on one core, as PyTorch's own benchmarks take it.
+    """
+    model = model.to(device).eval()
+    images = torch.zeros(1, 3, resolution, resolution, device=device)
+    with torch.inference_mode(), _one_thread():
+        for _ in range(_WARM_UP):
+            _run_ns(model, images)
+        rounds = [_round(model, images, seconds / _ROUNDS) for _ in range(_ROUNDS)]
+    return min((_summary(times, device) for times in rounds), key=lambda found: found.least)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _round(model: nn.Module, images: torch.Tensor, seconds: float) -> list[int]:
+    times: list[int] = []
+    while len(times) < _LEAST_RUNS or sum(times) < seconds * 1e9:
+        times.append(_run_ns(model, images))
+    return times
+
+
+def _run_ns(model: nn.Module, images: torch.Tensor) -> int:
+    began = perf_counter_ns()
+    model(images)
+    if images.device.type == "cuda":
+        torch.cuda.synchronize()
+    return perf_counter_ns() - began
+
+
+def _summary(times: list[int], device: torch.device) -> Measured:
+    """The interval is that of order statistics, which takes no shape for granted.
+
+    Source: Le Boudec 2010, "Performance Evaluation of Computer and Communication Systems", theorem 2.1.
+    """
+    times, n = sorted(times), len(times)
+    low, high = (times[min(max(0, floor(n / 2 + side * 0.98 * sqrt(n))), n - 1)] for side in (-1, 1))
+    return Measured(least=times[0], median=times[n // 2], low=low, high=high, runs=n, machine=machine(device))
+
+
+def machine(device: torch.device) -> str:
+    """This machine in words."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"one core, {platform.machine()} {device.type}"
+    return f"{platform.node()}, {name}, float32, batch 1, torch {torch.__version__}"
