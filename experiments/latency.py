@@ -28,7 +28,7 @@ from scaler.space import SearchSpace
 from search_spaces import open_space
 
 NETWORKS = 40  # that the prices of parts are learned from
-_SECONDS = 1.0  # of runs of each
+_SECONDS = 0.5  # of runs of each
 LATENCY = "latency.json"
 
 

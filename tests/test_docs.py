@@ -30,7 +30,8 @@ def shortened(line: str) -> list[str]:
 def test_commands_run(page: Path, tmp_path: Path) -> None:
     for line in commands(page):
         command = [sys.executable, "-m", "scaler.launch", *shortened(line)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENV, check=False)
+        own = ENV | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=own, check=False)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
