@@ -82,7 +82,7 @@ def choose(job: Search, study: SearchStudy, rows: Sequence[Record], again: Seque
         Chosen(budget=s.budget.text, folder=_emit(s, best[0].record, job), record=best[0].record, why=reason)
         for s, best, reason in zip(job.sets, contenders, reasons, strict=True)
     ]
-    found = [{"folder": str(c.folder), **c.why} for c in chosen]
+    found = [{"folder": str(c.folder), **c.why, "latency": _read(c.folder / LATENCY)} for c in chosen]
     write_json(job.out / RESULT, {"budgets": found, "importances": study.importances()})
     return chosen
 
@@ -115,13 +115,18 @@ def _emit(feasible: FeasibleSet, best: Record, job: Search) -> Path:
     trial = open_target(str(job.out / TRIALS / best.name))
     target = of_arch(best.name, trial.arch) if trial.arch else trial
     target.write(folder, note_of(target, job.request.seed, text))
-    confirmed = job.out / TRIALS / best.name / LATENCY
-    if confirmed.exists():
-        write_json(folder / LATENCY, json.loads(confirmed.read_text(encoding="utf-8")))
+    confirmed = _read(job.out / TRIALS / best.name / LATENCY)
+    if confirmed is not None:
+        write_json(folder / LATENCY, confirmed)
     counted = open_target(str(folder)).count()
     if counted != (best.flops, best.params):
         raise RuntimeError(f"{folder} reloads as {counted}, it was scored as {best.flops} FLOPs, {best.params} parameters")
     return folder
+
+
+def _read(path: Path) -> Any:
+    """What JSON is at ``path``; None where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _slug(text: str) -> str:

@@ -52,6 +52,8 @@ def test_a_search_learns_confirms_and_says_what_it_measured(tmp_path: Path) -> N
     assert 0 < kept["least_ms"] <= kept["median_ms"] < 100_000
     assert kept["predicted_ms"] > 0
     assert kept["machine"]
+    (said,) = json.loads((tmp_path / "run" / "result.json").read_text())["budgets"]
+    assert said["latency"] == kept
 
 
 def test_a_candidate_that_takes_longer_than_predicted_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
