@@ -119,8 +119,7 @@ def _launch() -> PartialState:
 def leave() -> None:
     """Parts from the other processes, where there are some; called where all of them end well.
 
-    A process that ends while gloo's threads still hold its tensors may abort: https://github.com/pytorch/pytorch/issues/190489.
-    After an error the others may still wait for this one, which must not wait for them.
+    NCCL asks for it. After an error the others may still wait for this one, which must not wait for them.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -7,6 +7,7 @@ project too. Where such a name hides ours, this says so instead of failing somew
 import os
 import sys
 import warnings
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +27,18 @@ def main() -> None:
         if found is None or found.parent.parent != home:
             place = f"hidden by {found.parent}" if found else f"not installed beside {home / 'scaler'}"
             sys.exit(_complain(f"the package {room!r} of scaler is {place}: take that folder off PYTHONPATH or reinstall scaler"))
-    sys.exit(import_module("experiments.cli").run())
+    _end(import_module("experiments.cli").run())
+
+
+def _end(status: int) -> None:
+    """Ends this process; at once where it is one of several: gloo's threads, which outlive their process group, may abort the
+    interpreter's own end (https://github.com/pytorch/pytorch/issues/190489). Whatever is kept was synced when it was written."""
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        with suppress(OSError, ValueError):  # closed at the other end
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _complain(message: str) -> int:
