@@ -34,6 +34,16 @@ def test_the_page_says_what_was_kept() -> None:
     assert len(kept["rows"]) == 3 * 4 * 3
 
 
+def test_the_page_on_multiplexing_says_what_was_kept() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    kept = json.loads((docs / "studies" / "weight_distillation.json").read_text())
+    assert kept["summary"] == weight_distillation._summary(kept["rows"])
+    page = (docs / "multiplexing.md").read_text()
+    for row in kept["summary"]:
+        assert f"{row['top1']:.2f} ± {row['deviation']:.2f}" in page
+    assert len(kept["rows"]) == 3 * 2 * len(weight_distillation.TRAININGS)
+
+
 def test_students_hear_their_teacher_in_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_logits, "STUDENTS", {"small": STUDENTS["small"]})
     monkeypatch.setattr(stored_logits, "_SEEDS", (0, 1))
