@@ -69,7 +69,10 @@ ROWS: dict[str, list[tuple[str, str]]] = {
         ("peak memory / the bare loop's, timm's", "{peak_memory_over_bare:.2f}, {peak_memory_over_timm:.2f}"),
     ],
 }
-STRATEGIES = {"ours": "ours", "uniform": "uniform scaling", "random": "random", "tpe": "TPE", "contraction": "contraction"}
+COLUMNS = {
+    "ours": "ours", "uniform": "uniform scaling", "random": "random", "tpe": "TPE", "contraction": "contraction",
+    "ours_minus_uniform": "ours ahead of uniform scaling", "ours_minus_random": "ours ahead of random",
+}  # fmt: skip
 
 
 def table(day: str) -> str:
@@ -86,10 +89,10 @@ def table(day: str) -> str:
 def search_table(day: str) -> str:
     """The search study of ``day``: test top-1 in percent by budget and strategy, mean and 95 % interval over the seeds."""
     figures: Figures = json.loads((KEPT / day / "search.json").read_text(encoding="utf-8"))["figures"]
-    lines = ["| budget | " + " | ".join(STRATEGIES.values()) + " |", "| --- " * (len(STRATEGIES) + 1) + "|"]
+    lines = ["| budget | " + " | ".join(COLUMNS.values()) + " |", "| --- " * (len(COLUMNS) + 1) + "|"]
     for budget, scores in figures.items():
         if isinstance(scores, dict):
-            lines.append(f"| `{budget}` | " + " | ".join(_interval(scores[name]) for name in STRATEGIES) + " |")
+            lines.append(f"| `{budget}` | " + " | ".join(_interval(scores[name]) for name in COLUMNS) + " |")
     return "\n".join(lines)
 
 

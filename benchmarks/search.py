@@ -98,7 +98,7 @@ def compare(study: Study) -> Figures:
                 scores.setdefault(name, []).append(_final(study, logits, name, seed, best) if best else 0.0)
             scaled = next(row for row in ledgers["ours"] if row.trial == sets.index(feasible))
             scores.setdefault("uniform", []).append(_final(study, logits, "ours", seed, scaled))
-    figures: dict[str, Any] = {text: {name: _interval(found) for name, found in scores.items()} for text, scores in tops.items()}
+    figures: dict[str, Any] = {text: _compared(scores) for text, scores in tops.items()}
     figures |= {"trials": study.trials, "seeds": study.seeds, "search_flops": mean(spent)}
     _keep(study, figures)
     return figures
@@ -177,6 +177,15 @@ def _final(study: Study, logits: Path, name: str, seed: int, row: Record) -> flo
     backend = _backend(study, logits, study.full_epochs)
     folder = study.folder / "final" / f"{sha256(row.arch.encode()).hexdigest()[:12]}-{seed}"  # whoever chose it
     return backend.score(fresh, note, folder, seed=seed, final=True).top1
+
+
+def _compared(scores: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Every strategy's mean, and by how much ours is ahead of the others, seed by seed; scores are in the order of seeds."""
+    ahead = {
+        f"ours_minus_{name}": [a - b for a, b in zip(scores["ours"], found, strict=True)]
+        for name, found in scores.items() if name != "ours"
+    }  # fmt: skip
+    return {name: _interval(found) for name, found in (scores | ahead).items()}
 
 
 def _interval(found: Sequence[float]) -> dict[str, float]:

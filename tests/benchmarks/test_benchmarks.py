@@ -198,6 +198,7 @@ def test_the_page_has_the_figures_of_the_runs_that_are_kept() -> None:
     days = sorted(folder.name for folder in results.KEPT.iterdir())
     page = (results.KEPT.parents[1] / "docs" / "benchmarks.md").read_text()
     assert results.table(days[-1]) in page
+    assert results.search_table(days[-1]) in page
     assert days[-1] in page
     kept = {path.stem: json.loads(path.read_text()) for path in (results.KEPT / days[-1]).glob("*.json")}
     assert results.ROWS.keys() <= kept.keys()
