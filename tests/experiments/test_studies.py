@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,24 +25,17 @@ def test_the_summary_is_of_the_seeds_of_each_student_and_way() -> None:
     assert found["large", "stored"]["stored_minus_it"] == 0
 
 
-def test_the_page_says_what_was_kept() -> None:
+@pytest.mark.parametrize(
+    ("study", "page", "trainings"),
+    [(stored_logits, "distillation.md", 3 * 4 * 3), (weight_distillation, "multiplexing.md", 3 * 2 * 6)],
+)
+def test_the_page_says_what_was_kept(study: Any, page: str, trainings: int) -> None:
     docs = Path(__file__).parents[2] / "docs"
-    kept = json.loads((docs / "studies" / "stored_logits.json").read_text())
-    assert kept["summary"] == stored_logits._summary(kept["rows"])
-    page = (docs / "distillation.md").read_text()
+    kept = json.loads((docs / "studies" / f"{study.__name__.rpartition('.')[2]}.json").read_text())
+    assert kept["summary"] == study._summary(kept["rows"])
     for row in kept["summary"]:
-        assert f"{row['top1']:.2f} ± {row['deviation']:.2f}" in page
-    assert len(kept["rows"]) == 3 * 4 * 3
-
-
-def test_the_page_on_multiplexing_says_what_was_kept() -> None:
-    docs = Path(__file__).parents[2] / "docs"
-    kept = json.loads((docs / "studies" / "weight_distillation.json").read_text())
-    assert kept["summary"] == weight_distillation._summary(kept["rows"])
-    page = (docs / "multiplexing.md").read_text()
-    for row in kept["summary"]:
-        assert f"{row['top1']:.2f} ± {row['deviation']:.2f}" in page
-    assert len(kept["rows"]) == 3 * 2 * len(weight_distillation.TRAININGS)
+        assert f"{row['top1']:.2f} ± {row['deviation']:.2f}" in (docs / page).read_text()
+    assert len(kept["rows"]) == trainings
 
 
 def test_students_hear_their_teacher_in_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
