@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from benchmarks.problem import AXES, SEED, budget
-from scaler.feasible import FeasibleSet
+from scaler.space.feasible_set import FeasibleSet
 from search_spaces import open_space
 
 feasible = FeasibleSet(open_space(SEED, axes=AXES), budget())

@@ -12,11 +12,11 @@ import optuna
 
 from benchmarks.measure import one_thread
 from benchmarks.problem import SEED, budget
-from models.families import build
+from models.zoo.families import build
 from scaler.budget import Budget
-from scaler.counting import count
-from scaler.family import Architecture
-from scaler.feasible import FeasibleSet
+from scaler.cost.architecture import Architecture
+from scaler.cost.fvcore_count import count
+from scaler.space.feasible_set import FeasibleSet
 from search_spaces import open_space
 
 _COUNTED_FOR_REJECTION = 5  # candidates whose median time stands for all

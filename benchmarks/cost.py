@@ -18,15 +18,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Figures, median_s, one_thread, peer, seconds
-from experiments.progress import meter
-from models.families import build
-from models.seeds import SEEDS
+from experiments.runtime.progress import meter
+from models.zoo.families import build
+from models.zoo.seeds import SEEDS
 from scaler.budget import Budget
-from scaler.bulk import CostTable
-from scaler.counting import count
-from scaler.family import Architecture, cost_of
-from scaler.feasible import FeasibleSet
-from scaler.space import SearchSpace, is_nested
+from scaler.cost.architecture import Architecture, cost_of
+from scaler.cost.fvcore_count import count
+from scaler.space.cost_table import CostTable
+from scaler.space.feasible_set import FeasibleSet
+from scaler.space.search_space import SearchSpace, is_nested
 from search_spaces import SPACES, open_space
 
 NUM_CLASSES = 1000

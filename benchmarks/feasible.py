@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import Figures, cold, median_s, one_thread, seconds
 from benchmarks.problem import AXES, SEED, SMALL_SEED, budget
-from models.families import build
+from models.zoo.families import build
 from scaler.budget import Budget
-from scaler.bulk import cost_points
-from scaler.counting import count
+from scaler.cost.architecture import Architecture
+from scaler.cost.fvcore_count import count
 from scaler.errors import InfeasibleError
-from scaler.family import Architecture
-from scaler.feasible import FeasibleSet
-from scaler.space import SearchSpace
+from scaler.space.cost_table import cost_points
+from scaler.space.feasible_set import FeasibleSet
+from scaler.space.search_space import SearchSpace
 from search_spaces import open_space
 
 _NEEDED = 150_000  # distinct feasible candidates, as the published rejection tables hold

@@ -5,7 +5,7 @@ from statistics import median
 
 from benchmarks.measure import Figures, cold
 from benchmarks.problem import SEED, budget
-from scaler.feasible import FeasibleSet
+from scaler.space.feasible_set import FeasibleSet
 from search_spaces import open_space
 
 

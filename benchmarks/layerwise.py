@@ -14,12 +14,12 @@ import numpy as np
 from benchmarks.measure import Figures, median_s, peer
 from benchmarks.problem import additive_scores
 from scaler.budget import Bound, Budget
-from scaler.cost import Number, Part, attention, conv, layer_norm, linear, table, truncate
-from scaler.family import Segment, Value, Values
-from scaler.feasible import FeasibleSet
-from scaler.optimum import best
-from scaler.rows import Floats, tables_of
-from scaler.space import SearchSpace
+from scaler.cost.architecture import Segment, Value, Values
+from scaler.cost.operators import Number, Part, attention, conv, layer_norm, linear, table, truncate
+from scaler.space.additive_optimum import best
+from scaler.space.feasible_set import FeasibleSet
+from scaler.space.partial_architectures import Floats, tables_of
+from scaler.space.search_space import SearchSpace
 
 _WIDTHS, _DEPTHS, _RATIOS, _HEADS = (320, 384, 448), (12, 13, 14), (3.0, 3.5, 4.0), (5, 6, 7)
 _SIDE, _TOKENS, _HEAD_DIM = 14, 197, 64  # 224 pixels in patches of 16, and the class token

@@ -23,16 +23,16 @@ from torch import nn
 
 from benchmarks.measure import Figures, cold, one_thread
 from benchmarks.step import images
-from experiments.augmentation import Augmentation
-from experiments.data import ImageData
-from experiments.job import Job
-from experiments.machine import pick_device
-from experiments.progress import Meter
+from experiments.data.augmentation import Augmentation
+from experiments.data.datasets import ImageData
+from experiments.data.seeding import generators_restored
 from experiments.recipes import RECIPES
-from experiments.replay import generators_restored
-from experiments.stopping import Stop
-from experiments.trainer import Trainer
-from models.targets import Target, open_target
+from experiments.runtime.progress import Meter
+from experiments.runtime.setup import pick_device
+from experiments.runtime.signals import Stop
+from experiments.training.job import Job
+from experiments.training.trainer import Trainer
+from models.networks.model_spec import Target, open_target
 
 KINDS = ("ours", "bare", "timm")
 _RECIPE = replace(RECIPES["small"], epochs=1000)

@@ -9,10 +9,10 @@ from benchmarks.measure import Figures, median_s
 from benchmarks.peers import Problem, genetic, optuna_search
 from benchmarks.problem import AXES, MOST_PARAMS, SEED, TARGET_FLOPS, additive_scores, budget
 from scaler.budget import Bound, Budget
-from scaler.feasible import FeasibleSet
-from scaler.optimum import best, frontier
-from scaler.rows import Floats
-from scaler.space import SearchSpace
+from scaler.space.additive_optimum import best, frontier
+from scaler.space.feasible_set import FeasibleSet
+from scaler.space.partial_architectures import Floats
+from scaler.space.search_space import SearchSpace
 from search_spaces import open_space
 
 Search = Callable[..., None]

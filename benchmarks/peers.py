@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import peer
 from scaler.budget import Bound, Budget
-from scaler.bulk import CostTable
-from scaler.rows import Floats
-from scaler.space import SearchSpace
+from scaler.space.cost_table import CostTable
+from scaler.space.partial_architectures import Floats
+from scaler.space.search_space import SearchSpace
 
 _POPULATION = 100
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from scaler.budget import Bound, Budget
-from scaler.optimum import shapes
-from scaler.rows import Floats, Ints, tables_of
-from scaler.space import SearchSpace
+from scaler.space.additive_optimum import shapes
+from scaler.space.partial_architectures import Floats, Ints, tables_of
+from scaler.space.search_space import SearchSpace
 
 SEED = "tiny_vit_21m_224"
 SMALL_SEED = "tiny_vit_5m_224"  # its space of 2.7 million points can be listed

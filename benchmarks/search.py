@@ -17,20 +17,21 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.measure import Figures
-from experiments import commands, pipeline
-from experiments.backend import TrainingBackend
-from experiments.baselines import baselines
-from experiments.console import say
-from experiments.data import open_data
+from experiments.commands import inputs
+from experiments.data.datasets import open_data
 from experiments.recipes import get_recipe
-from experiments.records import note_of
-from experiments.request import spaces
-from experiments.run_folder import LEDGER, TRIALS, Request, Search
-from experiments.why import student_t
-from models.targets import open_target
-from scaler.feasible import FeasibleSet
+from experiments.runtime.console import say
+from experiments.scoring.backend import TrainingBackend
+from experiments.scoring.records import note_of
+from experiments.search import pipeline
+from experiments.search.explanation import student_t
+from experiments.search.run_folder import LEDGER, TRIALS, Request, Search
+from models.networks.model_spec import open_target
 from scaler.files import write_json
-from scaler.ledger import Ledger, Record
+from scaler.results.ledger import Ledger, Record
+from scaler.space.feasible_set import FeasibleSet
+from search_spaces.baselines import baselines
+from search_spaces.problem import spaces
 
 STRATEGIES = {"ours": "surrogate", "random": "uniform", "tpe": "tpe", "contraction": "contraction"}
 _FORWARD_AND_BACKWARD = 3  # passes' worth of FLOPs in a training step
@@ -108,8 +109,8 @@ def _teach(study: Study) -> Path:
     """The seed, trained on the same images, and its stored answers to every view of the longest training."""
     teacher, store = study.folder / "seed", study.folder / "logits"
     epochs = max(study.proxy_epochs, study.full_epochs)
-    commands.train(study.seed_model, data=study.data, out=teacher, epochs=study.teacher_epochs, train_images=study.train_images)
-    commands.teach(str(teacher), data=study.data, epochs=epochs, topk=5, out=store, train_images=study.train_images)
+    inputs.train(study.seed_model, data=study.data, out=teacher, epochs=study.teacher_epochs, train_images=study.train_images)
+    inputs.teach(str(teacher), data=study.data, epochs=epochs, topk=5, out=store, train_images=study.train_images)
     return store
 
 
@@ -141,7 +142,7 @@ def _take_baselines(study: Study, seed: int, out: Path) -> None:
 
 
 def _backend(study: Study, logits: Path, epochs: int) -> TrainingBackend:
-    store = commands.open_logits(logits, None)
+    store = inputs.open_logits(logits, None)
     images = open_data(study.data, train_images=study.train_images)
     return TrainingBackend(
         images, "proxy", replace(get_recipe("proxy"), epochs=epochs, batch_size=study.batch_size), logits=store

@@ -16,17 +16,17 @@ import torch
 from timm.optim import create_optimizer_v2
 
 from benchmarks.measure import Figures, one_thread, seconds
-from experiments.augmentation import Augmentation
-from experiments.data import ImageData, ImageSet
-from experiments.loader import Loader
+from experiments.data.augmentation import Augmentation
+from experiments.data.datasets import ImageData, ImageSet
+from experiments.data.sources import Arrays
 from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
-from experiments.logits.task import Replayed
-from experiments.logits.teach import Lesson, teach
+from experiments.logits.writer import Lesson, teach
+from experiments.losses.distillation import Guide, make_task
+from experiments.losses.stored_logits import Replayed
 from experiments.recipes import RECIPES
-from experiments.sources import Arrays
-from experiments.tasks import Guide, make_task
-from models.targets import Target, open_target
+from experiments.training.batches import Loader
+from models.networks.model_spec import Target, open_target
 
 # The smallest published student and the teacher's stand-in; the original's teacher, CLIP's ViT-L/14, has 19 times its FLOPs.
 STUDENT, TEACHER = "tiny_vit_5m_224", "tiny_vit_21m_224"

@@ -12,15 +12,15 @@ import torch
 
 from benchmarks.measure import Figures, median_s, one_thread, seconds
 from benchmarks.original_format import Original
-from experiments.augmentation import Augmentation
-from experiments.logits.answers import Answers
+from experiments.data.augmentation import Augmentation
+from experiments.data.seeding import Indices
 from experiments.logits.encoding import ENCODINGS
 from experiments.logits.manifest import Manifest
 from experiments.logits.shards import shard_path
+from experiments.logits.sparse_logits import Answers
 from experiments.logits.store import Store
-from experiments.logits.teach import ROWS
+from experiments.logits.writer import ROWS
 from experiments.recipes import RECIPES
-from experiments.replay import Indices
 
 _BATCH = 1024
 _SHAPES = ((10, 1000), (100, 21841))  # K and classes in the original: ImageNet-1k's and ImageNet-22k's

@@ -25,7 +25,7 @@ class Recipe:
         ema_decay: of the averaged weights that are evaluated and kept; 0 for none.
         distill: share of the teacher's answer in the loss, where there is a teacher; the rest is cross-entropy with the truth.
         temperature: softens both answers. ``hard``: the teacher's first choice is the answer, not its probabilities.
-        attention, hidden: weights of the relations inside the teacher (see `experiments.relations`), added; 0 is off.
+        attention, hidden: weights of the relations inside the teacher (see `experiments.losses.relations`), added; 0 is off.
         relation_heads: heads that the attention relation is cut into.
 
     Raises:

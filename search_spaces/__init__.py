@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models.families import family
-from models.seeds import SEEDS
-from scaler import variant
+from models.zoo.families import family
+from models.zoo.seeds import SEEDS
+from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError, UnknownNameError
-from scaler.family import Architecture
-from scaler.space import SearchSpace
-from search_spaces import deit, swin, timm_model, tiny_vit
+from scaler.results import variant
+from scaler.space.search_space import SearchSpace
+from search_spaces import any_timm, deit, swin, tiny_vit
 
 SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {
     "tiny_vit": tiny_vit.space,
@@ -21,7 +21,7 @@ SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {
     "mini_tiny_vit": tiny_vit.space,
     "mini_deit": deit.space,
     "mini_swin": swin.space,
-    "timm": timm_model.space,
+    "timm": any_timm.space,
 }
 
 
@@ -49,7 +49,7 @@ def architecture(name: str) -> Architecture:
     if name in SEEDS:
         return SEEDS[name]
     note = variant.read_note(Path(name)) if Path(name).is_dir() else None
-    return family(note.family).from_dict(dict(note.arch)) if note else timm_model.seed(name, list(SEEDS))
+    return family(note.family).from_dict(dict(note.arch)) if note else any_timm.seed(name, list(SEEDS))
 
 
 def _read_axes(path: Path) -> dict[str, Any]:

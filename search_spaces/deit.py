@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.deit.arch import DeiTArch
-from scaler.space import SearchSpace, narrowed, variables_of
+from scaler.space.search_space import SearchSpace, narrowed, variables_of
 from search_spaces.choices import check_resolutions, check_shares, check_widths, ratios, resolutions, shares, widths
 
 

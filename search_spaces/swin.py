@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.swin.arch import SwinArch
-from scaler.space import SearchSpace, narrowed, variables_of
+from scaler.space.search_space import SearchSpace, narrowed, variables_of
 from search_spaces.choices import by_stage, check_resolutions, check_shares, check_widths, ratios, resolutions, shares, widths
 
 

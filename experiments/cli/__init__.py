@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from experiments.cli import decide, search, train
-from experiments.console import say, speaks
+from experiments.cli import inspect, search, train
+from experiments.runtime.console import say, speaks
 from scaler.errors import ScalerError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (decide, search, train):
+for commands in (inspect, search, train):
     app.add_typer(commands.app)
 
 _INTERRUPTED = 130

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from experiments import deciding
 from experiments.cli.options import Axes, Budgets, Data, Images, Json, Logits, Out, Seed, Teacher
-from experiments.console import emit, say, table
+from experiments.commands.space import search_space
 from experiments.recipes import get_recipe
-from scaler.strategy import check_strategy
+from experiments.runtime.console import emit, say, table
+from scaler.trials.strategy import check_strategy
 from scaler.units import format_quantity
 
 app = typer.Typer()
@@ -53,10 +53,10 @@ def search(
     """
     check_strategy(strategy)
     get_recipe(recipe)
-    space, sets = deciding.search_space(seed, budget, axes, data)
-    from experiments import commands  # loads torch, so only once the request is known to be feasible
+    space, sets = search_space(seed, budget, axes, data)
+    from experiments.commands import inputs  # loads torch, so only once the request is known to be feasible
 
-    found = commands.search(
+    found = inputs.search(
         seed=seed, budgets=tuple(budget), space=space, sets=sets, data=data, out=out, teacher=teacher, logits=logits,
         strategy=strategy, trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, pruner=pruner,
         first_rung=first_rung, low_resolution=low_resolution, finalists=finalists, seeds=seeds, workers=workers,
@@ -81,7 +81,7 @@ def frontier(
     as_json: Json = False,
 ) -> None:
     """The accuracy-against-cost frontier of runs: CSV, PNG, SVG and one HTML report."""
-    from experiments.frontier import frontier as draw
+    from experiments.report.frontier import frontier as draw
 
     found = {name: str(path) for name, path in draw(runs, out or runs[0] / "frontier").items()}
     return emit(found) if as_json else print("\n".join(found.values()))
@@ -90,6 +90,6 @@ def frontier(
 @app.command()
 def demo(out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("runs/demo")) -> None:
     """The main job on embedded real images: a seed, three budgets, a search, the frontier, the choices trained."""
-    from experiments.demo import demo as run_demo
+    from experiments.commands.demo import demo as run_demo
 
     run_demo(out, say)

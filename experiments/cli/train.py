@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from experiments.cli.options import Axes, Data, Images, Json, Logits, Out, Recipe, Resolution, Seed, Teacher
-from experiments.console import emit
 from experiments.recipes import get_recipe
+from experiments.runtime.console import emit
 from scaler.units import format_quantity
 
 app = typer.Typer()
@@ -40,14 +40,14 @@ def train(
 ) -> None:
     """Train a variant on all training images and score it on the test split. Interrupted, the same command continues."""
     get_recipe(recipe)
-    from experiments import commands
-    from experiments.machine import Setup, leave
+    from experiments.commands import inputs
+    from experiments.runtime.setup import Setup, leave
 
     setup = Setup(
         precision=precision, compile=compiled, channels_last=channels_last, checkpoint_activations=few, accumulate=accumulate,
         save_every_s=save_every, tensorboard=tensorboard, shard=shard,
     )  # fmt: skip
-    found = commands.train(
+    found = inputs.train(
         variant, data=data, out=out, teacher=teacher, logits=logits, recipe=recipe, epochs=epochs, batch_size=batch_size,
         drop_path=drop_path, resolution=resolution, train_images=train_images, seed=draw_seed, workers=workers, setup=setup,
     )  # fmt: skip
@@ -72,9 +72,9 @@ def teach(
 ) -> None:
     """Store a teacher's answers to every augmented view of some epochs. Interrupted or damaged, the same command mends it."""
     get_recipe(recipe)
-    from experiments import commands
+    from experiments.commands import inputs
 
-    found = commands.teach(
+    found = inputs.teach(
         teacher, data=data, epochs=epochs, topk=topk, out=out, recipe=recipe, encoding=encoding, train_images=train_images,
         seed=draw_seed, processes=processes, workers=workers,
     )  # fmt: skip
@@ -93,9 +93,9 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Top-1, top-5, loss and images per second of a trained variant."""
-    from experiments import commands
+    from experiments.commands import inputs
 
-    found = commands.evaluate(variant, data=data, split=split, workers=workers)
+    found = inputs.evaluate(variant, data=data, split=split, workers=workers)
     return emit(found) if as_json else print(_scored(found, Path(variant)))
 
 
@@ -111,8 +111,8 @@ def latency(
 
     With --learn, networks around a seed are measured, from which budgets such as latency=12ms predict all others.
     """
-    from experiments.latency import learn_around, time_target  # loads torch
-    from models.targets import open_target
+    from experiments.search.latency import learn_around, time_target  # loads torch
+    from models.networks.model_spec import open_target
 
     if learn:
         found = learn_around(target, axes)
@@ -135,7 +135,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """A published checkpoint (TinyViT, Mini-DeiT, Mini-Swin, DeiT, Swin, or timm's) into a variant's folder."""
-    from experiments.checkpoints import import_checkpoint  # loads torch
+    from experiments.commands.import_checkpoint import import_checkpoint  # loads torch
 
     found = import_checkpoint(checkpoint, model, out, resolution, num_classes, class_map)
     if as_json:
@@ -152,7 +152,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """A deployable file with a free batch size, its outputs compared with the variant's at batch 1 and 8."""
-    from experiments.export import export as write  # loads torch
+    from experiments.commands.export import export as write  # loads torch
 
     found = write(variant, kind, out)
     if as_json:

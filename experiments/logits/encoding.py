@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from experiments.logits.answers import Answers
+from experiments.logits.sparse_logits import Answers
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]  # by name, (rows,) or (rows, width)

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from experiments.augmentation import Augmentation
-from experiments.data import ImageData
+from experiments.data.augmentation import Augmentation
+from experiments.data.datasets import ImageData
 from experiments.recipes import Recipe
 from scaler.errors import ScalerError
 from scaler.files import write_json

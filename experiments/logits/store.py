@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from experiments.logits.answers import Answers
 from experiments.logits.encoding import ENCODINGS, Columns, Layout
 from experiments.logits.manifest import Manifest
 from experiments.logits.shards import ShardFormat, shard_path
-from experiments.progress import meter
+from experiments.logits.sparse_logits import Answers
+from experiments.runtime.progress import meter
 from scaler.errors import ScalerError
 
 Place = tuple[int, int]  # epoch, shard

@@ -18,15 +18,15 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from experiments.console import emit, say
-from experiments.data import open_data
-from experiments.job import Job
-from experiments.loop import train
-from experiments.machine import Setup
+from experiments.data.datasets import open_data
 from experiments.recipes import RECIPES
-from experiments.resuming import Checkpoints
-from models.seeds import SEEDS
-from models.targets import of_arch
+from experiments.runtime.console import emit, say
+from experiments.runtime.setup import Setup
+from experiments.training.checkpoints import Checkpoints
+from experiments.training.job import Job
+from experiments.training.loop import train
+from models.networks.model_spec import of_arch
+from models.zoo.seeds import SEEDS
 from scaler.files import write_atomic, write_json
 
 _RECIPE = replace(RECIPES["small"], epochs=4, ema_decay=0.99, drop_path=0.1, mixup=0.8, cutmix=1.0, reprob=0.25)

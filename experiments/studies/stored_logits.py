@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments import commands
-from experiments.backend import Teacher, TrainingBackend
-from experiments.console import emit, say
-from experiments.data import ImageData, open_data
+from experiments.commands import inputs
+from experiments.data.datasets import ImageData, open_data
 from experiments.logits.store import Store
 from experiments.recipes import RECIPES
-from experiments.records import note_of
-from models.targets import of_arch, open_target
+from experiments.runtime.console import emit, say
+from experiments.scoring.backend import Teacher, TrainingBackend
+from experiments.scoring.records import note_of
+from models.networks.model_spec import of_arch, open_target
 from models.tiny_vit.arch import TinyViTArch
 from scaler.files import write_json
 
@@ -41,7 +41,7 @@ def study(
     epochs: Annotated[int, typer.Option("--epochs")] = 6,
 ) -> None:
     """Train everything, print the results as JSON and write them to ``out``/results.json."""
-    teacher = commands.train(TEACHER, data=data, out=out / "teacher", epochs=epochs, train_images=teachers_images)
+    teacher = inputs.train(TEACHER, data=data, out=out / "teacher", epochs=epochs, train_images=teachers_images)
     stores = {encoding: _store(out, encoding, data, epochs, train_images) for encoding in ("compact", "fp16")}
     images = open_data(data, train_images=train_images)
     backends = _backends(images, epochs, Teacher.of(open_target(str(out / "teacher"))), stores)
@@ -60,7 +60,7 @@ def study(
 
 def _store(out: Path, encoding: str, data: str, epochs: int, train_images: int) -> Store:
     folder = out / f"logits-{encoding}"
-    commands.teach(
+    inputs.teach(
         str(out / "teacher"), data=data, epochs=epochs, topk=_TOPK, out=folder, encoding=encoding, train_images=train_images
     )
     return Store.open(folder)

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.backend import Teacher, TrainingBackend
-from experiments.console import emit, say
-from experiments.data import ImageData, open_data
+from experiments.data.datasets import ImageData, open_data
 from experiments.recipes import RECIPES, Recipe
-from experiments.records import note_of
-from models.seeds import SEEDS
-from models.targets import of_arch, open_target
+from experiments.runtime.console import emit, say
+from experiments.scoring.backend import Teacher, TrainingBackend
+from experiments.scoring.records import note_of
+from models.networks.model_spec import of_arch, open_target
+from models.zoo.seeds import SEEDS
 from scaler.files import write_json
 
 # Of the small seeds, half as wide and at 24 pixels, so that fifty trainings take an hour on one core: 0.3 M and 0.5 M parameters.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from models.architecture import VisionTransformer, can_be_built, head_dim_at
-from scaler.cost import Number, Part, attention, conv, head_transforms, layer_norm, linear, table, truncate
-from scaler.family import Segment
+from models.common.architecture import VisionTransformer, can_be_built, head_dim_at
+from scaler.cost.architecture import Segment
+from scaler.cost.operators import Number, Part, attention, conv, head_transforms, layer_norm, linear, table, truncate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from timm.layers import Attention
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from models.multiplex import HeadTransform, keep_once, share_blocks
+from models.common.multiplexing import HeadTransform, keep_once, share_blocks
 
 SHARED = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 

@@ -13,7 +13,7 @@ from timm.layers import DropPath
 from timm.models.swin_transformer import SwinTransformer, SwinTransformerBlock, WindowAttention
 from torch import nn
 
-from models.multiplex import HeadTransform, groups, keep_once, share_blocks
+from models.common.multiplexing import HeadTransform, groups, keep_once, share_blocks
 
 SHARED = ("attn.qkv", "attn.proj", "attn.relative_position_bias_table", "mlp.fc1", "mlp.fc2")
 KERNEL = 7  # of the local branch, at every resolution. Source: swin_transformer_minivit.py

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from models.architecture import VisionTransformer, can_be_built, head_dim_at
-from scaler.cost import (
+from models.common.architecture import VisionTransformer, can_be_built, head_dim_at
+from scaler.cost.architecture import Segment
+from scaler.cost.operators import (
     Number,
     Part,
     attention,
@@ -25,7 +26,6 @@ from scaler.cost import (
     table,
     truncate,
 )
-from scaler.family import Segment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from timm.models.tiny_vit import Attention, TinyVit
 
-from models.multiplex import HeadTransform, keep_once, share_blocks
+from models.common.multiplexing import HeadTransform, keep_once, share_blocks
 
 SHARED = ("attn.qkv", "attn.proj", "attn.attention_biases", "mlp.fc1", "mlp.fc2")
 

@@ -16,9 +16,9 @@ from benchmarks.original_format import Original
 from benchmarks.peers import Problem
 from benchmarks.problem import AXES, SEED, SMALL_SEED, additive_scores, budget
 from scaler.budget import Budget
+from scaler.cost.architecture import cost_of
 from scaler.errors import ScalerError
-from scaler.family import cost_of
-from scaler.feasible import FeasibleSet
+from scaler.space.feasible_set import FeasibleSet
 from search_spaces import open_space
 
 
@@ -85,8 +85,8 @@ def test_costs_are_compared_for_every_family() -> None:
 def test_other_tools_differ_from_fvcore_by_as_much_as_the_page_says() -> None:
     """Their counts over fvcore's, where a multiply-add is one; calflops' second answer counts those."""
     from benchmarks.cost import _counters
-    from models.families import build
-    from models.seeds import seed
+    from models.zoo.families import build
+    from models.zoo.seeds import seed
 
     def shares(name: str) -> list[float]:
         arch = seed(name)

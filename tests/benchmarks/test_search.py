@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.search import FULL, _flops, _interval, _within
-from tests.experiments.fake_ledger import fake_info
+from tests.experiments.report.fake_ledger import fake_info
 
 
 def test_only_what_was_trained_within_the_compute_counts() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.studies import kills, stored_logits, weight_distillation
 from experiments.studies.stored_logits import STUDENTS, WAYS
-from scaler.family import cost_of
+from scaler.cost.architecture import cost_of
 
 
 def test_the_summary_is_of_the_seeds_of_each_student_and_way() -> None:

@@ -7,9 +7,9 @@ import timm
 import torch
 from torch import nn
 
-from models.families import build, family
-from scaler.counting import count
-from scaler.family import Architecture, cost_of, parts_of
+from models.zoo.families import build, family
+from scaler.cost.architecture import Architecture, cost_of, parts_of
+from scaler.cost.fvcore_count import count
 
 
 def costs_what_fvcore_counts(arch: Architecture) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import models.families
-import models.seeds
+import models.zoo.families
+import models.zoo.seeds
 import search_spaces
 from scaler.budget import Bound, Budget
-from scaler.feasible import FeasibleSet
+from scaler.space.feasible_set import FeasibleSet
 from tests.models import conformance
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding_a_family.md"
@@ -30,11 +30,11 @@ def beit(monkeypatch: pytest.MonkeyPatch) -> Any:
     arch, space = sys.modules["models.beit.arch"], sys.modules["search_spaces.beit"]
     exec(compile(blocks[0], "models/beit/arch.py", "exec"), vars(arch))
     exec(compile(blocks[1], "search_spaces/beit.py", "exec"), vars(space))
-    for module, registry in [(models.families, "FAMILIES"), (search_spaces, "SPACES"), (models.seeds, "SEEDS")]:
+    for module, registry in [(models.zoo.families, "FAMILIES"), (search_spaces, "SPACES"), (models.zoo.seeds, "SEEDS")]:
         monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
-    monkeypatch.setattr(search_spaces, "SEEDS", models.seeds.SEEDS)
-    registries = {"FAMILIES": models.families.FAMILIES, "SPACES": search_spaces.SPACES, "SEEDS": models.seeds.SEEDS}
-    exec(blocks[2], registries | {"Family": models.families.Family, "BeitArch": arch.BeitArch, "space": space.space})
+    monkeypatch.setattr(search_spaces, "SEEDS", models.zoo.seeds.SEEDS)
+    registries = {"FAMILIES": models.zoo.families.FAMILIES, "SPACES": search_spaces.SPACES, "SEEDS": models.zoo.seeds.SEEDS}
+    exec(blocks[2], registries | {"Family": models.zoo.families.Family, "BeitArch": arch.BeitArch, "space": space.space})
     return arch.BeitArch
 
 

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import models.registry  # noqa: F401
+import models.zoo.timm_registry  # noqa: F401
 from models.checkpoints import files
 from models.checkpoints.fitting import fit
 from models.checkpoints.resize import Changes
-from models.targets import open_target
+from models.networks.model_spec import open_target
 from scaler.errors import ScalerError
 from tests.models import official
 

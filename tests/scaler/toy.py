@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scaler.cost import Part
-from scaler.family import Segment, Value, Values
-from scaler.space import SearchSpace, variables_of
+from scaler.cost.architecture import Segment, Value, Values
+from scaler.cost.operators import Part
+from scaler.space.search_space import SearchSpace, variables_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 from scaler.budget import Bound, Budget
-from scaler.feasible import FeasibleSet
-from scaler.strategy import strategy
-from scaler.study import SearchStudy
+from scaler.space.feasible_set import FeasibleSet
+from scaler.trials.strategy import strategy
+from scaler.trials.study import SearchStudy
 from tests.scaler.toy import toy_space
 
 SPACE = toy_space({"widths": [[1, 2, 4]] * 3, "kinds": [[1, 2]] * 3, "scale": [1, 2]})

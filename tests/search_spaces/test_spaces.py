@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.seeds import SEEDS, seed
+from models.zoo.seeds import SEEDS, seed
 from scaler.budget import Bound, Budget
+from scaler.cost.architecture import cost_of
 from scaler.errors import ScalerError
-from scaler.family import cost_of
-from scaler.feasible import FeasibleSet
+from scaler.space.feasible_set import FeasibleSet
 from search_spaces import open_space
 
 

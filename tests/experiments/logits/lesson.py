@@ -6,15 +6,15 @@ from typing import Any
 
 import torch
 
-from experiments.augmentation import Augmentation
-from experiments.backend import Teacher
-from experiments.data import ImageData, open_data
+from experiments.data.augmentation import Augmentation
+from experiments.data.datasets import ImageData, open_data
 from experiments.logits.manifest import Manifest
-from experiments.logits.teach import Lesson
+from experiments.logits.writer import Lesson
 from experiments.recipes import RECIPES, Recipe
-from models.seeds import SEEDS
-from models.targets import Target, of_arch, open_target
-from scaler.variant import Note
+from experiments.scoring.backend import Teacher
+from models.networks.model_spec import Target, of_arch, open_target
+from models.zoo.seeds import SEEDS
+from scaler.results.variant import Note
 
 SIDE = 24
 ARCH = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=SIDE)

@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import commands, deciding
-from experiments.augmentation import View
-from experiments.data import ImageData
-from experiments.loader import Loader, normalised
-from experiments.logits.answers import Answers
+from experiments.commands import inputs
+from experiments.commands.space import search_space
+from experiments.data.augmentation import View
+from experiments.data.datasets import ImageData
+from experiments.data.seeding import generators_restored
+from experiments.logits.sparse_logits import Answers
 from experiments.logits.store import Store, digests
-from experiments.logits.task import Replayed, Taught
-from experiments.logits.teach import teach
-from experiments.loop import Job, train
-from experiments.replay import generators_restored
-from experiments.tasks import Guide, make_task
-from models.families import build
-from models.targets import Target
+from experiments.logits.writer import teach
+from experiments.losses.distillation import Guide, make_task
+from experiments.losses.stored_logits import Replayed, Taught
+from experiments.training.batches import Loader, normalised
+from experiments.training.loop import Job, train
+from models.networks.model_spec import Target
+from models.zoo.families import build
 from scaler.errors import ScalerError
 from tests.experiments.logits.lesson import ARCH, MIXED, SIDE, digits, lesson, manifest, teacher
 
@@ -221,24 +222,24 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
 def test_commands_teach_search_and_train_from_one_store(tmp_path: Path) -> None:
     target = teacher(tmp_path / "teacher")
     arguments: dict[str, Any] = {"data": "digits", "train_images": 151, "epochs": 1, "topk": 3, "out": tmp_path / "logits"}
-    found = commands.teach(target.name, **arguments)
+    found = inputs.teach(target.name, **arguments)
     assert found["bytes_per_view"] < 16
-    student, space, sets = target.name, *deciding.search_space("tiny_vit_1m_32", ["flops=1M"], None, "digits")
-    (chosen,) = commands.search(
+    student, space, sets = target.name, *search_space("tiny_vit_1m_32", ["flops=1M"], None, "digits")
+    (chosen,) = inputs.search(
         seed="tiny_vit_1m_32", budgets=("flops=1M",), space=space, sets=sets, data="digits", out=tmp_path / "search",
         teacher=None, logits=tmp_path / "logits", strategy="uniform", trials=1, recipe="proxy", train_images=None, draw_seed=3,
         workers=0, storage=None,
     )  # fmt: skip
     assert json.loads((tmp_path / "search" / "run.json").read_text())["logits"] == found["digest"]
-    row = commands.train(chosen["folder"], data="digits", out=tmp_path / "a", logits=tmp_path / "logits", epochs=2, seed=3)
+    row = inputs.train(chosen["folder"], data="digits", out=tmp_path / "a", logits=tmp_path / "logits", epochs=2, seed=3)
     assert (row["epochs"], row["seed"]) == (2, 3)
     with pytest.raises(ScalerError, match="--teacher and --logits: give one of them"):
-        commands.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", teacher=target.name)
+        inputs.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", teacher=target.name)
     with pytest.raises(ScalerError, match="stored with parts = "):
-        commands.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", train_images=200)
+        inputs.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", train_images=200)
     with pytest.raises(ScalerError, match="--topk 11: digits has 10 classes"):
-        commands.teach(target.name, **{**arguments, "topk": 11})
+        inputs.teach(target.name, **{**arguments, "topk": 11})
     with pytest.raises(ScalerError, match="unknown encoding 'compat': did you mean 'compact'"):
-        commands.teach(target.name, **arguments, encoding="compat")
+        inputs.teach(target.name, **arguments, encoding="compat")
     assert not (tmp_path / "b").exists()
     assert asdict(Store.open(tmp_path / "logits").manifest)["train_images"] == 151

@@ -1,0 +1,59 @@
+"""`scaler import`: a published checkpoint into a variant's folder."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments.runtime.console import say
+from experiments.scoring.records import note_of
+from models.checkpoints import files
+from models.checkpoints.fitting import fit
+from models.checkpoints.resize import Changes
+from models.networks.model_spec import open_target
+from scaler.errors import ScalerError
+
+
+def import_checkpoint(
+    checkpoint: Path, model: str, out: Path, resolution: int | None, num_classes: int | None, class_map: Path | None
+) -> dict[str, Any]:
+    """Write the tensors of ``checkpoint`` as the variant ``out`` of the model called ``model``.
+
+    ``resolution`` allows tables of positions to be resized to the model's, ``num_classes`` another head, and ``class_map``
+    (a file with a line for each class: its row in the file's head, or -1) says where the head's classes come from.
+
+    Raises:
+        ScalerError: the file cannot be read or does not fit, or ``out`` holds something; nothing is written then.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ScalerError(f"{out} is there and not an empty folder: give a new one for --out")
+    target = replace(open_target(model, resolution=resolution, num_classes=num_classes), weights=None)
+    rows = _class_map(class_map, target.num_classes) if class_map else None
+    found = files.read(checkpoint)
+    network = target.build()
+    changes = Changes(tables=resolution is not None, classes=num_classes is not None, class_map=rows)
+    fitted = fit(network, found.tensors, changes, model)
+    network.load_state_dict(fitted.state)
+    note = note_of(target, model)
+    target.write(out, note, network.state_dict())
+    _tell(found, fitted.changed)
+    return {
+        "folder": str(out), "model": model, "layout": fitted.layout, "tensors": len(fitted.state), "changed": fitted.changed,
+        "resolution": target.resolution, "num_classes": target.num_classes, "flops": note.flops, "params": note.params,
+    }  # fmt: skip
+
+
+def _tell(found: files.Checkpoint, changed: list[str]) -> None:
+    if found.others:
+        say(f"taken from {found.wrapper!r}; the file also has weights under {', '.join(map(repr, found.others))}")
+    for line in changed:
+        say(line)
+
+
+def _class_map(path: Path, num_classes: int) -> list[int]:
+    try:
+        rows = [int(line) for line in path.read_text(encoding="utf-8").split()]
+    except (OSError, ValueError) as error:
+        raise ScalerError(f"cannot read the class map {path} ({error}): it has an integer for each class, one a line") from error
+    if len(rows) != num_classes or min(rows) < -1 or max(rows) < 0:
+        raise ScalerError(f"{path} has {len(rows)} rows for {num_classes} classes: one for each, -1 or above, not all -1")
+    return rows

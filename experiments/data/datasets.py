@@ -1,0 +1,254 @@
+"""Images and labels: the embedded digits, folders, and timm's data sets, each with training, held-out and test images.
+
+The test images are the data set's own test or validation split, read once, at the end. Searches are decided on ``holdout``, a
+stratified part of the training images.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from experiments.data.sources import Arrays, Files, Indices, check, open_timm
+from scaler.errors import ScalerError, UnknownNameError
+
+FORMS = {
+    "digits": "scikit-learn's 1,797 scans of handwritten digits, 8 x 8, embedded",
+    "folder:PATH": "class folders of images: train/ with val/ (or test/), or one tree that is split",
+    "torch/NAME:ROOT": "torchvision's, as timm names them: torch/fashion_mnist:ROOT, torch/cifar10:ROOT, ...",
+    "hfds/NAME:ROOT": "Hugging Face's map-style data sets, as timm names them",
+}
+_TEST_SHARE, _HOLDOUT_SHARE, _HOLDOUT_MOST = 0.2, 0.1, 10_000
+_TEST_FOLDERS = ("val", "validation", "test")
+_TIMM = ("torch", "hfds", "hfids", "tfds", "wds")  # prefixes of timm's names
+_IN_SEQUENCE = ("hfids", "tfds", "wds")  # those that cannot be asked for an image by its index
+# A mirrored digit or letter is another one, or none.
+_NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
+_FLIP_ALL_THE_SAME = ("fashion",)
+
+Batch = TypeVar("Batch")
+
+
+class Source(Protocol):
+    """Images by index, and all labels."""
+
+    @property
+    def labels(self) -> Indices: ...
+
+    def image(self, index: int) -> Image.Image:
+        """The image in RGB. Raises ScalerError, naming the file, where it cannot be read."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of ``source`` at ``indices``."""
+
+    source: Source
+    indices: Indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def labels(self) -> Indices:
+        return self.source.labels[self.indices]
+
+    def image(self, i: int) -> Image.Image:
+        return self.source.image(int(self.indices[i]))
+
+    def digest(self) -> str:
+        """Of which images these are and of their labels, not of their pixels."""
+        return sha256(self.indices.tobytes() + self.labels.tobytes()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData:
+    """A data set.
+
+    Attributes:
+        hflip: whether a mirrored image is still of its class.
+        final: whether the held-out images are among those for training, after the others.
+    """
+
+    name: str
+    num_classes: int
+    train: ImageSet
+    holdout: ImageSet
+    test: ImageSet
+    hflip: bool
+    final: bool = False
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """How many training images are always for training, and how many are held out but in the final training."""
+        held_out = len(self.holdout)
+        return (len(self.train) - held_out, held_out) if self.final else (len(self.train),)
+
+    def for_final_training(self) -> "ImageData":
+        """The same with the held-out images back among those for training."""
+        both = np.concatenate([self.train.indices, self.holdout.indices])
+        return replace(self, train=replace(self.train, indices=both), final=True)
+
+
+def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> ImageData:
+    """The data set that ``spec`` names (see `FORMS`).
+
+    Args:
+        train_images: keep a stratified random part of so many training images, held-out ones included.
+        seed: of the choice of held-out images, and of ``train_images``.
+
+    Raises:
+        ScalerError: unknown form, missing or empty folder, fewer than two classes, too few images to hold some out, or an
+            image that cannot be read.
+    """
+    kind, _, place = spec.partition(":")
+    if spec == "digits":
+        training, test = _digits()
+    elif kind == "folder":
+        training, test = _folder(_existing(place))
+    elif kind.startswith(tuple(f"{library}/" for library in _TIMM)):
+        training, test = _timm(kind, place)
+    else:
+        raise UnknownNameError("data set", spec, FORMS)
+    rng = np.random.default_rng(seed)
+    if train_images is not None:
+        training = _some(training, train_images, spec, rng)
+    train, holdout = _split(training, _HOLDOUT_SHARE, rng, most=_HOLDOUT_MOST)
+    if not len(holdout) or not len(test):
+        raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3")
+    return ImageData(
+        name=spec if kind in ("digits", "folder") else kind,
+        num_classes=_count_classes(training, test, spec),
+        train=train,
+        holdout=holdout,
+        test=test,
+        hflip=not any(word in kind for word in _NO_FLIP) or any(word in kind for word in _FLIP_ALL_THE_SAME),
+    )
+
+
+def peek_num_classes(spec: str) -> int | None:
+    """How many classes ``spec`` has, where that can be told at once; a folder that is not there is an error here already."""
+    if spec == "digits":
+        return 10
+    if spec.startswith("folder:"):
+        return len(_class_folders(_training_root(_existing(spec.removeprefix("folder:")))))
+    return None
+
+
+def batches_of(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches of a PyTorch loader.
+
+    Raises:
+        ScalerError: an image cannot be read; in one line also where one of the loader's workers met it, which wraps the
+            message in a traceback.
+    """
+    try:
+        yield from loader
+    except ScalerError as error:
+        raise ScalerError(str(error).strip().splitlines()[-1].rpartition("ScalerError: ")[-1]) from error
+
+
+def _digits() -> tuple[ImageSet, ImageSet]:
+    from sklearn.datasets import load_digits
+
+    scans = load_digits()
+    pixels = (scans.images * (255 / 16)).round().astype(np.uint8)  # 17 levels of grey
+    everything = _all(Arrays(pixels, scans.target.astype(np.int64)))
+    return _split(everything, _TEST_SHARE, np.random.default_rng(0))
+
+
+def _folder(root: Path) -> tuple[ImageSet, ImageSet]:
+    """``root``/train and its test folder, or ``root`` itself split; the split is always the same."""
+    training_root = _training_root(root)
+    classes = _class_folders(training_root)
+    if len(classes) < 2:
+        names = f"only {classes[0]!r}" if classes else "no folder of images"
+        raise ScalerError(f"{training_root} holds {names}: it needs one folder of images for each of at least 2 classes")
+    training = _read_classes(training_root, classes)
+    tests = [root / name for name in _TEST_FOLDERS if (root / name).is_dir()] if training_root != root else []
+    if not tests:
+        return _split(training, _TEST_SHARE, np.random.default_rng(0))
+    unknown = sorted(set(_class_folders(tests[0])) - set(classes))
+    if unknown:
+        raise ScalerError(f"{tests[0]} has classes that {training_root} has not: {', '.join(unknown[:5])}; make both the same")
+    return training, _read_classes(tests[0], classes)
+
+
+def _timm(name: str, root: str) -> tuple[ImageSet, ImageSet]:
+    library = name.partition("/")[0]
+    if library in _IN_SEQUENCE:
+        raise ScalerError(f"{name!r} has no fixed order to draw from: use a map-style data set (torch/, hfds/) or a folder")
+    if library == "torch" and not root:
+        raise ScalerError(f"{name!r} lacks its place: write {name}:ROOT with the folder that torchvision keeps it in")
+    training = _all(open_timm(name, root, "train"))
+    try:
+        return training, _all(open_timm(name, root, "validation"))
+    except ScalerError:
+        return training, _all(open_timm(name, root, "test"))
+
+
+def _existing(place: str) -> Path:
+    root = Path(place)
+    if not place or not root.is_dir():
+        raise ScalerError(f"no folder {place!r}: folder:PATH takes a folder that holds train/ and val/, or one folder a class")
+    return root
+
+
+def _training_root(root: Path) -> Path:
+    return root / "train" if (root / "train").is_dir() else root
+
+
+def _class_folders(root: Path) -> list[str]:
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and any(_images_in(entry)))
+
+
+def _images_in(folder: Path) -> Iterator[str]:
+    known = Image.registered_extensions()
+    return (str(path) for path in folder.rglob("*") if path.suffix.lower() in known and path.is_file())
+
+
+def _read_classes(root: Path, classes: list[str]) -> ImageSet:
+    found = [(path, label) for label, name in enumerate(classes) for path in sorted(_images_in(root / name))]
+    source = Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64))
+    check(source)
+    return _all(source)
+
+
+def _all(source: Source) -> ImageSet:
+    return ImageSet(source, np.arange(len(source.labels)))
+
+
+def _count_classes(training: ImageSet, test: ImageSet, spec: str) -> int:
+    present = len(np.unique(training.labels))
+    if present < 2:
+        raise ScalerError(f"{spec} has {present} class in its training images: telling images apart needs at least 2")
+    return int(max(training.labels.max(), test.labels.max(initial=0))) + 1
+
+
+def _split(images: ImageSet, share: float, rng: np.random.Generator, most: int | None = None) -> tuple[ImageSet, ImageSet]:
+    """Move a stratified ``share`` (of ``most`` images at most) into a second set; a class of one image stays whole."""
+    share = share if most is None else min(share, most / max(1, len(images)))
+    moved = np.zeros(len(images), np.bool_)
+    for label in np.unique(images.labels):
+        members = rng.permutation(np.flatnonzero(images.labels == label))
+        number = max(1, round(share * len(members))) if len(members) > 1 else 0
+        moved[members[:number]] = True
+    return replace(images, indices=images.indices[~moved]), replace(images, indices=images.indices[moved])
+
+
+def _some(images: ImageSet, number: int, spec: str, rng: np.random.Generator) -> ImageSet:
+    """A random part of ``number`` images in which every class keeps its share."""
+    if not 2 <= number <= len(images):
+        raise ScalerError(f"--train-images {number}: {spec} has {len(images)} training images; ask for 2 to {len(images)}")
+    order = rng.permutation(len(images))
+    # Within each class in turn: the first of every class, then the second, scaled to the classes' sizes.
+    labels = images.labels[order]
+    place = np.empty(len(order))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return replace(images, indices=np.sort(images.indices[order[np.argsort(place, kind="stable")[:number]]]))

@@ -1,0 +1,115 @@
+"""Why this one: what a search's choice was compared with, the path that led to it, and the neighbours that lost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import mean, stdev
+from typing import Any
+
+from scaler.results.frontier import wilson
+from scaler.results.ledger import Record
+from scaler.space.feasible_set import FeasibleSet
+from scaler.space.search_space import SearchSpace
+
+_LOST = 5  # so many neighbours are listed
+# Source: Student's t, 97.5 % points for 1 to 9 degrees of freedom.
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A trial that meets a budget, with the scores of its other trainings, in percent."""
+
+    record: Record
+    again: tuple[float, ...] = ()
+
+    @property
+    def top1(self) -> float:
+        """Its mean over other seeds, or the trial's own score where it was not trained again."""
+        return mean(self.again) if self.again else self.record.top1
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %: over seeds (Student's t) where it was trained again, over held-out images (Wilson) otherwise."""
+        if len(self.again) < 2:
+            return wilson(self.top1, self.record.images)
+        half = student_t(len(self.again)) * stdev(self.again) / sqrt(len(self.again))
+        return self.top1 - half, self.top1 + half
+
+
+def student_t(values: int) -> float:
+    """By how many standard errors the 95 % interval of a mean of ``values`` (2 or more) reaches to either side."""
+    return _T[min(values - 1, len(_T)) - 1]
+
+
+def contenders(fitting: Sequence[Record], finals: Sequence[Record]) -> list[Contender]:
+    """The trials of a budget, the best first: those trained again by their mean, then the others by their score."""
+    found = [Contender(row, tuple(final.top1 for final in finals if final.trial == row.trial)) for row in fitting]
+    return sorted(found, key=lambda contender: (not contender.again, -contender.top1, contender.record.loss))
+
+
+def explain(
+    ranked: Sequence[Contender], notes: Mapping[int, Mapping[str, Any]], feasible: FeasibleSet, space: SearchSpace
+) -> dict[str, Any]:
+    """What ``result.json`` says of one budget; ``ranked`` are its contenders, the best first."""
+    best = ranked[0]
+    return {
+        "budget": feasible.budget.text,
+        "chosen": _row(best),
+        "reason": _reason(ranked),
+        "finalists": [_row(contender) for contender in ranked if contender.again],
+        "baselines": _baselines(ranked),
+        "neighbours": _neighbours(ranked, notes, space),
+        "path": _path(best.record.trial, notes, space),
+    }
+
+
+def _row(contender: Contender) -> dict[str, Any]:
+    row = contender.record
+    return {
+        "name": row.name, "origin": row.origin, "flops": row.flops, "params": row.params, "top1": contender.top1,
+        "interval": list(contender.interval), "trial_top1": row.top1, "again": list(contender.again), "images": row.images,
+        "epochs": row.epochs, "arch": row.arch,
+    }  # fmt: skip
+
+
+def _reason(ranked: Sequence[Contender]) -> str:
+    best = ranked[0]
+    again = f"mean of {len(best.again)} other seeds" if best.again else f"one training, {best.record.images} held-out images"
+    text = f"the highest top-1 of {len(ranked)} candidates that meet the budget: {best.top1:.2f} % ({again})"
+    if len(ranked) > 1:
+        rival = ranked[1]
+        sure = "beyond" if best.interval[0] > rival.top1 else "within"
+        text += f"; the next, {rival.record.name}, has {rival.top1:.2f} %, {sure} the uncertainty"
+    return text
+
+
+def _baselines(ranked: Sequence[Contender]) -> list[dict[str, Any]]:
+    """The best of every origin: uniform scaling, random, published sizes, and what the strategy proposed."""
+    best: dict[str, Contender] = {}
+    for contender in sorted(ranked, key=lambda c: -c.top1):
+        best.setdefault(contender.record.origin, contender)
+    return [_row(contender) for contender in best.values()]
+
+
+def _neighbours(ranked: Sequence[Contender], notes: Mapping[int, Mapping[str, Any]], space: SearchSpace) -> list[dict[str, Any]]:
+    """The candidates that differ least from the chosen one, and how."""
+    mine = space.values(notes[ranked[0].record.trial]["point"])
+    found: list[dict[str, Any]] = []
+    for contender in ranked[1:]:
+        other = space.values(notes[contender.record.trial]["point"])
+        changed = {name: [mine[name], other[name]] for name in mine if mine[name] != other[name]}
+        found.append({"name": contender.record.name, "top1": contender.top1, "lost_by": ranked[0].top1 - contender.top1,
+                      "changed": changed})  # fmt: skip
+    return sorted(found, key=lambda row: (len(row["changed"]), row["lost_by"]))[:_LOST]
+
+
+def _path(number: int, notes: Mapping[int, Mapping[str, Any]], space: SearchSpace) -> list[dict[str, Any]]:
+    """The bases from the seed to the chosen one, where contraction proposed it."""
+    path: list[dict[str, Any]] = []
+    note: Mapping[str, Any] | None = notes[number]
+    while note is not None and "base" in note:
+        path.append({"step": note["step"], "arch": space.arch(note["point"]).to_dict()})
+        at, base = note["step"], note["base"]
+        note = next((n for n in notes.values() if n.get("point") == base and n.get("step", -1) < at), None)
+    return path[::-1]

@@ -1,0 +1,62 @@
+"""A network on images smaller than its own, as in the first part of a training: the same weights, and what that costs.
+
+No parameter changes its shape. By timm's own means a table of positions is resampled on the way, masks follow the map, and
+windows that are larger than their map are filled up.
+"""
+
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+from torch import nn
+
+from models.networks.model_spec import Target
+from scaler.cost.fvcore_count import count
+from scaler.errors import ScalerError
+
+_ANY_SIZE = "dynamic_img_size"  # tells timm's classes of a fixed input to take others too
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lower:
+    """``resolution`` in pixels, ``flops`` of an image of that side as fvcore counts them, and `Target.build`'s ``arguments``."""
+
+    resolution: int
+    flops: int
+    arguments: dict[str, Any]
+
+
+def lower(target: Target, share: float) -> Lower | None:
+    """``target`` at ``share`` of its resolution, to the nearest that its first layer divides; None where that is its own.
+
+    Raises:
+        ScalerError: its network takes its own resolution alone.
+    """
+    plain = target.build()
+    arguments = _any_size(plain)
+    resolution = _rounded(target.resolution * share, _stride(plain))
+    if resolution >= target.resolution:
+        return None
+    try:
+        cost = count(target.build(**arguments), resolution, int(target.config["pretrained_cfg"]["input_size"][0]))
+    except ScalerError as error:
+        raise ScalerError(
+            f"{target.name} cannot start at {resolution} px, being built for {target.resolution} alone: "
+            f"leave out --low-resolution ({str(error).splitlines()[0]})"
+        ) from error
+    return Lower(resolution=resolution, flops=cost.flops, arguments=arguments)
+
+
+def _any_size(network: nn.Module) -> dict[str, Any]:
+    knows = any(_ANY_SIZE in signature(base).parameters for base in type(network).__mro__)
+    return {_ANY_SIZE: True} if knows else {}
+
+
+def _stride(network: nn.Module) -> int:
+    """Pixels that the first stage's maps take together, along a side: a patch's, where the network cuts patches."""
+    info: Any = getattr(network, "feature_info", None)
+    return int(info[0]["reduction"]) if info else 1
+
+
+def _rounded(side: float, unit: int) -> int:
+    return max(1, round(side / unit)) * unit

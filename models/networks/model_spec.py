@@ -1,0 +1,179 @@
+"""Whatever a command may be pointed at: a seed's name, any timm model's name, or a variant's folder."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import timm
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import models.zoo.timm_registry  # noqa: F401  timm builds the multiplexed networks too
+from models.zoo.families import family
+from models.zoo.seeds import SEEDS
+from scaler.cost.architecture import Architecture
+from scaler.cost.fvcore_count import count
+from scaler.cost.operators import Cost
+from scaler.errors import ScalerError, UnknownNameError
+from scaler.files import write_atomic
+from scaler.results import variant
+
+_WHERE_WEIGHTS_ARE = ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict", "architecture", "tag", "custom_load")
+# Below this side, in pixels, whole images are shown: cropping to timm's 95 % would cost objects that fill the image.
+_SMALL = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A model that can be built.
+
+    Attributes:
+        name: as the user gave it.
+        config: timm's hub layout: the entry point, its arguments, and ``pretrained_cfg`` (input size, mean, std, ...).
+        arch: its architecture where one of our families describes it.
+        weights: the file that holds its weights, or None for random ones.
+    """
+
+    name: str
+    config: dict[str, Any]
+    arch: Architecture | None = None
+    weights: Path | None = None
+
+    @property
+    def resolution(self) -> int:
+        return int(self.config["pretrained_cfg"]["input_size"][-1])
+
+    @property
+    def num_classes(self) -> int:
+        return int(self.config["num_classes"])
+
+    @property
+    def crop_pct(self) -> float:
+        return float(self.config["pretrained_cfg"].get("crop_pct", 1.0))
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        return tuple(self.config["pretrained_cfg"]["mean"])
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        return tuple(self.config["pretrained_cfg"]["std"])
+
+    def build(self, **overrides: Any) -> nn.Module:
+        """The network, with its weights where it has some; ``overrides`` go to timm's constructor (``drop_path_rate``).
+
+        Raises:
+            ScalerError: the weights are damaged or do not fit, or timm does not build the model so.
+        """
+        model = self._build(**overrides)
+        if self.weights is not None:
+            _load(model, self.weights)
+        return model
+
+    def _build(self, **overrides: Any) -> nn.Module:
+        arguments = {**self.config.get("model_args", {}), "num_classes": self.num_classes, **overrides}
+        try:
+            model: nn.Module = timm.create_model(self.config["architecture"], pretrained=False, **arguments)
+        except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+            raise ScalerError(f"timm cannot build {self.name} with {arguments}: {error}") from error
+        return model
+
+    def count(self) -> Cost:
+        """fvcore's count of the built network at the target's resolution."""
+        return count(self._build(), self.resolution, int(self.config["pretrained_cfg"]["input_size"][0]))
+
+    def write(self, folder: Path, note: variant.Note, weights: dict[str, Any] | None = None) -> None:
+        """Write the target as a variant's folder, with ``weights`` (a state dict) where given."""
+        if weights is not None:
+            tensors = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
+            write_atomic(folder / variant.WEIGHTS, lambda path: save_file(tensors, path, {"format": "pt"}))
+        variant.write(folder, self.config, note)
+
+
+def open_target(text: str, *, resolution: int | None = None, num_classes: int | None = None) -> Target:
+    """The target called ``text``, at another resolution or class count where asked.
+
+    Raises:
+        UnknownNameError: ``text`` is neither a folder nor a known name.
+        ScalerError: the folder is not a variant's.
+    """
+    folder = Path(text)
+    if text in SEEDS:
+        target = of_arch(text, SEEDS[text])
+    elif folder.is_dir():
+        target = _of_folder(folder)
+    elif timm.is_model(text):
+        target = _of_timm(text)
+    elif folder.name != text:
+        raise ScalerError(f"no folder {text!r}: give a variant's folder, a seed or a timm model")
+    else:
+        raise UnknownNameError("model", text, {*SEEDS, *timm.list_models()})
+    return _changed(target, resolution, num_classes)
+
+
+def of_arch(name: str, arch: Architecture) -> Target:
+    """An architecture as a target; mean, std and interpolation are those of its family in timm."""
+    cfg = _pretrained_cfg(arch.timm_name) | ({"crop_pct": 1.0} if arch.resolution < _SMALL else {})
+    data = variant.config(arch.timm_name, arch.timm_args(), arch.resolution, cfg)
+    return Target(name=name, config=json.loads(json.dumps(data)), arch=arch)
+
+
+def _of_folder(folder: Path) -> Target:
+    config = variant.read_config(folder)
+    if not timm.is_model(config["architecture"]):
+        raise UnknownNameError("timm architecture", config["architecture"], timm.list_models())
+    note, weights = variant.read_note(folder), folder / variant.WEIGHTS
+    config["num_classes"] = config.get("num_classes", config["pretrained_cfg"].get("num_classes", 1000))
+    arch = family(note.family).from_dict(dict(note.arch)) if note and note.family else None
+    return Target(name=str(folder), config=config, arch=arch, weights=weights if weights.is_file() else None)
+
+
+def _of_timm(name: str) -> Target:
+    """A timm model as timm builds it, with 1000 classes (some entry points would build 21,841 unless told)."""
+    cfg = _pretrained_cfg(name)
+    shape = cfg.get("input_size", (3, 224, 224))
+    return Target(name=name, config=variant.config(name, {"num_classes": 1000, "in_chans": shape[0]}, shape[-1], cfg))
+
+
+def _changed(target: Target, resolution: int | None, num_classes: int | None) -> Target:
+    if resolution in (None, target.resolution) and num_classes in (None, target.num_classes):
+        return target
+    if target.weights is not None and num_classes not in (None, target.num_classes):
+        raise ScalerError(f"{target.name} was trained for {target.num_classes} classes, not {num_classes}")
+    arch = target.arch
+    if arch is not None:
+        changes: dict[str, Any] = {
+            "resolution": resolution or target.resolution,
+            "num_classes": num_classes or target.num_classes,
+        }
+        return replace(of_arch(target.name, replace(arch, **changes)), weights=target.weights)  # type: ignore[type-var]
+    return replace(target, config=_changed_config(target, resolution or target.resolution, num_classes or target.num_classes))
+
+
+def _changed_config(target: Target, resolution: int, num_classes: int) -> dict[str, Any]:
+    """Another size and class count of a model that only timm knows; ``img_size`` is passed where the size is built in."""
+    cfg = target.config["pretrained_cfg"]
+    arguments = {**target.config.get("model_args", {}), "num_classes": num_classes, "in_chans": cfg["input_size"][0]}
+    if cfg.get("fixed_input_size") and resolution != target.resolution:
+        arguments["img_size"] = resolution
+    return variant.config(target.config["architecture"], arguments, resolution, cfg)
+
+
+def _pretrained_cfg(name: str) -> dict[str, Any]:
+    """timm's configuration of a model, without the places to download weights from."""
+    cfg = timm.get_pretrained_cfg(name)
+    found = {} if cfg is None else cfg.to_dict()
+    return {
+        key: value for key, value in found.items() if key not in ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict")
+    }
+
+
+def _load(model: nn.Module, path: Path) -> None:
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ScalerError(
+            f"the weights in {path} do not load: {str(error).splitlines()[0]}; train or import them again"
+        ) from error

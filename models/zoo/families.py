@@ -1,0 +1,60 @@
+"""The families of architectures, by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models.any_timm.arch import TimmArch
+from models.deit.arch import DeiTArch, MiniDeiTArch
+from models.swin.arch import MiniSwinArch, SwinArch
+from models.tiny_vit.arch import MiniTinyViTArch, TinyViTArch
+from scaler.cost.architecture import Architecture
+from scaler.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One family: ``summary`` is a line for people, ``from_dict`` the inverse of the architecture's ``to_dict``."""
+
+    summary: str
+    from_dict: Callable[[dict[str, Any]], Architecture]
+
+
+FAMILIES: dict[str, Family] = {
+    "tiny_vit": Family(
+        summary="TinyViT: convolution stem and stage, then window attention (Wu et al. 2022)", from_dict=TinyViTArch.from_dict
+    ),
+    "deit": Family(
+        summary="DeiT: a plain vision transformer with a class token (Touvron et al. 2021)", from_dict=DeiTArch.from_dict
+    ),
+    "swin": Family(
+        summary="Swin: window attention, windows shifted in every other block (Liu et al. 2021)", from_dict=SwinArch.from_dict
+    ),
+    "mini_tiny_vit": Family(
+        summary="Mini-TinyViT: TinyViT with its attention stages multiplexed (ours)", from_dict=MiniTinyViTArch.from_dict
+    ),
+    "mini_deit": Family(
+        summary="Mini-DeiT: DeiT multiplexed, with relative positions (Zhang et al. 2022)", from_dict=MiniDeiTArch.from_dict
+    ),
+    "mini_swin": Family(summary="Mini-Swin: Swin multiplexed (Zhang et al. 2022)", from_dict=MiniSwinArch.from_dict),
+    "timm": Family(summary="any other timm model, by its constructor's arguments", from_dict=TimmArch.from_dict),
+}
+
+
+def family(name: str) -> Family:
+    if name not in FAMILIES:
+        raise UnknownNameError("family", name, FAMILIES)
+    return FAMILIES[name]
+
+
+def build(arch: Architecture, **overrides: Any) -> "nn.Module":
+    """The network of ``arch`` with random weights; ``overrides`` go to timm's constructor (``drop_path_rate``, for example)."""
+    import timm  # loads torch
+
+    import models.zoo.timm_registry  # noqa: F401  the multiplexed networks
+
+    network: nn.Module = timm.create_model(arch.timm_name, pretrained=False, **arch.timm_args(), **overrides)
+    return network

@@ -1,0 +1,178 @@
+"""Writing a store: the same bytes whoever writes it and however often they are killed; damage found and mended alone."""
+
+import errno
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.logits import shards
+from experiments.logits import writer as teaching
+from experiments.logits.manifest import Manifest
+from experiments.logits.store import Store
+from experiments.logits.writer import teach
+from models.networks.model_spec import Target
+from scaler.errors import ScalerError
+from scaler.files import write_bytes
+from tests.experiments.logits.lesson import lesson, manifest, teacher
+
+KILLS = int(os.environ.get("KILLS", "6"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Children are forked here, where OpenMP has to have no threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Target, Store]:
+    folder = tmp_path_factory.mktemp("store")
+    target = teacher(folder / "teacher")
+    return target, teach(lesson(target), manifest(target), folder / "logits")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_bytes_are_the_same_for_any_workers_and_processes(taught: tuple[Target, Store], tmp_path: Path) -> None:
+    target, store = taught
+    expected = files(store.folder)
+    assert len(expected) == 1 + 2 * 5  # two epochs of 151 inputs in files of 32
+    teach(lesson(target, workers=2), manifest(target), tmp_path / "workers")
+    teach(lesson(target), manifest(target), tmp_path / "processes", processes=2)
+    assert files(tmp_path / "workers") == files(tmp_path / "processes") == expected
+
+
+def test_killed_at_random_points_it_ends_with_the_same_bytes(taught: tuple[Target, Store], tmp_path: Path) -> None:
+    target, _ = taught
+    work, rng = (lesson(target), manifest(target, epochs=max(4, KILLS // 2))), random.Random(0)
+    began = time.monotonic()
+    teach(*work, tmp_path / "whole")
+    each, unfinished = (time.monotonic() - began) / KILLS, 0
+    for _ in range(KILLS):
+        child = get_context("fork").Process(target=teach, args=(*work, tmp_path / "killed"))
+        child.start()
+        child.join(rng.uniform(0, 2.5 * each))
+        unfinished += child.is_alive()
+        child.kill()
+        child.join()
+    assert unfinished > KILLS / 2
+    teach(*work, tmp_path / "killed")
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "remove", "swap"])
+def test_damage_is_found_and_mended_alone(taught: tuple[Target, Store], tmp_path: Path, damage: str) -> None:
+    target, _ = taught
+    store = teach(lesson(target), manifest(target), tmp_path)
+    before = files(tmp_path)
+    broken = tmp_path / "epoch-0001" / "shard-00002.safetensors"
+    raw = bytearray(broken.read_bytes())
+    if damage == "flip":
+        raw[-1] ^= 1
+        broken.write_bytes(raw)
+    elif damage in ("truncate", "empty"):
+        broken.write_bytes(raw[: len(raw) // 2 if damage == "truncate" else 0])
+    elif damage == "remove":
+        broken.unlink()
+    else:
+        broken.write_bytes((tmp_path / "epoch-0001" / "shard-00001.safetensors").read_bytes())
+    with pytest.raises(ScalerError, match=r"shard-00002\.safetensors .*: `scaler teach` with the arguments of the first"):
+        Store.open(tmp_path).verify()
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors") if path != broken}
+    teach(lesson(target), manifest(target), tmp_path).verify()
+    assert files(tmp_path) == before
+    assert all(path.stat().st_mtime_ns == then for path, then in times.items())
+    assert store.damaged() == []
+
+
+def test_every_flipped_byte_of_a_file_is_found(taught: tuple[Target, Store], tmp_path: Path) -> None:
+    _, store = taught
+    place = Path("epoch-0000/shard-00000.safetensors")
+    raw = (store.folder / place).read_bytes()
+    (tmp_path / place).parent.mkdir()
+    for at in range(len(raw)):
+        (tmp_path / place).write_bytes(raw[:at] + bytes([raw[at] ^ 0x10]) + raw[at + 1 :])
+        assert store.format(0).fault(tmp_path, place), at
+    (tmp_path / place).write_bytes(raw)
+    assert store.format(0).fault(tmp_path, place) is None
+
+
+def test_a_store_is_continued_only_with_the_same_arguments(taught: tuple[Target, Store], tmp_path: Path) -> None:
+    target, store = taught
+    with pytest.raises(ScalerError, match=r"was begun with topk = 4, not 5: choose another --out or the same arguments"):
+        teach(lesson(target), manifest(target, topk=5), store.folder)
+    (tmp_path / "mine.txt").write_text("something else")
+    with pytest.raises(ScalerError, match="is not empty and holds no"):
+        teach(lesson(target), manifest(target), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_what_is_no_store_is_refused(taught: tuple[Target, Store], tmp_path: Path) -> None:
+    with pytest.raises(ScalerError, match="holds no stored logits"):
+        Store.open(tmp_path)
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(ScalerError, match="has format None, not 1"):
+        Store.open(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"format": 1, "topk"')
+    with pytest.raises(ScalerError, match="is damaged"):
+        Store.open(tmp_path)
+    assert Manifest.read(taught[1].folder) == taught[1].manifest
+
+
+def test_a_full_disk_is_told_and_what_was_written_stays(
+    taught: tuple[Target, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, store = taught
+    written: list[Path] = []
+
+    def write(path: Path, data: bytes) -> None:
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(path)
+        write_bytes(path, data)
+
+    monkeypatch.setattr(shards, "write_bytes", write)
+    with pytest.raises(ScalerError, match=r"No space left on device.*: make room, and the same command goes on"):
+        teach(lesson(target), manifest(target), tmp_path)
+    assert sorted(tmp_path.rglob("*.safetensors")) == written
+    monkeypatch.undo()
+    teach(lesson(target), manifest(target), tmp_path)
+    assert files(tmp_path) == files(store.folder)
+
+
+def test_a_failing_process_is_told(tmp_path: Path) -> None:
+    target = teacher(tmp_path / "teacher")
+    (tmp_path / "teacher" / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(ScalerError, match=r"the weights in .* do not load"):
+        teach(lesson(target), manifest(target), tmp_path / "logits", processes=2)
+
+
+def test_processes_end_with_the_one_that_started_them(taught: tuple[Target, Store], tmp_path: Path) -> None:
+    target, _ = taught
+    child = get_context("fork").Process(
+        target=teach, args=(lesson(target), manifest(target, epochs=500), tmp_path / "logits", 2), daemon=False
+    )
+    child.start()
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.rglob("*.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(child.pid or 0, signal.SIGKILL)
+    child.join()
+    time.sleep(1)
+    settled = len(list(tmp_path.rglob("*.safetensors")))
+    time.sleep(1)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == settled < 2500
+    assert teaching.ROWS % 2 == 0  # partners of a mix are in one file

@@ -1,0 +1,80 @@
+"""Latency budgets, from measured networks to a confirmed variant."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+from experiments.commands.space import describe_space, sample, search_space
+from experiments.search import latency, selection
+from experiments.search.pipeline import search
+from experiments.search.run_folder import Request, Search
+from models.networks.latency import Measured
+from scaler.errors import ScalerError
+from tests.experiments.search.test_pipeline import ClosedForm
+
+SEED = "tiny_vit_1m_32"
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(latency, "NETWORKS", 10)
+    monkeypatch.setattr(latency, "_SECONDS", 0.0)
+
+
+def run(out: Path, budget: str) -> list[Any]:
+    space, sets = search_space(SEED, [budget], None, "digits")
+    request = Request(
+        seed=SEED, budgets=(budget,), axes=space.axes(), data="digits", train_images=None, teacher=None, strategy="surrogate",
+        recipe="closed form", trials=10, draw_seed=0, storage=None,
+    )  # fmt: skip
+    return search(Search(request=request, out=out, space=space, sets=sets, backend=ClosedForm(), say=print))
+
+
+def test_a_budget_needs_what_was_learned() -> None:
+    with pytest.raises(ScalerError, match=rf"run `scaler latency {SEED} --learn` first, with the same --axes"):
+        describe_space(SEED, "latency=1s", None, None)
+
+
+def test_spaces_and_samples_know_latency_once_it_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that nothing disturbs: each parameter takes 10 ns."""
+
+    def steady(model: nn.Module, *_: Any, seconds: float) -> Measured:
+        least = 1e5 + 10 * sum(parameter.numel() for parameter in model.parameters())
+        return Measured(least=least, median=least, low=least, high=least, runs=1, machine="steady")
+
+    monkeypatch.setattr(latency, "measure", steady)
+    found = latency.learn_around(SEED)
+    assert (found["networks"], found["error"] > 0) == (10, True)
+    whole, half = (describe_space(SEED, f"latency={share}%", None, None) for share in (100_000, 50))
+    assert 0 < half["feasible"] < whole["feasible"] == describe_space(SEED, None, None, None)["feasible"]
+    drawn = sample(SEED, "latency=50%,flops=2M", 20, None, None, 0)
+    assert all(one["latency_ms"] <= half["bounds"]["latency"][1] / 1e6 and one["flops"] <= 2_000_000 for one in drawn)
+
+
+def test_a_search_learns_confirms_and_says_what_it_measured(tmp_path: Path) -> None:
+    (choice,) = run(tmp_path / "run", "latency=100s")
+    kept = json.loads((choice.folder / "latency.json").read_text())
+    assert 0 < kept["least_ms"] <= kept["median_ms"] < 100_000
+    assert kept["predicted_ms"] > 0
+    assert kept["machine"]
+    (said,) = json.loads((tmp_path / "run" / "result.json").read_text())["budgets"]
+    assert said["latency"] == kept
+
+
+def test_a_candidate_that_takes_longer_than_predicted_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (best,) = run(tmp_path / "first", "latency=100s")
+    slow, confirm = best.record.name, selection.confirm
+
+    def confirmed(folder: Path, *rest: Any) -> dict[str, Any]:
+        return {"least_ms": 1e9} if folder.name == slow else confirm(folder, *rest)
+
+    monkeypatch.setattr(selection, "confirm", confirmed)
+    (second,) = run(tmp_path / "second", "latency=100s")
+    assert second.record.name != slow
+    monkeypatch.setattr(selection, "confirm", lambda *_: {"least_ms": 1e9})
+    with pytest.raises(ScalerError, match=r"none of 10 candidates for latency=100s meets it as measured, .* 1000000s"):
+        run(tmp_path / "third", "latency=100s")

@@ -1,0 +1,215 @@
+"""The whole search with a backend that scores in closed form, so that it runs in moments."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+
+from experiments.scoring.backend import Score
+from experiments.search import pipeline
+from experiments.search.run_folder import LEDGER, RESULT, Request, Search
+from experiments.search.selection import Chosen
+from experiments.training.rungs import Watch
+from models.networks.model_spec import Target, open_target
+from scaler.errors import DivergedError, InfeasibleError, ScalerError
+from scaler.results.ledger import Ledger, Record
+from scaler.results.variant import Note
+from search_spaces.baselines import baselines
+from search_spaces.problem import spaces
+
+BUDGETS = ("flops=1M", "flops=2M,params=300k", "flops=60%")
+
+
+class ClosedForm:
+    """Accuracy grows with depth and resolution, whatever the cost; counts how often each folder was scored."""
+
+    data_name, recipe_name = "made up", "closed form"
+
+    def __init__(self, stop_at: int | None = None, diverge_at: int | None = None) -> None:
+        self.scored: list[str] = []
+        self.epochs = 0
+        self.stop_at, self.diverge_at = stop_at, diverge_at
+
+    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool, watch: Watch | None = None) -> Score:
+        if len(self.scored) == self.stop_at:
+            raise KeyboardInterrupt
+        self.scored.append(folder.name)
+        if len(self.scored) - 1 == self.diverge_at:
+            raise DivergedError("the loss is nan at step 3")
+        target.write(folder, note)
+        arch: Any = target.arch
+        top1 = 50 + 4 * sum(arch.depths) + arch.resolution / 8 + (seed if folder.parent.name == "finalists" else 0)
+        for epoch in range(1, 10):
+            self.epochs += 1
+            if watch is not None and watch.stops(epoch, top1 - 9 + epoch):
+                return Score(top1=top1 - 9 + epoch, top5=99.0, loss=1.0, split="holdout", images=100, epochs=epoch, seconds=0.1,
+                             pruned=True)  # fmt: skip
+        return Score(top1=top1, top5=99.0, loss=1.0, split="test" if final else "holdout", images=100, epochs=seed, seconds=0.1)
+
+
+def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> tuple[list[Chosen], list[str]]:
+    space, sets = spaces("tiny_vit_1m_32", BUDGETS)
+    request = Request(
+        seed="tiny_vit_1m_32", budgets=BUDGETS, axes=space.axes(), data="made up", train_images=None, teacher=None,
+        strategy="uniform", recipe="closed form", trials=trials, draw_seed=0, storage=None,
+    )  # fmt: skip
+    said: list[str] = []
+    job = Search(request=replace(request, **changes), out=out, space=space, sets=sets, backend=backend, say=said.append)
+    return pipeline.search(job), said
+
+
+def rows(out: Path) -> list[Record]:
+    return list(Ledger(out / LEDGER))
+
+
+def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path) -> None:
+    chosen, said = search(tmp_path, ClosedForm())
+    _, sets = spaces("tiny_vit_1m_32", BUDGETS)
+    assert len(rows(tmp_path)) == len(said) == 9
+    for number, row in enumerate(rows(tmp_path)):
+        assert row.budget == BUDGETS[number % 3]
+        assert sets[number % 3].budget.admits(row.quantities)
+    for choice, feasible in zip(chosen, sets, strict=True):
+        target = open_target(str(choice.folder))
+        assert target.count() == (choice.record.flops, choice.record.params)
+        assert feasible.budget.admits({**target.count()._asdict(), "resolution": target.resolution})
+        assert timm.create_model(f"local-dir:{choice.folder}").num_classes == 10
+        note = json.loads((choice.folder / "scaler.json").read_text())
+        assert (note["budget"], note["seed"], note["flops"]) == (choice.budget, "tiny_vit_1m_32", choice.record.flops)
+    assert [choice.folder.name for choice in chosen] == ["flops-1M", "flops-2M-params-300k", "flops-60pct"]
+
+
+def test_the_best_under_a_budget_may_come_from_another_ones_trials(tmp_path: Path) -> None:
+    chosen, _ = search(tmp_path, ClosedForm())
+    _, sets = spaces("tiny_vit_1m_32", BUDGETS)
+    for choice, feasible in zip(chosen, sets, strict=True):
+        fitting = [row for row in rows(tmp_path) if feasible.budget.admits(row.quantities)]
+        assert choice.record.top1 == max(row.top1 for row in fitting)
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 5, 8])
+def test_an_interrupted_search_repeats_an_uninterrupted_one(tmp_path: Path, stop_at: int) -> None:
+    search(tmp_path / "whole", ClosedForm())
+    broken = ClosedForm(stop_at=stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "broken", broken)
+    again = ClosedForm()
+    search(tmp_path / "broken", again)
+    assert rows(tmp_path / "broken") == rows(tmp_path / "whole")
+    assert len(broken.scored) + len(again.scored) == 9
+
+
+def test_more_trials_continue_a_finished_search(tmp_path: Path) -> None:
+    search(tmp_path, ClosedForm(), trials=4)
+    backend = ClosedForm()
+    search(tmp_path, backend, trials=6)
+    assert backend.scored == ["trial-0004", "trial-0005"]
+    assert [row.trial for row in rows(tmp_path)] == list(range(6))
+
+
+def test_another_search_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    search(tmp_path, ClosedForm(), trials=3)
+    with pytest.raises(ScalerError, match="holds a search with draw_seed = 0, not 1: choose another --out"):
+        search(tmp_path, ClosedForm(), draw_seed=1)
+
+
+def test_a_trial_that_diverges_is_told_and_not_tried_again(tmp_path: Path) -> None:
+    backend = ClosedForm(diverge_at=2)
+    _, said = search(tmp_path, backend)
+    assert len(backend.scored) == 9
+    assert len(rows(tmp_path)) == 8
+    assert any("trial 2 failed" in line and "the loss is nan" in line for line in said)
+    search(tmp_path, backend)
+    assert len(backend.scored) == 9
+
+
+def test_an_infeasible_budget_writes_nothing(tmp_path: Path) -> None:
+    space, sets = spaces("tiny_vit_1m_32", ["flops=1k"])
+    request = Request(
+        seed="tiny_vit_1m_32", budgets=("flops=1k",), axes=space.axes(), data="", train_images=None, teacher=None,
+        strategy="uniform", recipe="", trials=1, draw_seed=0, storage=None,
+    )  # fmt: skip
+    with pytest.raises(InfeasibleError):
+        pipeline.search(Search(request=request, out=tmp_path / "run", space=space, sets=sets, backend=ClosedForm(), say=print))
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_architecture_is_tried_twice(tmp_path: Path) -> None:
+    search(tmp_path, ClosedForm(), trials=24)
+    archs = [row.arch for row in rows(tmp_path)]
+    assert len(set(archs)) == 24
+
+
+def test_baselines_are_tried_first_and_stand_in_the_result(tmp_path: Path) -> None:
+    chosen, _ = search(tmp_path, ClosedForm(), strategy="surrogate", trials=12)
+    origins = [row.origin for row in rows(tmp_path)]
+    assert origins[:6] == ["uniform scaling"] * 3 + ["random"] * 3
+    assert set(origins[6:]) == {"random", "surrogate"}
+    for choice in chosen:
+        found = {row["origin"]: row["top1"] for row in choice.why["baselines"]}
+        assert {"uniform scaling", "random"} <= set(found)
+        assert max(found.values()) == choice.record.top1 == choice.why["chosen"]["top1"]
+    by_cost = {choice.budget: choice.record for choice in chosen}
+    assert by_cost["flops=1M"].top1 <= by_cost["flops=60%"].top1
+    result = json.loads((tmp_path / RESULT).read_text())
+    assert sum(result["importances"].values()) == pytest.approx(1)
+    assert [budget["folder"] for budget in result["budgets"]] == [str(choice.folder) for choice in chosen]
+
+
+def test_the_result_names_the_neighbours_that_lost_and_the_path_of_a_contraction(tmp_path: Path) -> None:
+    chosen, _ = search(tmp_path, ClosedForm(), strategy="contraction", trials=24)
+    assert any(choice.why["path"] for choice in chosen)
+    for choice in chosen:
+        arch = json.loads(choice.record.arch)
+        if choice.why["path"]:
+            assert choice.why["path"][-1]["arch"] == arch
+        for neighbour in choice.why["neighbours"]:
+            other = json.loads(next(row.arch for row in rows(tmp_path) if row.name == neighbour["name"]))
+            for name, (mine, theirs) in neighbour["changed"].items():
+                axis, _, stage = name.partition("[")
+                values = [a[axis][int(stage[:-1])] if stage and isinstance(a[axis], list) else a[axis] for a in (arch, other)]
+                assert values == [mine, theirs]
+            assert neighbour["lost_by"] >= 0
+
+
+def test_finalists_are_trained_again_and_their_mean_decides(tmp_path: Path) -> None:
+    chosen, _ = search(tmp_path, ClosedForm(), trials=6, finalists=1, seeds=3)
+    for choice in chosen:
+        first, *others = choice.why["finalists"]
+        assert first["again"] == [first["trial_top1"] + seed for seed in (1, 2, 3)]
+        assert first["top1"] == first["trial_top1"] + 2 == max([first["top1"], *(other["top1"] for other in others)])
+        low, high = first["interval"]
+        # Source: Student's t for two degrees of freedom, 4.303; the scores' standard deviation is 1.
+        assert (high - low) / 2 == pytest.approx(4.303 / 3**0.5)
+    again = ClosedForm()
+    search(tmp_path, again, trials=6, finalists=1, seeds=3)
+    assert again.scored == []
+
+
+def test_halving_stops_what_lags_behind_its_own_budget(tmp_path: Path) -> None:
+    backend = ClosedForm()
+    chosen, said = search(tmp_path, backend, trials=18, halving="halving")
+    pruned = [row for row in rows(tmp_path) if row.role == "pruned"]
+    assert len(rows(tmp_path)) == 18
+    assert {row.epochs for row in pruned} <= {1, 3}
+    assert backend.epochs < 0.7 * 18 * 9
+    assert {row.budget for row in rows(tmp_path) if row.role == "trial"} == set(BUDGETS)
+    assert sum("stopped after" in line for line in said) == len(pruned) > 0
+    assert {choice.record.role for choice in chosen} == {"trial"}
+
+
+def test_the_published_sizes_that_fit_are_baselines() -> None:
+    space, sets = spaces("tiny_vit_21m_224", ["flops=2.04G,params=11.0M", "flops=1.28G,params=5.4M"])
+    found = {proposal.origin: proposal for proposal in baselines(space, sets, 0)}
+    assert {"tiny_vit_11m_224", "tiny_vit_5m_224"} <= set(found)
+    assert space.arch(found["tiny_vit_5m_224"].point) in sets[1]
+    scaled = [proposal for proposal in baselines(space, sets, 0) if proposal.origin == "uniform scaling"]
+    for proposal in scaled:
+        arch: Any = space.arch(proposal.point)
+        assert arch in sets[proposal.budget]
+        assert arch.resolution < 224
+        assert all(small <= large for small, large in zip(arch.embed_dims, (96, 192, 384, 576), strict=True))
+        assert arch.embed_dims[3] < 576

@@ -1,0 +1,142 @@
+"""Training that is killed anywhere ends, continued, with the bits of training that was not."""
+
+import json
+import os
+import random
+import signal
+import time
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from experiments.data.datasets import open_data
+from experiments.recipes import RECIPES
+from experiments.runtime.setup import Setup
+from experiments.training.checkpoints import Checkpoints
+from experiments.training.evaluation import Metrics, evaluate
+from experiments.training.job import Job
+from experiments.training.loop import train
+from experiments.training.rungs import Rungs, Watch
+from models.zoo.families import build
+from models.zoo.seeds import SEEDS
+from scaler.errors import ScalerError
+
+CPU = torch.device("cpu")
+TINY = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=16)
+RECIPE = replace(RECIPES["small"], epochs=2, batch_size=16, ema_decay=0.9, drop_path=0.1, mixup=0.8)
+STEPS = 32
+
+
+def work(folder: Path, looked_at: bool) -> None:
+    """Two epochs of 16 steps with stochastic depth, averaged weights, mixing and two workers; a checkpoint after every step.
+
+    The first epoch is at a lower resolution; looks come after 48 images and three and nine times as many.
+    """
+    os.setsid()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    job = Job(
+        data=open_data("digits", train_images=300), recipe=RECIPE, resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3, seed=0,
+        low_resolution=12, device=CPU, workers=2, setup=Setup(save_every_s=0),
+    )  # fmt: skip
+    watch = Watch(stops=lambda *_: False, first=48, growth=3)
+    rungs = Rungs(folder / "rungs.json", watch, job, partial(holdout, job)) if looked_at else None
+    try:
+        model = train(build(TINY, drop_path_rate=RECIPE.drop_path), job, folder, rungs=rungs)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    torch.save(model.state_dict(), folder / "weights.pt")
+
+
+def holdout(job: Job, model: nn.Module, side: int) -> Metrics:
+    return evaluate(model, job.data.holdout, resolution=side, mean=job.mean, std=job.std, crop_pct=1.0, device=CPU)
+
+
+def started(folder: Path, looked_at: bool = True) -> ForkProcess:
+    """A process of its own, forked, since importing PyTorch takes longer than the training."""
+    process = get_context("fork").Process(target=work, args=(folder, looked_at))
+    process.start()
+    return process
+
+
+def ended(process: ForkProcess) -> int | None:
+    process.join(timeout=120)
+    return process.exitcode
+
+
+def wait_for(step: int, folder: Path, process: ForkProcess) -> None:
+    """Until there is a checkpoint of ``step`` or a later one, or the process has ended."""
+    name = f"checkpoint-{step:09d}.pt"
+    while process.is_alive() and not any(path.name >= name for path in Checkpoints(folder).paths()):
+        time.sleep(0.002)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    folder = tmp_path_factory.mktemp("whole")
+    assert ended(started(folder, looked_at=False)) == 0
+    return weights(folder)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "weights.pt", weights_only=True)
+
+
+def test_killed_at_random_points_it_ends_with_the_same_bits(whole: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    rng = random.Random(0)
+    for reached in sorted(rng.sample(range(1, STEPS - 1), 3)):
+        process = started(tmp_path)
+        wait_for(reached, tmp_path, process)
+        time.sleep(rng.random() * 0.1)  # anywhere in a step or in the writing of a checkpoint
+        os.killpg(process.pid or 0, signal.SIGKILL)
+        assert ended(process) == -signal.SIGKILL
+    assert ended(started(tmp_path)) == 0
+    found = weights(tmp_path)
+    assert found.keys() == whole.keys()
+    assert all(torch.equal(found[name], whole[name]) for name in whole)
+    assert len(Checkpoints(tmp_path).paths()) == 2
+    assert list(json.loads((tmp_path / "rungs.json").read_text())) == ["1", "3", "9"]
+
+
+def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
+    process = started(tmp_path)
+    wait_for(3, tmp_path, process)
+    os.kill(process.pid or 0, signal.SIGTERM)
+    assert ended(process) == 130
+    assert not (tmp_path / "weights.pt").exists()
+    assert Checkpoints(tmp_path).newest()
+
+
+def test_the_last_two_are_kept_and_a_torn_one_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.newest() is None
+    for step in (9, 10, 100):
+        checkpoints.save(step, {"step": step})
+    assert [path.name for path in checkpoints.paths()] == ["checkpoint-000000010.pt", "checkpoint-000000100.pt"]
+    checkpoints.paths()[-1].write_bytes(checkpoints.paths()[-1].read_bytes()[:50])
+    assert checkpoints.newest() == {"step": 10}
+    assert "checkpoint-000000100.pt is damaged; looking for the one before it" in capsys.readouterr().err
+    checkpoints.paths()[0].write_bytes(b"torn")
+    with pytest.raises(ScalerError, match="is damaged or of another run"):
+        checkpoints.newest()
+
+
+def test_a_crash_in_the_middle_of_a_save_leaves_the_last_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, {"step": 1})
+
+    def breaks(state: object, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", breaks)
+    with pytest.raises(OSError, match="no space left"):
+        checkpoints.save(2, {"step": 2})
+    assert checkpoints.newest() == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000001.pt"]

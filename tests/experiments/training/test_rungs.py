@@ -1,0 +1,131 @@
+"""Looks at a training, and its lower resolution: where they come, that they change nothing, and that all continues exactly."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.data.datasets import open_data
+from experiments.losses.distillation import Guide
+from experiments.recipes import RECIPES
+from experiments.runtime.setup import Setup
+from experiments.training.evaluation import Metrics, evaluate
+from experiments.training.job import Job
+from experiments.training.loop import train
+from experiments.training.rungs import Rungs, Watch
+from experiments.training.trainer import Trainer
+from models.networks.lower_resolution import lower
+from models.networks.model_spec import of_arch
+from models.zoo.families import build
+from models.zoo.seeds import SEEDS
+from scaler.errors import ScalerError
+
+GREY, CPU = (0.5,) * 3, torch.device("cpu")
+RECIPE = replace(RECIPES["small"], epochs=2, batch_size=32, warmup_epochs=0, lr=1e-3)
+DEIT = replace(SEEDS["deit_1m_patch4_32"], embed_dim=32, num_heads=1, depth=2, resolution=16)
+SWIN = replace(
+    SEEDS["mini_swin_1m_patch2_32"], embed_dim=16, depths=(2, 2), num_heads=(1, 1), window_size=(4, 4), mlp_ratio=(2.0,) * 2,
+    share=(2, 2), resolution=16,
+)  # fmt: skip
+
+
+def job(recipe: Any = RECIPE, **changes: Any) -> Job:
+    """Two epochs of 4 updates."""
+    data = open_data("digits", train_images=150)
+    return Job(data=data, recipe=recipe, resolution=16, mean=GREY, std=GREY, seed=0, device=CPU, **changes)
+
+
+def holdout(model: torch.nn.Module, side: int) -> Metrics:
+    images = open_data("digits", train_images=150).holdout
+    return evaluate(model, images, resolution=side, mean=GREY, std=GREY, crop_pct=1.0, device=CPU)
+
+
+def weights(folder: Path, arch: Any, work: Job, watch: Watch | None = None, **arguments: Any) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    rungs = Rungs(folder / "rungs.json", watch, work, holdout) if watch else None
+    return train(build(arch, **arguments), work, folder, rungs=rungs).state_dict()
+
+
+def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.parametrize(
+    ("first", "growth", "looks"),
+    [
+        (None, 3, {4: 1}),
+        (None, 1, {4: 1}),
+        (32, 3, {1: 1, 3: 3}),
+        (32, 1, {step: step for step in range(1, 8)}),
+        (40, 3, {2: 1, 4: 3}),  # at the first update that has seen as many
+        (1000, 3, {}),
+    ],
+)
+def test_looks_grow_from_the_first_and_end_before_the_training(first: int | None, growth: int, looks: dict[int, int]) -> None:
+    watch = Watch(stops=lambda *_: False, first=first, growth=growth)
+    assert watch.looks(job()) == looks
+    assert watch.end(job()) >= max(looks.values(), default=1)
+
+
+@pytest.mark.parametrize(("first", "growth", "looks"), [(56, 3, {2: 1, 3: 3}), (32, 1, {1: 1, 2: 2, 3: 6, 7: 7})])
+def test_no_look_comes_just_after_the_resolution_rises(first: int, growth: int, looks: dict[int, int]) -> None:
+    """Which is after 3 updates of 32 images; 3 x 56 images are seen by the sixth."""
+    assert Watch(stops=lambda *_: False, first=first, growth=growth).looks(job(low_resolution=12)) == looks
+
+
+def test_what_is_learned_from_a_teachers_inside_is_the_same_under_looks(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, distill=1.0, attention=1.0, hidden=0.1)
+    for name, setup in (("plain", Setup()), ("few", Setup(checkpoint_activations=True))):
+        torch.manual_seed(1)
+        work = job(recipe, guide=Guide(model=build(DEIT), resolution=16, mean=GREY, std=GREY), setup=setup)
+        looked = weights(tmp_path / name / "looked", DEIT, work, Watch(stops=lambda *_: False, first=32))
+        assert same(looked, weights(tmp_path / name / "alone", DEIT, work))
+
+
+def test_a_distillation_token_is_taught_on_after_a_look(tmp_path: Path) -> None:
+    import timm
+
+    small = {"img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 1, "num_heads": 1, "num_classes": 10}
+    guide = Guide(model=build(DEIT), resolution=16, mean=GREY, std=GREY)
+    found = []
+    for watch in (None, Watch(stops=lambda *_: False)):
+        torch.manual_seed(0)
+        model = timm.create_model("deit_tiny_distilled_patch16_224", **small)
+        folder, work = tmp_path / str(len(found)), job(guide=guide)
+        rungs = Rungs(folder / "rungs.json", watch, work, holdout) if watch else None
+        found.append(train(model, work, folder, rungs=rungs).state_dict())
+    assert same(*found)
+
+
+@pytest.mark.parametrize("arch", [DEIT, SWIN], ids=["deit", "mini_swin"])
+@pytest.mark.parametrize("broken", [1, 3, 6])
+def test_a_training_at_two_resolutions_continues_exactly(
+    arch: Any, broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken off within the lower one, at its end and after it; looked at or not."""
+    low = lower(of_arch("tiny", arch), 0.75)
+    assert low is not None
+    work = job(low_resolution=low.resolution, setup=Setup(save_every_s=0))
+    sides, original = [], Trainer._loss
+
+    def seen(trainer: Trainer, images: torch.Tensor, target: Any) -> torch.Tensor:
+        sides.append(images.shape[-1])
+        if len(sides) == 8 + broken + 1:
+            raise KeyboardInterrupt
+        return original(trainer, images, target)
+
+    monkeypatch.setattr(Trainer, "_loss", seen)
+    whole = weights(tmp_path / "whole", arch, work, **low.arguments)
+    assert sides == [12] * 3 + [16] * 5
+    watch = Watch(stops=lambda *_: False, first=32, growth=3)
+    with pytest.raises(KeyboardInterrupt):
+        weights(tmp_path / "broken", arch, work, watch, **low.arguments)
+    torch.manual_seed(9)
+    assert same(whole, weights(tmp_path / "broken", arch, work, watch, **low.arguments))
+
+
+def test_relations_at_two_resolutions_are_refused() -> None:
+    with pytest.raises(ScalerError, match=r"--low-resolution 0.5: relations to the teacher are learned at one resolution"):
+        replace(RECIPES["mini_swin"], low_resolution=0.5)

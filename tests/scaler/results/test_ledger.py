@@ -1,0 +1,55 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from scaler.results.ledger import COLUMNS, Ledger, Record
+
+RECORD = Record(
+    role="trial", trial=3, budget="flops=1M,params=2M", name="trial-0003", family="tiny_vit", flops=10, params=20, resolution=32,
+    top1=91.25, top5=99.5, loss=0.3, split="holdout", images=144, epochs=4, seconds=1.5, seed=0, start="random", recipe="proxy",
+    data="digits", arch='{"depths": [1, 2]}',
+)  # fmt: skip
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "new" / "ledger.csv")
+    rows = [RECORD, replace(RECORD, trial=4, top1=0.1 + 0.2)]
+    for row in rows:
+        ledger.append(row)
+    assert list(Ledger(ledger.path)) == rows
+
+
+def test_pandas_reads_it(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(RECORD)
+    table = pd.read_csv(ledger.path)
+    assert tuple(table.columns) == COLUMNS
+    assert table.loc[0, "budget"] == "flops=1M,params=2M"
+
+
+def test_every_cut_of_the_file_keeps_the_rows_before_it(tmp_path: Path) -> None:
+    """A kill may leave any prefix of the last row: whole rows stay readable, and appending goes on."""
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(RECORD)
+    whole = ledger.path.read_bytes()
+    second = replace(RECORD, trial=4)
+    ledger.append(second)
+    both = ledger.path.read_bytes()
+    for end in range(len(whole), len(both)):
+        ledger.path.write_bytes(both[:end])
+        assert list(ledger) == [RECORD]
+        ledger.append(second)
+        assert ledger.path.read_bytes() == both
+
+
+def test_an_absent_ledger_is_empty(tmp_path: Path) -> None:
+    assert list(Ledger(tmp_path / "none.csv")) == []
+
+
+def test_a_ledger_without_the_newest_column_is_read(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(replace(RECORD, train_flops=7))
+    lines = ledger.path.read_text().splitlines()
+    ledger.path.write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
+    assert list(ledger) == [RECORD]

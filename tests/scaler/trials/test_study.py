@@ -1,0 +1,136 @@
+"""Studies that several processes share: every candidate is scored once, whoever dies."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from scaler.errors import ScalerError
+from scaler.trials.sampler import distributions
+from scaler.trials.study import SearchStudy
+from tests.scaler.toy_worker import SPACE, open_study, work
+
+TRIALS = 12
+
+
+def start(folder: Path, url: str | None) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.scaler.toy_worker", str(folder), url or "", str(TRIALS), "0.1"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def check_complete(study: SearchStudy) -> None:
+    records = study.records()
+    assert len(records) == TRIALS
+    assert sorted(records) == sorted(study._candidates())
+    assert all(told["number"] == number for number, told in records.items())
+    assert study.finished() == TRIALS
+
+
+def killed_at_random(folder: Path, url: str | None) -> SearchStudy:
+    """A study that three workers finish although one of them is killed and replaced, twice."""
+    study = open_study(folder, url, TRIALS)
+    workers = [start(folder, url) for _ in range(3)]
+    for worker in workers:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+    for _ in range(2):
+        time.sleep(random.uniform(0.3, 1.5))
+        victim = workers.pop(0)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+        study.abandon(victim.pid)
+        workers.append(start(folder, url))
+    for worker in workers:
+        worker.communicate(timeout=120)
+        assert worker.returncode == 0
+    return study
+
+
+def test_one_of_three_workers_is_killed(tmp_path: Path) -> None:
+    check_complete(killed_at_random(tmp_path, None))
+
+
+def test_one_of_three_workers_is_killed_on_postgresql(tmp_path: Path, postgresql: str) -> None:
+    check_complete(killed_at_random(tmp_path, postgresql))
+
+
+def test_a_trial_whose_heart_stopped_is_taken_up_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scaler.trials.study.HEARTBEAT_S", 1)
+    monkeypatch.setattr("scaler.trials.study.GRACE_S", 2)
+    study = open_study(tmp_path, f"sqlite:///{tmp_path}/shared.db", 3)
+    lost = next(study.ask(3))
+    with study.training(lost):  # one beat, then the worker is as good as dead
+        pass
+    work(study, 3, 0.0)
+    assert sorted(study.records()) == [0, 1, 2]
+    retried = [trial for trial in study._study.trials if trial.system_attrs.get("failed_trial") == lost.number]
+    assert [trial.params for trial in retried] == [lost.trial.params]
+
+
+def test_a_candidate_that_kills_every_worker_counts_as_failed(tmp_path: Path) -> None:
+    study = open_study(tmp_path, None, 1)
+    for _ in range(4):
+        assert next(study.ask(1)).number == 0
+        study.abandon(os.getpid())
+    assert (study.finished(), study.records()) == (1, {})
+
+
+def test_more_are_never_scored_than_were_asked_for(tmp_path: Path) -> None:
+    study = open_study(tmp_path, None, TRIALS)
+    asked = [study._asked(study._study.ask(distributions(SPACE)), 2) for _ in range(4)]
+    assert [one.number if one else None for one in asked] == [0, 1, None, None]
+
+
+def test_a_storage_that_does_not_answer_is_said_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ScalerError, match="cannot be opened"):
+        open_study(tmp_path, "postgresql://127.0.0.1:1/none", 1)
+
+
+def test_the_studies_of_two_runs_in_one_storage_are_kept_apart(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/shared.db"
+    for name in ("a", "b"):
+        work(open_study(tmp_path / name, url, 2), 2, 0.0)
+    assert sorted(optuna.get_all_study_names(url)) == ["a", "b"]
+
+
+@pytest.fixture
+def postgresql(tmp_path: Path) -> Iterator[str]:
+    """A server of our own on a port of the loopback; its URL."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'vit-scaler[cluster]'")
+    places = [*Path("/usr/lib/postgresql").glob("*/bin"), *(Path(p).parent for p in [shutil.which("initdb")] if p)]
+    if not places:
+        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+    data, port = tmp_path / "pg", random.randint(20_000, 60_000)
+    as_user = {"user": "nobody"} if os.getuid() == 0 else {}  # the server refuses to run as root
+    data.mkdir(mode=0o700)
+    if as_user:
+        shutil.chown(data, **as_user)
+        for parent in [*data.parents][:-2]:  # which pytest keeps to root
+            parent.chmod(parent.stat().st_mode | 0o011)
+    call: dict[str, Any] = {"cwd": "/", "check": True, "capture_output": True, **as_user}
+    subprocess.run([places[0] / "initdb", "-D", data, "-U", "scaler", "--auth=trust"], **call)
+    server = subprocess.Popen(
+        [places[0] / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", ""], cwd="/",
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_user,
+    )  # fmt: skip
+    try:
+        for _ in range(100):
+            ready = subprocess.run(
+                [places[0] / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], capture_output=True, check=False
+            )
+            if ready.returncode == 0:
+                break
+            time.sleep(0.2)
+        yield f"postgresql+psycopg://scaler@127.0.0.1:{port}/postgres"
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
