@@ -36,7 +36,7 @@ def tpe(seed: int, limit: float) -> int:
 
     def objective(trial: optuna.Trial) -> float:
         arch = space.arch([trial.suggest_int(name, 0, len(choices) - 1) for name, choices in space.variables.items()])
-        misses = within.misses(_counted(arch))
+        misses = within.violations(_counted(arch))
         for key, miss in misses.items():
             trial.set_constraint(key, miss)
         if not any(misses.values()):

@@ -24,9 +24,10 @@ from models.zoo.seeds import SEEDS
 from scaler.budget import Budget
 from scaler.cost.architecture import Architecture, cost_of
 from scaler.cost.fvcore_count import count
+from scaler.space.axes import is_nested
 from scaler.space.cost_table import CostTable
 from scaler.space.feasible_set import FeasibleSet
-from scaler.space.search_space import SearchSpace, is_nested
+from scaler.space.search_space import SearchSpace
 from search_spaces import SPACES, open_space
 
 NUM_CLASSES = 1000

@@ -13,13 +13,14 @@ import numpy as np
 
 from benchmarks.measure import Figures, median_s, peer
 from benchmarks.problem import additive_scores
+from scaler.arrays import Floats
 from scaler.budget import Bound, Budget
 from scaler.cost.architecture import Segment, Value, Values
-from scaler.cost.operators import Number, Part, attention, conv, layer_norm, linear, table, truncate
-from scaler.space.additive_optimum import best
+from scaler.cost.operators import Number, Part, attention, conv, layer_norm, linear, lookup_table, truncate
+from scaler.space.additive_optimum import exact_optimum
 from scaler.space.feasible_set import FeasibleSet
-from scaler.space.partial_architectures import Floats, tables_of
 from scaler.space.search_space import SearchSpace
+from scaler.space.segment_tables import segment_tables
 
 _WIDTHS, _DEPTHS, _RATIOS, _HEADS = (320, 384, 448), (12, 13, 14), (3.0, 3.5, 4.0), (5, 6, 7)
 _SIDE, _TOKENS, _HEAD_DIM = 14, 197, 64  # 224 pixels in patches of 16, and the class token
@@ -69,7 +70,7 @@ def _ends(dim: Number) -> list[Part]:
     """Everything but the layers."""
     return [
         conv("patch_embed.proj", 3, dim, 16, _SIDE),
-        table("tokens", dim * (_TOKENS + 2)),  # positions, the class token and the patch embedding's bias
+        lookup_table("tokens", dim * (_TOKENS + 2)),  # positions, the class token and the patch embedding's bias
         layer_norm("norm", _TOKENS, dim),
         linear("head", 1, dim, 1000),
     ]
@@ -118,9 +119,9 @@ def compare(*, layers: int, repeats: int) -> Figures:
     """Count and optimum from nothing, tables included, and the solver's optimum from the same tables of scores and costs."""
     pulp, chosen = peer("pulp", "pulp"), space(layers)
     scores = additive_scores(chosen, np.random.default_rng(0))
-    found = best(FeasibleSet(chosen, budget()), scores)[1]
+    found = exact_optimum(FeasibleSet(chosen, budget()), scores)[1]
     solved = solve(pulp, chosen, scores, budget())
-    ours_s = median_s(lambda: (FeasibleSet(chosen, budget()).size, best(FeasibleSet(chosen, budget()), scores)), repeats)
+    ours_s = median_s(lambda: (FeasibleSet(chosen, budget()).size, exact_optimum(FeasibleSet(chosen, budget()), scores)), repeats)
     mip_s = median_s(lambda: solve(pulp, chosen, scores, budget()), repeats)
     return {
         "space_size": FeasibleSet(chosen, Budget()).size,
@@ -156,7 +157,7 @@ def solve(pulp: Any, chosen: SearchSpace, scores: Sequence[Floats], limits: Budg
 def _options(chosen: SearchSpace, scores: Sequence[Floats], width: int, depth: int) -> list[Floats]:
     """For each segment, its choices at one width and depth: arrays of (score, FLOPs, parameters), shape (choices, 3)."""
     found = []
-    for costs, score in zip(tables_of(chosen), scores, strict=True):
+    for costs, score in zip(segment_tables(chosen), scores, strict=True):
         at = (width, depth)[: len(costs.sizes)]  # the first segment reads the width alone
         columns = np.stack([score.ravel(), costs.flops, costs.params], axis=-1).reshape(*costs.sizes.values(), 3)[at]
         buildable = costs.buildable.reshape(tuple(costs.sizes.values()))[at]

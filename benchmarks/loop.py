@@ -24,15 +24,15 @@ from torch import nn
 from benchmarks.measure import Figures, cold, one_thread
 from benchmarks.step import images
 from experiments.data.augmentation import Augmentation
-from experiments.data.datasets import ImageData
-from experiments.data.seeding import generators_restored
+from experiments.data.image_set import ImageData
+from experiments.data.seeding import restored_generators
 from experiments.recipes import RECIPES
+from experiments.runtime.processes import pick_device
 from experiments.runtime.progress import Meter
-from experiments.runtime.setup import pick_device
-from experiments.runtime.signals import Stop
+from experiments.runtime.signals import StopRequest
 from experiments.training.job import Job
 from experiments.training.trainer import Trainer
-from models.networks.model_spec import Target, open_target
+from models.networks.model_spec import ModelSpec, open_model_spec
 
 KINDS = ("ours", "bare", "timm")
 _RECIPE = replace(RECIPES["small"], epochs=1000)
@@ -45,7 +45,7 @@ Steps = Callable[[int], None]
 def run(quick: bool) -> Figures:
     one_thread()
     name, batch, rounds, per_round = ("tiny_vit_1m_32", 32, 5, 20) if quick else ("tiny_vit_5m_224", 16, 7, 5)
-    with TemporaryDirectory() as folder, generators_restored():
+    with TemporaryDirectory() as folder, restored_generators():
         loops = {kind: _loop(kind, name, batch, Path(folder)) for kind in KINDS}
         times: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for number in range(rounds + 1):
@@ -75,15 +75,13 @@ def _step_s(steps: Steps, number: int) -> float:
 
 def _loop(kind: str, name: str, batch: int, folder: Path) -> Steps:
     """A function that takes so many steps of training, from where the last call left."""
-    target = open_target(name, num_classes=10)
-    data = images(10, _IMAGES, max(40, target.resolution * 8 // 7))
+    spec = open_model_spec(name, num_classes=10)
+    data = images(10, _IMAGES, max(40, spec.resolution * 8 // 7))
     torch.manual_seed(0)
-    model = target.build()
+    model = spec.build()
     if kind == "ours":
-        return _ours(model, target, data, batch, folder)
-    return (_bare if kind == "bare" else _timm)(
-        model.to(pick_device()).to(memory_format=torch.channels_last), target, data, batch
-    )
+        return _ours(model, spec, data, batch, folder)
+    return (_bare if kind == "bare" else _timm)(model.to(pick_device()).to(memory_format=torch.channels_last), spec, data, batch)
 
 
 class _EnoughError(Exception):
@@ -103,26 +101,26 @@ class _Count(Meter):
             raise _EnoughError
 
 
-def _ours(model: nn.Module, target: Target, data: ImageData, batch: int, folder: Path) -> Steps:
+def _ours(model: nn.Module, spec: ModelSpec, data: ImageData, batch: int, folder: Path) -> Steps:
     recipe = replace(_RECIPE, batch_size=batch)
-    job = Job(data=data, recipe=recipe, resolution=target.resolution, mean=target.mean, std=target.std, seed=0)
+    job = Job(data=data, recipe=recipe, resolution=spec.resolution, mean=spec.mean, std=spec.std, seed=0)
     trainer, loader = Trainer(model, job, folder), job.loader()
 
     def steps(number: int) -> None:
         try:
             while True:
-                trainer.run_epoch(loader, _Count(number), Stop())
+                trainer.run_epoch(loader, _Count(number), StopRequest())
         except _EnoughError:
             pass
 
     return steps
 
 
-def _bare(model: nn.Module, target: Target, data: ImageData, batch: int) -> Steps:
+def _bare(model: nn.Module, spec: ModelSpec, data: ImageData, batch: int) -> Steps:
     """The least that trains: a loader over the same transform, forward, backward, clip, update."""
-    device, views = pick_device(), _views(data, target.resolution)
+    device, views = pick_device(), _views(data, spec.resolution)
     batches = _endless(torch.utils.data.DataLoader(views, batch, shuffle=True, drop_last=True))
-    mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (target.mean, target.std))
+    mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
     optimizer = create_optimizer_v2(model.train(), _RECIPE.opt, lr=1e-4, weight_decay=_RECIPE.weight_decay)
     criterion = nn.CrossEntropyLoss(label_smoothing=_RECIPE.smoothing)
 
@@ -139,13 +137,13 @@ def _bare(model: nn.Module, target: Target, data: ImageData, batch: int) -> Step
     return steps
 
 
-def _timm(model: nn.Module, target: Target, data: ImageData, batch: int) -> Steps:
+def _timm(model: nn.Module, spec: ModelSpec, data: ImageData, batch: int) -> Steps:
     """As train.py does it: timm's loader with its own transforms, schedule by update, the loss averaged for the log."""
-    device, side = pick_device(), target.resolution
+    device, side = pick_device(), spec.resolution
     loader = create_loader(
         _Plain(data), (3, side, side), batch, is_training=True, use_prefetcher=False, num_workers=0, persistent_workers=False,
         scale=_RECIPE.scale, ratio=_RECIPE.ratio, hflip=_RECIPE.hflip, color_jitter=None, interpolation=_RECIPE.interpolation,
-        mean=target.mean, std=target.std, device=device, pin_memory=device.type == "cuda",
+        mean=spec.mean, std=spec.std, device=device, pin_memory=device.type == "cuda",
     )  # fmt: skip
     batches, losses = _endless(loader), AverageMeter()
     optimizer = create_optimizer_v2(model.train(), _RECIPE.opt, lr=1e-4, weight_decay=_RECIPE.weight_decay)

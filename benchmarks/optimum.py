@@ -8,15 +8,15 @@ import numpy as np
 from benchmarks.measure import Figures, median_s
 from benchmarks.peers import Problem, genetic, optuna_search
 from benchmarks.problem import AXES, MOST_PARAMS, SEED, TARGET_FLOPS, additive_scores, budget
+from scaler.arrays import Floats
 from scaler.budget import Bound, Budget
-from scaler.space.additive_optimum import best, frontier
+from scaler.space.additive_optimum import exact_frontier, exact_optimum
 from scaler.space.feasible_set import FeasibleSet
-from scaler.space.partial_architectures import Floats
 from scaler.space.search_space import SearchSpace
 from search_spaces import open_space
 
-Search = Callable[..., None]
-_PEERS: dict[str, Search] = {"pymoo": genetic, "optuna": optuna_search}
+SearchContext = Callable[..., None]
+_PEERS: dict[str, SearchContext] = {"pymoo": genetic, "optuna": optuna_search}
 _UPPER = Budget((("flops", Bound(0, TARGET_FLOPS)), ("params", Bound(0, MOST_PARAMS))), "flops=1.27G,params=5.4M")
 
 
@@ -31,20 +31,20 @@ def compare(space: SearchSpace, *, times: tuple[float, float], seeds: Sequence[i
     scores = additive_scores(space, np.random.default_rng(0))
     exact = greatest_of_all(FeasibleSet(space, budget()), scores)
     found: Figures = {
-        "gap": (exact - best(FeasibleSet(space, budget()), scores)[1]) / exact,
-        "ours_s": median_s(lambda: best(FeasibleSet(space, budget()), scores), repeats),
+        "gap": (exact - exact_optimum(FeasibleSet(space, budget()), scores)[1]) / exact,
+        "ours_s": median_s(lambda: exact_optimum(FeasibleSet(space, budget()), scores), repeats),
     }
     gaps = {}
     for name, search in _PEERS.items():
         traces = [traced(search, Problem(space, scores, budget()), times[1], seed) for seed in seeds]
         for limit in times:
             gaps[f"{name}_gap_{limit:g}s"] = median((exact - problem.best_by(limit)) / exact for problem in traces)
-    front = frontier(FeasibleSet(space, _UPPER), scores)
+    front = exact_frontier(FeasibleSet(space, _UPPER), scores)
     whole = area([space.cost(arch).flops for arch, _ in front], [score for _, score in front])
     found |= {"best_peer_gap": min(gap for key, gap in gaps.items() if key.endswith(f"_{times[1]:g}s"))} | gaps
     found |= {
         "frontier_points": len(front),
-        "frontier_s": median_s(lambda: frontier(FeasibleSet(space, _UPPER), scores), repeats),
+        "frontier_s": median_s(lambda: exact_frontier(FeasibleSet(space, _UPPER), scores), repeats),
     }
     for name, search in _PEERS.items():
         problems = [traced(search, Problem(space, scores, _UPPER), times[1], seed, front=True) for seed in seeds]
@@ -57,8 +57,8 @@ def at_scale(space: SearchSpace, repeats: int) -> Figures:
     scores = additive_scores(space, np.random.default_rng(0))
     return {
         "large_space_size": space.size,
-        "large_ours_s": median_s(lambda: best(FeasibleSet(space, budget()), scores), repeats),
-        "large_frontier_s": median_s(lambda: frontier(FeasibleSet(space, _UPPER), scores), repeats),
+        "large_ours_s": median_s(lambda: exact_optimum(FeasibleSet(space, budget()), scores), repeats),
+        "large_frontier_s": median_s(lambda: exact_frontier(FeasibleSet(space, _UPPER), scores), repeats),
     }
 
 
@@ -67,7 +67,7 @@ def greatest_of_all(feasible: FeasibleSet, scores: Sequence[Floats]) -> float:
     return float(Problem(feasible.space, scores, feasible.budget).evaluate(feasible.points(np.arange(feasible.size)))[1].max())
 
 
-def traced(search: Search, problem: Problem, seconds: float, seed: int, *, front: bool = False) -> Problem:
+def traced(search: SearchContext, problem: Problem, seconds: float, seed: int, *, front: bool = False) -> Problem:
     search(problem, seconds, seed, front=front)
     return problem
 

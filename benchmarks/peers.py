@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import peer
+from scaler.arrays import Floats
 from scaler.budget import Bound, Budget
 from scaler.space.cost_table import CostTable
-from scaler.space.partial_architectures import Floats
 from scaler.space.search_space import SearchSpace
 
 _POPULATION = 100

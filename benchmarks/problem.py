@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from scaler.arrays import Floats, Ints
 from scaler.budget import Bound, Budget
-from scaler.space.additive_optimum import shapes
-from scaler.space.partial_architectures import Floats, Ints, tables_of
+from scaler.space.additive_optimum import score_shapes
 from scaler.space.search_space import SearchSpace
+from scaler.space.segment_tables import segment_tables
 
 SEED = "tiny_vit_21m_224"
 SMALL_SEED = "tiny_vit_5m_224"  # its space of 2.7 million points can be listed
@@ -24,7 +25,7 @@ def budget(share: float = 0.01, params: int = MOST_PARAMS) -> Budget:
 
 def additive_scores(space: SearchSpace, rng: np.random.Generator) -> list[Floats]:
     """A score table per segment, such as accuracy might have: growing with its FLOPs, ever less, and varied by 20 %."""
-    tables = zip(tables_of(space), shapes(space), strict=False)
+    tables = zip(segment_tables(space), score_shapes(space), strict=False)
     return [_growing(table.flops).reshape(shape) * rng.uniform(0.8, 1.2, shape) for table, shape in tables]
 
 

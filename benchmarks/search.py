@@ -17,17 +17,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.measure import Figures
-from experiments.commands import inputs
+from experiments.commands.inputs import open_logits
+from experiments.commands.teach import teach
+from experiments.commands.train import train
 from experiments.data.datasets import open_data
 from experiments.recipes import get_recipe
 from experiments.runtime.console import say
 from experiments.scoring.backend import TrainingBackend
-from experiments.scoring.records import note_of
+from experiments.scoring.records import variant_info
 from experiments.search import pipeline
-from experiments.search.explanation import student_t
-from experiments.search.run_folder import LEDGER, TRIALS, Request, Search
-from models.networks.model_spec import open_target
+from experiments.search.request import Request
+from experiments.search.run_folder import LEDGER, TRIALS, SearchContext
+from models.networks.model_spec import open_model_spec
 from scaler.files import write_json
+from scaler.results.intervals import student_t
 from scaler.results.ledger import Ledger, Record
 from scaler.space.feasible_set import FeasibleSet
 from search_spaces.baselines import baselines
@@ -109,8 +112,8 @@ def _teach(study: Study) -> Path:
     """The seed, trained on the same images, and its stored answers to every view of the longest training."""
     teacher, store = study.folder / "seed", study.folder / "logits"
     epochs = max(study.proxy_epochs, study.full_epochs)
-    inputs.train(study.seed_model, data=study.data, out=teacher, epochs=study.teacher_epochs, train_images=study.train_images)
-    inputs.teach(str(teacher), data=study.data, epochs=epochs, topk=5, out=store, train_images=study.train_images)
+    train(study.seed_model, data=study.data, out=teacher, epochs=study.teacher_epochs, train_images=study.train_images)
+    teach(str(teacher), data=study.data, epochs=epochs, topk=5, out=store, train_images=study.train_images)
     return store
 
 
@@ -129,7 +132,7 @@ def _search(study: Study, logits: Path, strategy: str, seed: int) -> list[Record
         teacher=None, strategy=strategy, recipe="proxy", trials=study.trials, draw_seed=seed, storage=None,
     )  # fmt: skip
     backend = _backend(study, logits, study.proxy_epochs)
-    pipeline.search(Search(request=request, out=out, space=space, sets=sets, backend=backend, say=say))
+    pipeline.run_search(SearchContext(request=request, out=out, space=space, sets=sets, backend=backend, say=say))
     return [row for row in Ledger(out / LEDGER) if row.role == "trial"]
 
 
@@ -142,7 +145,7 @@ def _take_baselines(study: Study, seed: int, out: Path) -> None:
 
 
 def _backend(study: Study, logits: Path, epochs: int) -> TrainingBackend:
-    store = inputs.open_logits(logits, None)
+    store = open_logits(logits, None)
     images = open_data(study.data, train_images=study.train_images)
     return TrainingBackend(
         images, "proxy", replace(get_recipe("proxy"), epochs=epochs, batch_size=study.batch_size), logits=store
@@ -172,9 +175,9 @@ def _best(rows: Sequence[Record], feasible: FeasibleSet) -> Record | None:
 def _final(study: Study, logits: Path, name: str, seed: int, row: Record) -> float:
     """Test top-1 of a trial's architecture, trained in full."""
     run = study.folder / f"{STRATEGIES[name]}-{seed}"
-    target = open_target(str(run / TRIALS / row.name))
-    fresh = replace(target, name=row.name, weights=None)
-    note = note_of(fresh, study.seed_model, row.budget)
+    spec = open_model_spec(str(run / TRIALS / row.name))
+    fresh = replace(spec, name=row.name, weights=None)
+    note = variant_info(fresh, study.seed_model, row.budget)
     backend = _backend(study, logits, study.full_epochs)
     folder = study.folder / "final" / f"{sha256(row.arch.encode()).hexdigest()[:12]}-{seed}"  # whoever chose it
     return backend.score(fresh, note, folder, seed=seed, final=True).top1

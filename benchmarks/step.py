@@ -17,16 +17,16 @@ from timm.optim import create_optimizer_v2
 
 from benchmarks.measure import Figures, one_thread, seconds
 from experiments.data.augmentation import Augmentation
-from experiments.data.datasets import ImageData, ImageSet
+from experiments.data.image_set import ImageData, ImageSet
 from experiments.data.sources import Arrays
 from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
-from experiments.logits.writer import Lesson, teach
+from experiments.logits.writer import LogitsWriter, write_store
 from experiments.losses.distillation import Guide, make_task
-from experiments.losses.stored_logits import Replayed
+from experiments.losses.stored_logits import StoredLogitsTask
 from experiments.recipes import RECIPES
-from experiments.training.batches import Loader
-from models.networks.model_spec import Target, open_target
+from experiments.training.batches import BatchLoader
+from models.networks.model_spec import ModelSpec, open_model_spec
 
 # The smallest published student and the teacher's stand-in; the original's teacher, CLIP's ViT-L/14, has 19 times its FLOPs.
 STUDENT, TEACHER = "tiny_vit_5m_224", "tiny_vit_21m_224"
@@ -46,13 +46,13 @@ def run(quick: bool) -> Figures:
 def compare(*, topk: int, classes: int, batch: int, rounds: int, student: str = STUDENT, teacher: str = TEACHER) -> Figures:
     """Seconds of a step of each kind, and their ratios to plain cross-entropy's."""
     data = images(classes, 4 * batch)
-    target = open_target(teacher, num_classes=classes)
+    spec = open_model_spec(teacher, num_classes=classes)
     with TemporaryDirectory() as place:
-        store = teach(Lesson(target=target, data=data, device=_CPU, workers=0), _manifest(target, data, topk), Path(place))
+        store = write_store(LogitsWriter(spec=spec, data=data, device=_CPU, workers=0), _manifest(spec, data, topk), Path(place))
         steps = {
             "plain": _steps(student, data, batch),
             "stored": _steps(student, data, batch, store=store),
-            "online": _steps(student, data, batch, target=target),
+            "online": _steps(student, data, batch, spec=spec),
         }
         times = [{name: seconds(step) for name, step in steps.items()} for _ in range(_ROUNDS_FIRST + rounds)][_ROUNDS_FIRST:]
     step_s = {name: median(time[name] for time in times) for name in steps}
@@ -64,18 +64,18 @@ def compare(*, topk: int, classes: int, batch: int, rounds: int, student: str = 
 
 
 def _steps(
-    name: str, data: ImageData, batch: int, *, store: Store | None = None, target: Target | None = None
+    name: str, data: ImageData, batch: int, *, store: Store | None = None, spec: ModelSpec | None = None
 ) -> Callable[[], object]:
     """A function that takes one step of training, loading of its images included."""
-    student = open_target(name, num_classes=data.num_classes)
+    student = open_model_spec(name, num_classes=data.num_classes)
     model = student.build().to(memory_format=torch.channels_last)
-    loader = Loader(
+    loader = BatchLoader(
         data=data, recipe=_RECIPE, seed=0, resolution=student.resolution, mean=student.mean, std=student.std, batch_size=batch,
         device=_CPU, logits=store,
     )  # fmt: skip
-    guide = Guide(model=target.build(), resolution=target.resolution, mean=target.mean, std=target.std) if target else None
+    guide = Guide(model=spec.build(), resolution=spec.resolution, mean=spec.mean, std=spec.std) if spec else None
     task = (
-        Replayed(model, _RECIPE)
+        StoredLogitsTask(model, _RECIPE)
         if store
         else make_task(model, guide, _RECIPE, student.mean, student.std, student.resolution, _CPU)
     )
@@ -83,15 +83,15 @@ def _steps(
     batches = _endless(loader)
 
     def step() -> None:
-        images, wanted = next(batches)
+        images, batch_request = next(batches)
         optimizer.zero_grad()
-        task(images.to(memory_format=torch.channels_last), wanted)["loss"].backward()
+        task(images.to(memory_format=torch.channels_last), batch_request)["loss"].backward()
         optimizer.step()
 
     return step
 
 
-def _endless(loader: Loader) -> Iterator[Any]:
+def _endless(loader: BatchLoader) -> Iterator[Any]:
     epoch = 0
     while True:
         yield from loader.batches(epoch)
@@ -106,9 +106,9 @@ def images(classes: int, number: int, side: int = 256) -> ImageData:
     return ImageData(name="noise", num_classes=classes, train=everything, holdout=nothing, test=nothing, hflip=True)
 
 
-def _manifest(target: Target, data: ImageData, topk: int) -> Manifest:
+def _manifest(spec: ModelSpec, data: ImageData, topk: int) -> Manifest:
     return Manifest(
-        teacher="random", resolution=target.resolution, mean=target.mean, std=target.std, num_classes=data.num_classes, topk=topk,
+        teacher="random", resolution=spec.resolution, mean=spec.mean, std=spec.std, num_classes=data.num_classes, topk=topk,
         temperature=_RECIPE.temperature, encoding="compact", epochs=1, seed=0, data=data.name, parts=data.parts,
         images=data.train.digest(), train_images=None, augmentation=Augmentation.of(_RECIPE, data.hflip), rows=len(data.train),
     )  # fmt: skip

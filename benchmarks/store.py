@@ -17,7 +17,7 @@ from experiments.data.seeding import Indices
 from experiments.logits.encoding import ENCODINGS
 from experiments.logits.manifest import Manifest
 from experiments.logits.shards import shard_path
-from experiments.logits.sparse_logits import Answers
+from experiments.logits.sparse_logits import SparseLogits
 from experiments.logits.store import Store
 from experiments.logits.writer import ROWS
 from experiments.recipes import RECIPES
@@ -68,7 +68,7 @@ def errors(topk: int, classes: int) -> Figures:
     difference to the gradient that the whole answer gives an untrained student's logits, over that gradient's length.
     """
     teacher, student = _teacher(4096, classes), 0.1 * torch.randn(4096, classes, generator=_generator(1))
-    answers = Answers.of(teacher, topk, 1.0)
+    answers = SparseLogits.of(teacher, topk, 1.0)
     whole, kept = teacher.softmax(1), answers.dense(classes)
     gradient = student.softmax(1) - whole
     figures: Figures = {
@@ -124,7 +124,7 @@ def _reading(read: Callable[[Indices], object], length: int, repeats: int) -> Fi
     return {name: length / median_s(lambda o=order: everything(o), repeats) for name, order in places.items()}  # type: ignore[misc]
 
 
-def _original(folder: Path, answers: Answers, length: int, repeats: int, suffix: str) -> Figures:
+def _original(folder: Path, answers: SparseLogits, length: int, repeats: int, suffix: str) -> Figures:
     original = Original(folder / "original", answers.classes.shape[1])
     kept, _ = answers.probabilities(21841)
     records = length // ROWS * [(answers.classes.numpy(), kept.numpy())]
@@ -134,15 +134,15 @@ def _original(folder: Path, answers: Answers, length: int, repeats: int, suffix:
     return {f"write_per_s_{suffix}": length / write_s} | {f"{name}_{suffix}": value for name, value in reading.items()}
 
 
-def _write(store: Store, shard: int, answers: Answers) -> None:
+def _write(store: Store, shard: int, answers: SparseLogits) -> None:
     columns = {**store.encoding.encode(answers), "digest": np.zeros(len(answers.rest), np.uint16)}
     store.format(shard).write(store.folder, shard_path(0, shard), columns)
 
 
-def _answers(topk: int, classes: int) -> Answers:
+def _answers(topk: int, classes: int) -> SparseLogits:
     """A file of answers, each 16 times over."""
-    answers = Answers.of(_teacher(ROWS // 16, classes), topk, 1.0)
-    return Answers(*(column.repeat(16, *[1] * (column.ndim - 1)) for column in answers))
+    answers = SparseLogits.of(_teacher(ROWS // 16, classes), topk, 1.0)
+    return SparseLogits(*(column.repeat(16, *[1] * (column.ndim - 1)) for column in answers))
 
 
 def _store(folder: Path, topk: int, classes: int, encoding: str, length: int, epochs: int = 1) -> Store:

@@ -14,7 +14,7 @@ from scaler.errors import ScalerError
 from scaler.units import format_quantity, format_time, looks_numeric, parse_quantity, parse_time
 
 KEYS = ("flops", "params", "latency", "resolution")
-COSTS = ("flops", "params", "latency")  # which add up over a network's parts
+ADDITIVE_COSTS = ("flops", "params", "latency")  # which add up over a network's parts
 
 _MOST = 10**18  # above any network's cost, and within 64-bit integers
 
@@ -35,8 +35,8 @@ class Bound:
             return (value - self.high) / max(self.high, 1)
         return (self.low - value) / self.low if value < self.low else 0.0
 
-    def relaxed(self, share: float) -> "Bound":
-        return Bound(self.low * (1 - share), self.high + share * max(self.high, 1))
+    def relaxed(self, fraction: float) -> "Bound":
+        return Bound(self.low * (1 - fraction), self.high + fraction * max(self.high, 1))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Budget:
             ScalerError: three are bounded.
         """
         bounded = {key for key, _ in self.bounds}
-        if bounded.issuperset(COSTS):
+        if bounded.issuperset(ADDITIVE_COSTS):
             raise ScalerError(f"budget {self.text!r} bounds flops, params and latency; two of them can be bounded: leave one out")
         if "latency" not in bounded:
             return "flops", "params"
@@ -65,9 +65,9 @@ class Budget:
 
     def admits(self, values: Mapping[str, float]) -> bool:
         """Whether ``values`` of a network meet the bounds; what they do not tell is not judged."""
-        return not any(self.misses(values).values())
+        return not any(self.violations(values).values())
 
-    def misses(self, values: Mapping[str, float]) -> dict[str, float]:
+    def violations(self, values: Mapping[str, float]) -> dict[str, float]:
         """For each bounded key in ``values``, by how much the value misses its bound, relative to it; 0 where it is met."""
         return {key: bound.miss(values[key]) for key, bound in self.bounds if key in values}
 
@@ -75,9 +75,9 @@ class Budget:
         """The budget with ``key`` bounded by ``bound`` instead."""
         return Budget(tuple(sorted({**dict(self.bounds), key: bound}.items())), self.text)
 
-    def relaxed(self, share: float) -> "Budget":
-        """The budget with every bound on cost moved outward by ``share`` of itself; the resolution's stays."""
-        moved = ((key, bound if key == "resolution" else bound.relaxed(share)) for key, bound in self.bounds)
+    def relaxed(self, fraction: float) -> "Budget":
+        """The budget with every bound on cost moved outward by ``fraction`` of itself; the resolution's stays."""
+        moved = ((key, bound if key == "resolution" else bound.relaxed(fraction)) for key, bound in self.bounds)
         return Budget(tuple(moved), self.text)
 
     def asked(self, key: str) -> str:

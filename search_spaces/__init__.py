@@ -48,7 +48,7 @@ def architecture(name: str) -> Architecture:
     """The architecture of a seed's name, of a variant's folder, or of any timm model."""
     if name in SEEDS:
         return SEEDS[name]
-    note = variant.read_note(Path(name)) if Path(name).is_dir() else None
+    note = variant.read_info(Path(name)) if Path(name).is_dir() else None
     return family(note.family).from_dict(dict(note.arch)) if note else any_timm.seed(name, list(SEEDS))
 
 

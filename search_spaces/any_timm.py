@@ -5,7 +5,8 @@ from typing import Any
 
 from models.any_timm.arch import TimmArch
 from scaler.errors import ScalerError, UnknownNameError
-from scaler.space.search_space import SearchSpace, check_form, is_nested, variables_of
+from scaler.space.axes import check_form, is_nested, variables_of
+from scaler.space.search_space import SearchSpace
 
 # Every architecture of such a space is built and counted, at a third of a second to some seconds each.
 _MOST = 4096

@@ -10,9 +10,9 @@ from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.history import translated
+from scaler.trials.history import translate_points
 from scaler.trials.strategy import Proposal, as_point
-from search_spaces.compound_scaling import compound
+from search_spaces.compound_scaling import compound_scaling
 
 SCALING, RANDOM = "uniform scaling", "random"
 
@@ -20,9 +20,9 @@ SCALING, RANDOM = "uniform scaling", "random"
 def baselines(space: SearchSpace, sets: Sequence[FeasibleSet], seed: int) -> list[Proposal]:
     """For each budget the seed scaled uniformly, a random draw, and the published sizes that are in the space and fit."""
     rng = np.random.default_rng([seed, 1 << 32])
-    found = [Proposal(compound(space, feasible), i, SCALING) for i, feasible in enumerate(sets)]
+    found = [Proposal(compound_scaling(space, feasible), i, SCALING) for i, feasible in enumerate(sets)]
     for i, feasible in enumerate(sets):
-        found.append(Proposal(as_point(translated(feasible.sample_points(1, rng), feasible.space, space)[0]), i, RANDOM))
+        found.append(Proposal(as_point(translate_points(feasible.sample_points(1, rng), feasible.space, space)[0]), i, RANDOM))
     for name, point in _published(space).items():
         fits = [i for i, feasible in enumerate(sets) if space.arch(point) in feasible]
         found += [Proposal(point, i, name) for i in fits[:1]]

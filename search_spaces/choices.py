@@ -4,7 +4,7 @@ from typing import Any
 
 from models.common.architecture import VisionTransformer
 from scaler.errors import ScalerError
-from scaler.space.search_space import is_nested
+from scaler.space.axes import is_nested
 
 # Resolutions below the seed's, as shares of it: 224 gives 160, 192 and 224; 32 gives 24, 28 and 32.
 _RESOLUTION_SHARES = (5 / 7, 6 / 7, 1)

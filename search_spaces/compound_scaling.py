@@ -4,19 +4,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from scaler.arrays import Floats, Ints
 from scaler.cost.architecture import Value
 from scaler.errors import ScalerError
 from scaler.space.feasible_set import FeasibleSet
-from scaler.space.partial_architectures import Floats, Ints
 from scaler.space.search_space import SearchSpace
-from scaler.trials.history import translated
+from scaler.trials.history import translate_points
 
 # Source: Tan and Le 2019 (EfficientNet), section 4: depth, width and resolution grow by 1.2, 1.1 and 1.15 to one common power.
 RATES = {"depth": 1.2, "embed_dim": 1.1, "resolution": 1.15}
 _STEPS, _FINE, _DRAWS = 400, 20, 4096
 
 
-def compound(space: SearchSpace, feasible: FeasibleSet) -> tuple[int, ...]:
+def compound_scaling(space: SearchSpace, feasible: FeasibleSet) -> tuple[int, ...]:
     """The point of ``space`` that is the seed shrunk along depth, width and resolution together, as little as the budget allows.
 
     Each value is rounded to the nearest choice; the other axes stay the seed's. Where rounding steps over the budget (a narrow
@@ -30,7 +30,7 @@ def compound(space: SearchSpace, feasible: FeasibleSet) -> tuple[int, ...]:
             return point
         if misses < 0:
             break
-    drawn = translated(feasible.sample_points(_DRAWS, np.random.default_rng(0)), feasible.space, space)
+    drawn = translate_points(feasible.sample_points(_DRAWS, np.random.default_rng(0)), feasible.space, space)
     nearest = drawn[int(np.abs(_logs(space, drawn) - _logs(space, np.array([point]))).sum(axis=1).argmin())]
     return tuple(int(i) for i in nearest)
 

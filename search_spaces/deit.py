@@ -3,7 +3,8 @@
 from typing import Any
 
 from models.deit.arch import DeiTArch
-from scaler.space.search_space import SearchSpace, narrowed, variables_of
+from scaler.space.axes import narrowed, variables_of
+from scaler.space.search_space import SearchSpace
 from search_spaces.choices import check_resolutions, check_shares, check_widths, ratios, resolutions, shares, widths
 
 

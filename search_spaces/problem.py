@@ -7,20 +7,20 @@ from pathlib import Path
 from models.zoo.seeds import SEEDS
 from scaler.budget import Budget, parse_budget
 from scaler.cost.architecture import Architecture, cost_of
-from scaler.cost.latency import Latency, recall
+from scaler.cost.latency import LatencyModel, load_latency_model
 from scaler.errors import ScalerError
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from search_spaces import architecture, open_space
 
 
-def known(space: SearchSpace) -> Latency:
+def known(space: SearchSpace) -> LatencyModel:
     """What was learned of the latency of ``space`` on this machine.
 
     Raises:
         ScalerError: nothing was.
     """
-    found = recall(space)
+    found = load_latency_model(space)
     if found is None:
         raise ScalerError(
             f"a budget bounds latency, and what the parts of {space.name} take on this machine is not known: run "
@@ -35,7 +35,7 @@ def spaces(
     *,
     axes: Path | None = None,
     num_classes: int | None = None,
-    latency: Callable[[SearchSpace], Latency] = known,
+    latency: Callable[[SearchSpace], LatencyModel] = known,
 ) -> tuple[SearchSpace, list[FeasibleSet]]:
     """The space around ``seed`` and its feasible set under each budget; sets that differ in cost alone share their tables.
 
@@ -64,10 +64,10 @@ def read_budget(text: str, space: SearchSpace) -> Budget:
 def _cost_by_name(name: str) -> dict[str, int]:
     if name in SEEDS:
         return _costs(architecture(name))
-    from models.networks.model_spec import open_target  # loads torch
+    from models.networks.model_spec import open_model_spec  # loads torch
 
-    target = open_target(name)
-    return {**target.count()._asdict(), "resolution": target.resolution}
+    spec = open_model_spec(name)
+    return {**spec.count()._asdict(), "resolution": spec.resolution}
 
 
 def _costs(arch: Architecture) -> dict[str, int]:

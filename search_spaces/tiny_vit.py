@@ -7,7 +7,8 @@ dim E; widths move by whole heads (multiples of 32 in the published models). Res
 from typing import Any
 
 from models.tiny_vit.arch import TinyViTArch
-from scaler.space.search_space import SearchSpace, narrowed, variables_of
+from scaler.space.axes import narrowed, variables_of
+from scaler.space.search_space import SearchSpace
 from search_spaces.choices import by_stage, check_shares, check_widths, ratios, resolutions, shares, widths
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from experiments.cli import inspect, search, train
-from experiments.runtime.console import say, speaks
+from experiments.runtime.console import is_main_process, say
 from scaler.errors import ScalerError
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ UsageError: Any = typer.BadParameter.__base__
 
 def run() -> int:
     """Run the command line; returns the exit status."""
-    if not speaks():
+    if not is_main_process():
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     try:
         status = app(standalone_mode=False)

@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from experiments.cli.options import Axes, Budget, Classes, Json, Resolution, Seed
-from experiments.commands import space as deciding
-from experiments.runtime.console import emit, table
-from scaler.budget import COSTS, format_value
+from experiments.commands.listing import listing
+from experiments.commands.space import describe_space
+from experiments.commands.space import sample as draw
+from experiments.runtime.console import print_json, print_table
+from scaler.budget import ADDITIVE_COSTS, format_value
 from scaler.units import format_quantity
 
 app = typer.Typer()
@@ -16,7 +18,7 @@ app = typer.Typer()
 @app.command("list")
 def list_(what: Annotated[str, typer.Argument(metavar="[seeds|families|spaces|strategies|recipes|data]")] = "all") -> None:
     """What there is, one line each."""
-    for title, rows in deciding.listing(what):
+    for title, rows in listing(what):
         print(title)
         for name, summary in rows:
             print(f"  {name:<28} {summary}")
@@ -31,16 +33,16 @@ def count(
     as_json: Json = False,
 ) -> None:
     """FLOPs and parameters of a model, by fvcore."""
-    from experiments.commands.count import breakdown  # loads torch
+    from experiments.commands.count import count_model  # loads torch
 
-    found = breakdown(target, resolution, num_classes, parts)
+    found = count_model(target, resolution, num_classes, parts)
     if as_json:
-        return emit(found)
+        return print_json(found)
     print(f"{found['flops']:,} FLOPs ({format_quantity(found['flops'], 5)}), {found['params']:,} parameters "
           f"({format_quantity(found['params'], 5)}) at {found['resolution']} px, {found['num_classes']} classes")  # fmt: skip
     if parts:
         rows = [(p["name"], p["times"], f"{p['flops']:,}", f"{p['params']:,}") for p in found["parts"]]
-        table(("part", "times", "flops", "params"), rows, right=("times", "flops", "params"))
+        print_table(("part", "times", "flops", "params"), rows, right=("times", "flops", "params"))
     return None
 
 
@@ -57,14 +59,16 @@ def space(
     A budget is KEY=VALUE[,KEY=VALUE]: keys are flops, params, latency and resolution; a value is an upper bound (1.3G, 12ms), a
     band (1.25G..1.3G), a share of the seed's (60%), or a model's name.
     """
-    found = deciding.describe_space(seed, budget, axes, num_classes)
+    found = describe_space(seed, budget, axes, num_classes)
     if as_json:
-        return emit(found)
+        return print_json(found)
     print(f"{found['size']:,} architectures around {seed}; {found['feasible']:,} within {budget or 'any cost'}")
     bounds = found["bounds"]
-    table(("axis", "choices", "feasible, least to greatest"), [(k, v, bounds.get(k, "-")) for k, v in found["axes"].items()])
+    print_table(
+        ("axis", "choices", "feasible, least to greatest"), [(k, v, bounds.get(k, "-")) for k, v in found["axes"].items()]
+    )
     if bounds:
-        print(", ".join(f"{cost} {_to(cost, bounds[cost])}" for cost in COSTS if cost in bounds))
+        print(", ".join(f"{cost} {_to(cost, bounds[cost])}" for cost in ADDITIVE_COSTS if cost in bounds))
     else:
         print(found["nearest"])
     return None
@@ -81,12 +85,12 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Architectures drawn uniformly from all that meet a budget."""
-    found = deciding.sample(seed, budget, n, axes, num_classes, draw_seed)
+    found = draw(seed, budget, n, axes, num_classes, draw_seed)
     if as_json:
-        return emit(found)
+        return print_json(found)
     names = [name for name in found[0]["arch"] if name not in ("num_classes", "in_chans")]
     rows = [(format_quantity(f["flops"]), format_quantity(f["params"]), *(f["arch"].get(k, "") for k in names)) for f in found]
-    return table(("flops", "params", *names), rows, right=("flops", "params"))
+    return print_table(("flops", "params", *names), rows, right=("flops", "params"))
 
 
 def _to(cost: str, ends: list[int]) -> str:

@@ -9,7 +9,7 @@ import typer
 from experiments.cli.options import Axes, Budgets, Data, Images, Json, Logits, Out, Seed, Teacher
 from experiments.commands.space import search_space
 from experiments.recipes import get_recipe
-from experiments.runtime.console import emit, say, table
+from experiments.runtime.console import print_json, print_table, say
 from scaler.trials.strategy import check_strategy
 from scaler.units import format_quantity
 
@@ -54,9 +54,9 @@ def search(
     check_strategy(strategy)
     get_recipe(recipe)
     space, sets = search_space(seed, budget, axes, data)
-    from experiments.commands import inputs  # loads torch, so only once the request is known to be feasible
+    from experiments.commands.search import search as run  # loads torch, so only once the request is known to be feasible
 
-    found = inputs.search(
+    found = run(
         seed=seed, budgets=tuple(budget), space=space, sets=sets, data=data, out=out, teacher=teacher, logits=logits,
         strategy=strategy, trials=trials, recipe=recipe, train_images=train_images, draw_seed=draw_seed, pruner=pruner,
         first_rung=first_rung, low_resolution=low_resolution, finalists=finalists, seeds=seeds, workers=workers,
@@ -65,11 +65,11 @@ def search(
     if as_worker:
         return None
     if as_json:
-        return emit(found)
+        return print_json(found)
     rows = [
         (f["budget"], format_quantity(f["flops"]), format_quantity(f["params"]), f"{f['top1']:.2f}", f["folder"]) for f in found
     ]
-    return table(
+    return print_table(
         ("budget", "flops", "params", "held-out top-1 %", "variant"), rows, right=("flops", "params", "held-out top-1 %")
     )
 
@@ -81,10 +81,10 @@ def frontier(
     as_json: Json = False,
 ) -> None:
     """The accuracy-against-cost frontier of runs: CSV, PNG, SVG and one HTML report."""
-    from experiments.report.frontier import frontier as draw
+    from experiments.report.frontier import write_frontier as draw
 
     found = {name: str(path) for name, path in draw(runs, out or runs[0] / "frontier").items()}
-    return emit(found) if as_json else print("\n".join(found.values()))
+    return print_json(found) if as_json else print("\n".join(found.values()))
 
 
 @app.command()

@@ -7,7 +7,7 @@ import typer
 
 from experiments.cli.options import Axes, Data, Images, Json, Logits, Out, Recipe, Resolution, Seed, Teacher
 from experiments.recipes import get_recipe
-from experiments.runtime.console import emit
+from experiments.runtime.console import print_json
 from scaler.units import format_quantity
 
 app = typer.Typer()
@@ -40,19 +40,20 @@ def train(
 ) -> None:
     """Train a variant on all training images and score it on the test split. Interrupted, the same command continues."""
     get_recipe(recipe)
-    from experiments.commands import inputs
-    from experiments.runtime.setup import Setup, leave
+    from experiments.commands.train import train as run  # loads torch
+    from experiments.runtime.processes import destroy_process_group
+    from experiments.runtime.setup import Setup
 
     setup = Setup(
         precision=precision, compile=compiled, channels_last=channels_last, checkpoint_activations=few, accumulate=accumulate,
         save_every_s=save_every, tensorboard=tensorboard, shard=shard,
     )  # fmt: skip
-    found = inputs.train(
+    found = run(
         variant, data=data, out=out, teacher=teacher, logits=logits, recipe=recipe, epochs=epochs, batch_size=batch_size,
         drop_path=drop_path, resolution=resolution, train_images=train_images, seed=draw_seed, workers=workers, setup=setup,
     )  # fmt: skip
-    leave()
-    return emit(found) if as_json else print(_scored(found, out))
+    destroy_process_group()
+    return print_json(found) if as_json else print(_scored(found, out))
 
 
 @app.command()
@@ -72,14 +73,14 @@ def teach(
 ) -> None:
     """Store a teacher's answers to every augmented view of some epochs. Interrupted or damaged, the same command mends it."""
     get_recipe(recipe)
-    from experiments.commands import inputs
+    from experiments.commands.teach import teach as run  # loads torch
 
-    found = inputs.teach(
+    found = run(
         teacher, data=data, epochs=epochs, topk=topk, out=out, recipe=recipe, encoding=encoding, train_images=train_images,
         seed=draw_seed, processes=processes, workers=workers,
     )  # fmt: skip
     if as_json:
-        return emit(found)
+        return print_json(found)
     views = found["epochs"] * sum(found["parts"])
     return print(f"{views:,} answers of {found['bytes_per_view']:.1f} bytes: {out}")
 
@@ -93,17 +94,19 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Top-1, top-5, loss and images per second of a trained variant."""
-    from experiments.commands import inputs
+    from experiments.commands.evaluate import evaluate as run  # loads torch
 
-    found = inputs.evaluate(variant, data=data, split=split, workers=workers)
-    return emit(found) if as_json else print(_scored(found, Path(variant)))
+    found = run(variant, data=data, split=split, workers=workers)
+    return print_json(found) if as_json else print(_scored(found, Path(variant)))
 
 
 @app.command()
 def latency(
     target: Annotated[str, typer.Argument(help="A seed, any timm model, or a variant's folder.")],
     resolution: Resolution = None,
-    learn: Annotated[bool, typer.Option("--learn", help="Learn what the networks around a seed take, for budgets.")] = False,
+    learn_latency_model: Annotated[
+        bool, typer.Option("--learn", help="Learn what the networks around a seed take, for budgets.")
+    ] = False,
     axes: Axes = None,
     as_json: Json = False,
 ) -> None:
@@ -111,17 +114,17 @@ def latency(
 
     With --learn, networks around a seed are measured, from which budgets such as latency=12ms predict all others.
     """
-    from experiments.search.latency import learn_around, time_target  # loads torch
-    from models.networks.model_spec import open_target
+    from experiments.search.latency import learn_around, time_model  # loads torch
+    from models.networks.model_spec import open_model_spec
 
-    if learn:
+    if learn_latency_model:
         found = learn_around(target, axes)
         text = f"{found['networks']} networks measured; predictions are off by {found['error']:.1%} in the median"
     else:
-        found = time_target(open_target(target, resolution=resolution))
+        found = time_model(open_model_spec(target, resolution=resolution))
         interval = f"{found['low_ms']:.2f} to {found['high_ms']:.2f}"
         text = f"{found['least_ms']:.2f} ms; median of {found['runs']} runs {found['median_ms']:.2f} ms ({interval})"
-    return emit(found) if as_json else print(f"{text}; {found['machine']}")
+    return print_json(found) if as_json else print(f"{text}; {found['machine']}")
 
 
 @app.command("import")
@@ -139,7 +142,7 @@ def import_(
 
     found = import_checkpoint(checkpoint, model, out, resolution, num_classes, class_map)
     if as_json:
-        return emit(found)
+        return print_json(found)
     size = f"{format_quantity(found['flops'])} FLOPs, {format_quantity(found['params'])} parameters"
     return print(f"{found['tensors']} tensors of {found['layout']} layout, {size}: {out}")
 
@@ -156,7 +159,7 @@ def export(
 
     found = write(variant, kind, out)
     if as_json:
-        return emit(found)
+        return print_json(found)
     differences = ", ".join(f"{difference:.2g} at batch {batch}" for batch, difference in found["difference"].items())
     return print(f"{out}: {kind}, largest difference {differences}")
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from experiments.runtime.console import say
-from models.networks.model_spec import Target, open_target
+from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError, UnknownNameError
 from scaler.files import write_atomic
 
@@ -38,27 +38,27 @@ def export(variant: str, kind: str, out: Path) -> dict[str, Any]:
         raise ScalerError(f"{out} is a folder: --out is the file to write")
     write, load, packages = FORMATS[kind]
     _require(packages)
-    target = open_target(variant)
-    if target.weights is None:
+    spec = open_model_spec(variant)
+    if spec.weights is None:
         say(f"{variant} has no weights: the file gets random ones, good for timing alone")
     torch.manual_seed(0)
-    network, differences = target.build().eval(), {}
+    network, differences = spec.build().eval(), {}
 
     def fill(path: Path) -> None:
-        _write(write, network, _images(target, _TRACED), path, variant, kind)
-        differences.update(_compare(network, load(path), target, kind))
+        _write(write, network, _images(spec, _TRACED), path, variant, kind)
+        differences.update(_compare(network, load(path), spec, kind))
 
     write_atomic(out, fill)
     return {
-        "file": str(out), "format": kind, "variant": variant, "input": ["batch", *_images(target, 1).shape[1:]],
-        "mean": target.mean, "std": target.std, "difference": differences, "tolerance": TOLERANCE,
+        "file": str(out), "format": kind, "variant": variant, "input": ["batch", *_images(spec, 1).shape[1:]],
+        "mean": spec.mean, "std": spec.std, "difference": differences, "tolerance": TOLERANCE,
     }  # fmt: skip
 
 
-def _images(target: Target, batch: int) -> torch.Tensor:
+def _images(spec: ModelSpec, batch: int) -> torch.Tensor:
     """Noise of a random mean in each channel: noise alone is averaged out, and all its outputs are much the same."""
     draws = torch.Generator().manual_seed(batch)
-    channels, height, width = target.config["pretrained_cfg"]["input_size"]
+    channels, height, width = spec.config["pretrained_cfg"]["input_size"]
     return torch.randn(batch, channels, height, width, generator=draws) + torch.randn(batch, channels, 1, 1, generator=draws)
 
 
@@ -80,7 +80,7 @@ def _write(write: Callable[..., None], network: nn.Module, images: torch.Tensor,
         raise ScalerError(f"{variant} has no {kind} form: {reason[0][:200]}; PyTorch's exporter could not trace it") from error
 
 
-def _compare(network: nn.Module, run: Runner, target: Target, kind: str) -> dict[str, float]:
+def _compare(network: nn.Module, run: Runner, spec: ModelSpec, kind: str) -> dict[str, float]:
     """The largest absolute difference by batch size.
 
     Raises:
@@ -88,7 +88,7 @@ def _compare(network: nn.Module, run: Runner, target: Target, kind: str) -> dict
     """
     found = {}
     for batch in BATCHES:
-        images = _images(target, batch)
+        images = _images(spec, batch)
         with torch.no_grad():
             expected, got = network(images), run(images)
         found[str(batch)] = difference = float((got - expected).abs().max())

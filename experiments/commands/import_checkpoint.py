@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.runtime.console import say
-from experiments.scoring.records import note_of
+from experiments.scoring.records import variant_info
 from models.checkpoints import files
 from models.checkpoints.fitting import fit
-from models.checkpoints.resize import Changes
-from models.networks.model_spec import open_target
+from models.checkpoints.resize import AllowedChanges
+from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 
 
@@ -26,19 +26,19 @@ def import_checkpoint(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ScalerError(f"{out} is there and not an empty folder: give a new one for --out")
-    target = replace(open_target(model, resolution=resolution, num_classes=num_classes), weights=None)
-    rows = _class_map(class_map, target.num_classes) if class_map else None
+    spec = replace(open_model_spec(model, resolution=resolution, num_classes=num_classes), weights=None)
+    rows = _class_map(class_map, spec.num_classes) if class_map else None
     found = files.read(checkpoint)
-    network = target.build()
-    changes = Changes(tables=resolution is not None, classes=num_classes is not None, class_map=rows)
+    network = spec.build()
+    changes = AllowedChanges(tables=resolution is not None, classes=num_classes is not None, class_map=rows)
     fitted = fit(network, found.tensors, changes, model)
     network.load_state_dict(fitted.state)
-    note = note_of(target, model)
-    target.write(out, note, network.state_dict())
+    note = variant_info(spec, model)
+    spec.write(out, note, network.state_dict())
     _tell(found, fitted.changed)
     return {
         "folder": str(out), "model": model, "layout": fitted.layout, "tensors": len(fitted.state), "changed": fitted.changed,
-        "resolution": target.resolution, "num_classes": target.num_classes, "flops": note.flops, "params": note.params,
+        "resolution": spec.resolution, "num_classes": spec.num_classes, "flops": note.flops, "params": note.params,
     }  # fmt: skip
 
 

@@ -1,42 +1,17 @@
 """The commands that only decide: no torch, an answer at once."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.data.datasets import FORMS, open_data, peek_num_classes
-from experiments.recipes import RECIPES
-from models.zoo.families import FAMILIES
-from models.zoo.seeds import SEEDS
+from experiments.data.datasets import open_data, peek_num_classes
 from scaler.budget import Budget
-from scaler.cost.architecture import Architecture, cost_of
-from scaler.cost.latency import Latency
-from scaler.errors import UnknownNameError
+from scaler.cost.architecture import Architecture
+from scaler.cost.latency import LatencyModel
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.strategy import STRATEGIES
-from scaler.units import format_quantity
-from search_spaces import SPACES
 from search_spaces.problem import spaces
-
-Rows = Iterable[tuple[str, str]]
-
-
-def listing(what: str) -> list[tuple[str, Rows]]:
-    """Titles with (name, summary) rows of one kind of thing, or of all."""
-    kinds: dict[str, Rows] = {
-        "seeds": [(name, _seed_summary(name)) for name in SEEDS],
-        "families": [(name, family.summary) for name, family in FAMILIES.items()],
-        "spaces": [(name, (space.__doc__ or "").splitlines()[0]) for name, space in SPACES.items()],
-        "strategies": [(name, strategy.summary) for name, strategy in STRATEGIES.items()],
-        "recipes": [(name, recipe.summary) for name, recipe in RECIPES.items()],
-        "data": list(FORMS.items()),
-    }
-    if what != "all" and what not in kinds:
-        raise UnknownNameError("kind of thing", what, kinds)
-    return [(kind, rows) for kind, rows in kinds.items() if what in ("all", kind)]
 
 
 def describe_space(seed: str, budget: str | None, axes: Path | None, num_classes: int | None) -> dict[str, Any]:
@@ -66,13 +41,6 @@ def _priced(space: SearchSpace, arch: Architecture) -> dict[str, float]:
     return {"flops": found["flops"], "params": found["params"], **timed}
 
 
-def _seed_summary(name: str) -> str:
-    arch = SEEDS[name]
-    cost = cost_of(arch)
-    size = f"{format_quantity(cost.flops)} FLOPs, {format_quantity(cost.params)} parameters"
-    return f"{arch.family}, {arch.resolution} px, {arch.num_classes} classes, {size}"
-
-
 def search_space(seed: str, budgets: list[str], axes: Path | None, data: str) -> tuple[SearchSpace, list[FeasibleSet]]:
     """The space and feasible sets of a search on ``data``, none of them empty.
 
@@ -88,7 +56,7 @@ def search_space(seed: str, budgets: list[str], axes: Path | None, data: str) ->
     return space, sets
 
 
-def _learned(space: SearchSpace) -> Latency:
-    from experiments.search.latency import learned  # loads torch
+def _learned(space: SearchSpace) -> LatencyModel:
+    from experiments.search.latency import known_or_learned  # loads torch
 
-    return learned(space)
+    return known_or_learned(space)

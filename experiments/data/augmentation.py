@@ -64,10 +64,10 @@ class Augmentation:
         """How two partners are mixed: Mixup or CutMix, by the toss of a coin where both are on."""
         rng = random.Random(seed)
         cut = rng.random() < 0.5 if self.mixup and self.cutmix else bool(self.cutmix)
-        share = rng.betavariate(*[self.cutmix if cut else self.mixup] * 2)
+        fraction = rng.betavariate(*[self.cutmix if cut else self.mixup] * 2)
         if not cut:
-            return Mix(round(share * _WHOLE) / _WHOLE)
-        box = _cut_box(rng.random(), rng.random(), math.sqrt(1 - share))
+            return Mix(round(fraction * _WHOLE) / _WHOLE)
+        box = _cut_box(rng.random(), rng.random(), math.sqrt(1 - fraction))
         return Mix(1 - (box[2] - box[0]) * (box[3] - box[1]), box)
 
 
@@ -88,15 +88,15 @@ class View:
 
 @dataclass(frozen=True)
 class Mix:
-    """Two images' mix: each keeps ``share`` of itself, or all but ``box``, and has the rest of its partner."""
+    """Two images' mix: each keeps ``fraction`` of itself, or all but ``box``, and has the rest of its partner."""
 
-    share: float
+    fraction: float
     box: Box | None = None
 
     def __call__(self, pair: torch.Tensor) -> torch.Tensor:
         """``pair`` (2, 3, R, R), 8-bit, mixed each with the other."""
         if self.box is None:
-            own = round(self.share * _WHOLE)
+            own = round(self.fraction * _WHOLE)
             mixed = pair.int() * own + pair.flip(0).int() * (_WHOLE - own)
             return ((mixed + _WHOLE // 2) // _WHOLE).to(torch.uint8)
         rows, columns = _pixels_of(self.box, pair.shape[-1])

@@ -5,15 +5,15 @@ stratified part of the training images.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from experiments.data.sources import Arrays, Files, Indices, check, open_timm
+from experiments.data.image_set import ImageData, ImageSet, Source
+from experiments.data.sources import Arrays, Files, check, open_timm
+from experiments.data.splits import count_classes, stratified_split, stratified_subset
 from scaler.errors import ScalerError, UnknownNameError
 
 FORMS = {
@@ -22,7 +22,7 @@ FORMS = {
     "torch/NAME:ROOT": "torchvision's, as timm names them: torch/fashion_mnist:ROOT, torch/cifar10:ROOT, ...",
     "hfds/NAME:ROOT": "Hugging Face's map-style data sets, as timm names them",
 }
-_TEST_SHARE, _HOLDOUT_SHARE, _HOLDOUT_MOST = 0.2, 0.1, 10_000
+_TEST_FRACTION, _HOLDOUT_FRACTION, _HOLDOUT_MOST = 0.2, 0.1, 10_000
 _TEST_FOLDERS = ("val", "validation", "test")
 _TIMM = ("torch", "hfds", "hfids", "tfds", "wds")  # prefixes of timm's names
 _IN_SEQUENCE = ("hfids", "tfds", "wds")  # those that cannot be asked for an image by its index
@@ -31,67 +31,6 @@ _NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
 _FLIP_ALL_THE_SAME = ("fashion",)
 
 Batch = TypeVar("Batch")
-
-
-class Source(Protocol):
-    """Images by index, and all labels."""
-
-    @property
-    def labels(self) -> Indices: ...
-
-    def image(self, index: int) -> Image.Image:
-        """The image in RGB. Raises ScalerError, naming the file, where it cannot be read."""
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """The images of ``source`` at ``indices``."""
-
-    source: Source
-    indices: Indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    @property
-    def labels(self) -> Indices:
-        return self.source.labels[self.indices]
-
-    def image(self, i: int) -> Image.Image:
-        return self.source.image(int(self.indices[i]))
-
-    def digest(self) -> str:
-        """Of which images these are and of their labels, not of their pixels."""
-        return sha256(self.indices.tobytes() + self.labels.tobytes()).hexdigest()[:16]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageData:
-    """A data set.
-
-    Attributes:
-        hflip: whether a mirrored image is still of its class.
-        final: whether the held-out images are among those for training, after the others.
-    """
-
-    name: str
-    num_classes: int
-    train: ImageSet
-    holdout: ImageSet
-    test: ImageSet
-    hflip: bool
-    final: bool = False
-
-    @property
-    def parts(self) -> tuple[int, ...]:
-        """How many training images are always for training, and how many are held out but in the final training."""
-        held_out = len(self.holdout)
-        return (len(self.train) - held_out, held_out) if self.final else (len(self.train),)
-
-    def for_final_training(self) -> "ImageData":
-        """The same with the held-out images back among those for training."""
-        both = np.concatenate([self.train.indices, self.holdout.indices])
-        return replace(self, train=replace(self.train, indices=both), final=True)
 
 
 def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> ImageData:
@@ -116,13 +55,13 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
         raise UnknownNameError("data set", spec, FORMS)
     rng = np.random.default_rng(seed)
     if train_images is not None:
-        training = _some(training, train_images, spec, rng)
-    train, holdout = _split(training, _HOLDOUT_SHARE, rng, most=_HOLDOUT_MOST)
+        training = stratified_subset(training, train_images, spec, rng)
+    train, holdout = stratified_split(training, _HOLDOUT_FRACTION, rng, most=_HOLDOUT_MOST)
     if not len(holdout) or not len(test):
         raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3")
     return ImageData(
         name=spec if kind in ("digits", "folder") else kind,
-        num_classes=_count_classes(training, test, spec),
+        num_classes=count_classes(training, test, spec),
         train=train,
         holdout=holdout,
         test=test,
@@ -158,7 +97,7 @@ def _digits() -> tuple[ImageSet, ImageSet]:
     scans = load_digits()
     pixels = (scans.images * (255 / 16)).round().astype(np.uint8)  # 17 levels of grey
     everything = _all(Arrays(pixels, scans.target.astype(np.int64)))
-    return _split(everything, _TEST_SHARE, np.random.default_rng(0))
+    return stratified_split(everything, _TEST_FRACTION, np.random.default_rng(0))
 
 
 def _folder(root: Path) -> tuple[ImageSet, ImageSet]:
@@ -171,7 +110,7 @@ def _folder(root: Path) -> tuple[ImageSet, ImageSet]:
     training = _read_classes(training_root, classes)
     tests = [root / name for name in _TEST_FOLDERS if (root / name).is_dir()] if training_root != root else []
     if not tests:
-        return _split(training, _TEST_SHARE, np.random.default_rng(0))
+        return stratified_split(training, _TEST_FRACTION, np.random.default_rng(0))
     unknown = sorted(set(_class_folders(tests[0])) - set(classes))
     if unknown:
         raise ScalerError(f"{tests[0]} has classes that {training_root} has not: {', '.join(unknown[:5])}; make both the same")
@@ -220,35 +159,3 @@ def _read_classes(root: Path, classes: list[str]) -> ImageSet:
 
 def _all(source: Source) -> ImageSet:
     return ImageSet(source, np.arange(len(source.labels)))
-
-
-def _count_classes(training: ImageSet, test: ImageSet, spec: str) -> int:
-    present = len(np.unique(training.labels))
-    if present < 2:
-        raise ScalerError(f"{spec} has {present} class in its training images: telling images apart needs at least 2")
-    return int(max(training.labels.max(), test.labels.max(initial=0))) + 1
-
-
-def _split(images: ImageSet, share: float, rng: np.random.Generator, most: int | None = None) -> tuple[ImageSet, ImageSet]:
-    """Move a stratified ``share`` (of ``most`` images at most) into a second set; a class of one image stays whole."""
-    share = share if most is None else min(share, most / max(1, len(images)))
-    moved = np.zeros(len(images), np.bool_)
-    for label in np.unique(images.labels):
-        members = rng.permutation(np.flatnonzero(images.labels == label))
-        number = max(1, round(share * len(members))) if len(members) > 1 else 0
-        moved[members[:number]] = True
-    return replace(images, indices=images.indices[~moved]), replace(images, indices=images.indices[moved])
-
-
-def _some(images: ImageSet, number: int, spec: str, rng: np.random.Generator) -> ImageSet:
-    """A random part of ``number`` images in which every class keeps its share."""
-    if not 2 <= number <= len(images):
-        raise ScalerError(f"--train-images {number}: {spec} has {len(images)} training images; ask for 2 to {len(images)}")
-    order = rng.permutation(len(images))
-    # Within each class in turn: the first of every class, then the second, scaled to the classes' sizes.
-    labels = images.labels[order]
-    place = np.empty(len(order))
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return replace(images, indices=np.sort(images.indices[order[np.argsort(place, kind="stable")[:number]]]))

@@ -11,21 +11,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from experiments.logits.sparse_logits import Answers
+from experiments.logits.sparse_logits import SparseLogits
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]  # by name, (rows,) or (rows, width)
-Layout = dict[str, tuple[np.dtype[Any], tuple[int, ...]]]  # by name: dtype, and shape of a row
+ColumnTypes = dict[str, tuple[np.dtype[Any], tuple[int, ...]]]  # by name: dtype, and shape of a row
 
 
 class Encoding(Protocol):
-    """One way to keep `Answers` of ``topk`` out of ``num_classes`` classes."""
+    """One way to keep `SparseLogits` of ``topk`` out of ``num_classes`` classes."""
 
-    def layout(self) -> Layout: ...
+    def layout(self) -> ColumnTypes: ...
 
-    def encode(self, answers: Answers) -> dict[str, Array]: ...
+    def encode(self, answers: SparseLogits) -> dict[str, Array]: ...
 
-    def decode(self, columns: Columns) -> Answers: ...
+    def decode(self, columns: Columns) -> SparseLogits: ...
 
 
 class Half:
@@ -37,14 +37,14 @@ class Half:
         self.topk = topk
         self.dtype = np.dtype(np.uint16 if num_classes <= 1 << 16 else np.uint32)
 
-    def layout(self) -> Layout:
+    def layout(self) -> ColumnTypes:
         return {
             "classes": (self.dtype, (self.topk,)),
             "gap": (np.dtype(np.float16), (self.topk,)),
             "rest": (np.dtype(np.float32), ()),
         }
 
-    def encode(self, answers: Answers) -> dict[str, Array]:
+    def encode(self, answers: SparseLogits) -> dict[str, Array]:
         classes, gap, rest = (column.numpy() for column in answers)
         return {
             "classes": classes.astype(self.dtype),
@@ -52,9 +52,9 @@ class Half:
             "rest": rest.astype(np.float32),
         }
 
-    def decode(self, columns: Columns) -> Answers:
+    def decode(self, columns: Columns) -> SparseLogits:
         classes, gap = columns["classes"].astype(np.int64), columns["gap"].astype(np.float32)
-        return Answers(*map(torch.from_numpy, (classes, gap, columns["rest"])))
+        return SparseLogits(*map(torch.from_numpy, (classes, gap, columns["rest"])))
 
 
 class Compact:
@@ -75,12 +75,12 @@ class Compact:
         self.high_bytes = -(-bits // 8) if num_classes > 256 else 0
         self.gaps = np.expm1(np.arange(256) * self._STEP).astype(np.float32)
 
-    def layout(self) -> Layout:
+    def layout(self) -> ColumnTypes:
         byte = np.dtype(np.uint8)
-        high: Layout = {"high": (byte, (self.high_bytes,))} if self.high_bytes else {}
+        high: ColumnTypes = {"high": (byte, (self.high_bytes,))} if self.high_bytes else {}
         return {"low": (byte, (self.topk,)), **high, "gap": (byte, (self.topk,)), "rest": (np.dtype(np.float16), ())}
 
-    def encode(self, answers: Answers) -> dict[str, Array]:
+    def encode(self, answers: SparseLogits) -> dict[str, Array]:
         increasing = answers.classes.argsort(dim=1)
         classes = answers.classes.gather(1, increasing).numpy()
         gap = answers.gap.gather(1, increasing).numpy()
@@ -92,11 +92,11 @@ class Compact:
         }
         return columns | ({"high": self._ones(classes >> 8)} if self.high_bytes else {})
 
-    def decode(self, columns: Columns) -> Answers:
+    def decode(self, columns: Columns) -> SparseLogits:
         classes = columns["low"].astype(np.int64)
         if self.high_bytes:
             classes += self._high(columns["high"]) << 8
-        return Answers(*map(torch.from_numpy, (classes, self.gaps[columns["gap"]], columns["rest"].astype(np.float32))))
+        return SparseLogits(*map(torch.from_numpy, (classes, self.gaps[columns["gap"]], columns["rest"].astype(np.float32))))
 
     def _ones(self, high: Array) -> Array:
         bits = np.zeros((len(high), 8 * self.high_bytes), np.bool_)

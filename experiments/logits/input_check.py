@@ -2,8 +2,8 @@
 
 import torch
 
-from experiments.data.seeding import Indices, generators_restored
-from experiments.data.views import Views, Wanted
+from experiments.data.seeding import Indices, restored_generators
+from experiments.data.views import BatchRequest, Views
 from experiments.logits.store import Store, digests
 from scaler.errors import ScalerError
 
@@ -21,23 +21,23 @@ class InputCheck:
         self.store, self.views, self.batches = store, views, 0
         self.at_teachers = Views(views.images, views.augmentation, views.seed, store.manifest.resolution)
 
-    def __call__(self, wanted: Wanted, places: Indices, pixels: torch.Tensor) -> None:
+    def __call__(self, batch_request: BatchRequest, places: Indices, pixels: torch.Tensor) -> None:
         """``pixels`` (B, 3, R, R) of the inputs at ``places`` of an epoch's order.
 
         Raises:
             ScalerError: they are others than the teacher's.
         """
         if self.batches % _EVERY == 0:
-            self._check(wanted, places, pixels, _LATER if self.batches else _FIRST)
+            self._check(batch_request, places, pixels, _LATER if self.batches else _FIRST)
         self.batches += 1
 
-    def _check(self, wanted: Wanted, places: Indices, pixels: torch.Tensor, count: int) -> None:
+    def _check(self, batch_request: BatchRequest, places: Indices, pixels: torch.Tensor, count: int) -> None:
         if self.views.resolution != self.at_teachers.resolution:
-            with generators_restored():
-                some = Wanted(wanted.epoch, wanted.indices[:count], min(count, wanted.paired))
+            with restored_generators():
+                some = BatchRequest(batch_request.epoch, batch_request.indices[:count], min(count, batch_request.paired))
                 pixels = self.at_teachers[some].pixels
         found = digests(pixels[:count].numpy())
-        wrong = int((found != self.store.digests(wanted.epoch, places[:count])).sum())
+        wrong = int((found != self.store.digests(batch_request.epoch, places[:count])).sum())
         if wrong:
             changed = self.store.manifest.changed_versions()
             cause = f"{changed}: install the old version" if changed else "the image files have changed: restore them"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data.augmentation import Augmentation
-from experiments.data.datasets import ImageData
+from experiments.data.image_set import ImageData
 from experiments.recipes import Recipe
 from scaler.errors import ScalerError
 from scaler.files import write_json

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import save
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
-from experiments.logits.encoding import Columns, Layout
+from experiments.logits.encoding import Columns, ColumnTypes
 from scaler.errors import ScalerError
 from scaler.files import write_bytes
 
@@ -25,7 +25,7 @@ def shard_path(epoch: int, shard: int) -> Path:
 class ShardFormat:
     """Files of ``rows`` rows of ``layout`` in the store with the digest ``store``; all have the same size."""
 
-    def __init__(self, layout: Layout, rows: int, store: str) -> None:
+    def __init__(self, layout: ColumnTypes, rows: int, store: str) -> None:
         self.layout, self.rows, self.store = layout, rows, store
         blank = self._bytes(shard_path(0, 0), {name: np.zeros((rows, *shape), dtype) for name, (dtype, shape) in layout.items()})
         header, start = _header(blank)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 
-class Answers(NamedTuple):
+class SparseLogits(NamedTuple):
     """A teacher's answers to B inputs, softened by a temperature t, in any order of their K classes.
 
     Attributes:
@@ -20,7 +20,7 @@ class Answers(NamedTuple):
     rest: torch.Tensor
 
     @classmethod
-    def of(cls, logits: torch.Tensor, topk: int, temperature: float) -> "Answers":
+    def of(cls, logits: torch.Tensor, topk: int, temperature: float) -> "SparseLogits":
         """The ``topk`` largest of ``logits`` (B, C); C >= topk."""
         soft = logits.float() / temperature
         largest, classes = soft.topk(topk, dim=1)

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from experiments.logits.encoding import ENCODINGS, Columns, Layout
+from experiments.logits.encoding import ENCODINGS, Columns, ColumnTypes
 from experiments.logits.manifest import Manifest
 from experiments.logits.shards import ShardFormat, shard_path
-from experiments.logits.sparse_logits import Answers
+from experiments.logits.sparse_logits import SparseLogits
 from experiments.runtime.progress import meter
 from scaler.errors import ScalerError
 
 Place = tuple[int, int]  # epoch, shard
-_DIGEST: Layout = {"digest": (np.dtype(np.uint16), ())}
+_DIGEST: ColumnTypes = {"digest": (np.dtype(np.uint16), ())}
 _MAPPED_MOST = 4096  # files held open at once; Linux maps 65,530
 
 
@@ -86,7 +86,7 @@ class Store:
         """
         self._require(self.damaged())
 
-    def answers(self, epoch: int, places: NDArray[np.int64]) -> Answers:
+    def answers(self, epoch: int, places: NDArray[np.int64]) -> SparseLogits:
         """The teacher's answers to the inputs at ``places`` of the order of ``epoch``, which is counted round."""
         return self.encoding.decode(self._gather(epoch, places, tuple(self.encoding.layout())))
 

@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.data.datasets import ImageData
-from experiments.data.seeding import epoch_order, generators_restored
-from experiments.data.views import Seen, Views, wanted
+from experiments.data.epoch_order import epoch_order
+from experiments.data.image_set import ImageData
+from experiments.data.seeding import restored_generators
+from experiments.data.views import AugmentedBatch, Views, batch_request, normalised
 from experiments.logits.manifest import MANIFEST, Manifest
 from experiments.logits.shards import shard_path
-from experiments.logits.sparse_logits import Answers
+from experiments.logits.sparse_logits import SparseLogits
 from experiments.logits.store import Place, Store, digests
 from experiments.runtime.progress import meter
-from experiments.training.batches import normalised
-from models.networks.model_spec import Target
+from models.networks.model_spec import ModelSpec
 from scaler.errors import ScalerError
 
 ROWS = 16_384  # inputs in a file: what is lost at most when a process is killed
@@ -38,24 +38,24 @@ Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class LogitsWriter:
     """A teacher and the images that it answers: ``data`` with the held-out ones among those for training."""
 
-    target: Target
+    spec: ModelSpec
     data: ImageData
     device: torch.device
     workers: int
 
     def write(self, store: Store, places: Sequence[Place], tell: Tell) -> None:
         """Make the files at ``places``; ``tell`` hears how many inputs were answered."""
-        model = self.target.build().to(self.device).to(memory_format=torch.channels_last).eval()
+        model = self.spec.build().to(self.device).to(memory_format=torch.channels_last).eval()
         manifest = store.manifest
         views = Views(self.data.train, manifest.augmentation, manifest.seed, manifest.resolution)
         order_of = lru_cache(maxsize=1)(epoch_order)  # seconds for millions of images, and files of an epoch come together
         for epoch, shard in places:
             start, stop = store.span(shard)
             order = order_of(manifest.seed, epoch, manifest.parts)
-            plan = [wanted(order, epoch, slice(at, min(at + _BATCH, stop))) for at in range(start, stop, _BATCH)]
+            plan = [batch_request(order, epoch, slice(at, min(at + _BATCH, stop))) for at in range(start, stop, _BATCH)]
             parts = []
             for seen in views.batches(plan, self.workers, pin_memory=self.device.type == "cuda"):
                 parts.append(self._columns(store, model, seen))
@@ -64,17 +64,17 @@ class Lesson:
             store.format(shard).write(store.folder, shard_path(epoch, shard), columns)
 
     @torch.inference_mode()
-    def _columns(self, store: Store, model: torch.nn.Module, seen: Seen) -> dict[str, Any]:
-        images = normalised(seen.pixels.to(self.device, non_blocking=True), self.target.mean, self.target.std)
+    def _columns(self, store: Store, model: torch.nn.Module, seen: AugmentedBatch) -> dict[str, Any]:
+        images = normalised(seen.pixels.to(self.device, non_blocking=True), self.spec.mean, self.spec.std)
         logits: torch.Tensor = model(images.to(memory_format=torch.channels_last))
         if not logits.isfinite().all():
-            raise ScalerError(f"{self.target.name} gives logits that are not finite: train the teacher again")
-        answers = Answers.of(logits, store.manifest.topk, store.manifest.temperature)
-        encoded = store.encoding.encode(Answers(*(column.cpu() for column in answers)))
+            raise ScalerError(f"{self.spec.name} gives logits that are not finite: train the teacher again")
+        answers = SparseLogits.of(logits, store.manifest.topk, store.manifest.temperature)
+        encoded = store.encoding.encode(SparseLogits(*(column.cpu() for column in answers)))
         return {**encoded, "digest": digests(seen.pixels.numpy())}
 
 
-def teach(lesson: Lesson, manifest: Manifest, folder: Path, processes: int = 1) -> Store:
+def write_store(lesson: LogitsWriter, manifest: Manifest, folder: Path, processes: int = 1) -> Store:
     """Store the answers in ``folder``, or go on with, or repair, what is there.
 
     Raises:
@@ -84,7 +84,7 @@ def teach(lesson: Lesson, manifest: Manifest, folder: Path, processes: int = 1) 
     places = store.damaged()
     total = manifest.epochs * manifest.length
     left = sum(stop - start for start, stop in (store.span(shard) for _, shard in places))
-    with generators_restored(), meter("teaching", total, total - left, "inputs") as shown:
+    with restored_generators(), meter("teaching", total, total - left, "inputs") as shown:
         if processes > 1 and len(places) > 1:
             _together(lesson, store, places, min(processes, len(places)), shown.advance)
         else:
@@ -105,7 +105,7 @@ def _begin(manifest: Manifest, folder: Path) -> Store:
     return Store(folder, manifest)
 
 
-def _together(lesson: Lesson, store: Store, places: list[Place], processes: int, tell: Tell) -> None:
+def _together(lesson: LogitsWriter, store: Store, places: list[Place], processes: int, tell: Tell) -> None:
     """Share the files out to new processes, and wait."""
     context = get_context("spawn")
     done, errors = context.Value("q", 0), context.SimpleQueue()
@@ -136,7 +136,7 @@ def _together(lesson: Lesson, store: Store, places: list[Place], processes: int,
         )
 
 
-def _member(lesson: Lesson, folder: Path, places: list[Place], threads: int, done: Any, errors: Any) -> None:
+def _member(lesson: LogitsWriter, folder: Path, places: list[Place], threads: int, done: Any, errors: Any) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
 

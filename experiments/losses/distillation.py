@@ -17,10 +17,10 @@ from timm.task import ClassificationTask
 from timm.task.task import TrainingTask
 from torch import nn
 
-from experiments.losses.block_pairs import comparable
+from experiments.losses.block_pairs import comparable_blocks
 from experiments.losses.relations import attention_relation, hidden_relation
 from experiments.recipes import Recipe
-from models.networks.intermediates import Inside, Observed
+from models.networks.intermediates import Intermediates, IntermediatesExtractor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Distillation(TrainingTask):
         own, taught = answer if isinstance(answer, tuple) else (answer, answer)
         share = self.recipe.distill
         losses = {"truth": (1 - share) * self.criterion(own, target)} if share < 1 else {}
-        losses |= {"answer": share * answer_loss(taught, lesson, self.recipe)} if share > 0 else {}
+        losses |= {"answer": share * logits_loss(taught, lesson, self.recipe)} if share > 0 else {}
         return {"loss": torch.stack(list(losses.values())).sum(), "output": own, **losses}
 
     @torch.no_grad()
@@ -100,14 +100,14 @@ class WeightDistillation(Distillation):
     def __init__(self, student: nn.Module, guide: Guide, recipe: Recipe, *args: Any, resolution: int, **kwargs: Any) -> None:
         super().__init__(student, guide, recipe, *args, **kwargs)
         student.to(self.device)
-        self.pairs = comparable(student, self._guide[0], (resolution, guide.resolution))
+        self.pairs = comparable_blocks(student, self._guide[0], (resolution, guide.resolution))
         ours, theirs = zip(*self.pairs, strict=True)
-        self._observed = Observed(student, ours), Observed(self._guide[0], theirs)
+        self._observed = IntermediatesExtractor(student, ours), IntermediatesExtractor(self._guide[0], theirs)
         self.trainable_module, self._guide = self._observed[0], self._observed[1:]
 
     def forward(self, images: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        inside: Inside = self.trainable_module(images)
-        lesson: Inside = self._teach(images)
+        inside: Intermediates = self.trainable_module(images)
+        lesson: Intermediates = self._teach(images)
         losses = self._by_answers(inside.output, lesson.output, target)
         weights = self.recipe
         if weights.attention:
@@ -143,7 +143,7 @@ def criterion(recipe: Recipe) -> nn.Module:
     return LabelSmoothingCrossEntropy(recipe.smoothing) if recipe.smoothing else nn.CrossEntropyLoss()
 
 
-def answer_loss(answer: torch.Tensor, lesson: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+def logits_loss(answer: torch.Tensor, lesson: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     """Of ``answer`` against the teacher's ``lesson``, logits (B, classes) both.
 
     Soft: t^2 KL(lesson / t || answer / t), the batch's mean (Hinton et al. 2015). Hard: cross-entropy with the lesson's first

@@ -6,23 +6,23 @@ import torch
 from timm.task.task import TrainingTask
 from torch import nn
 
-from experiments.logits.sparse_logits import Answers
+from experiments.logits.sparse_logits import SparseLogits
 from experiments.losses.distillation import criterion
 from experiments.recipes import Recipe
 
 
-class Taught(NamedTuple):
+class DistillationTarget(NamedTuple):
     """A batch's target: labels (B,) or, where images are mixed, shares of the classes (B, C); and the teacher's answers."""
 
     hard: torch.Tensor
-    answers: Answers
+    answers: SparseLogits
 
-    def to(self, device: torch.device, *, non_blocking: bool = False) -> "Taught":
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> "DistillationTarget":
         hard, *answers = (column.to(device, non_blocking=non_blocking) for column in (self.hard, *self.answers))
-        return Taught(hard, Answers(*answers))
+        return DistillationTarget(hard, SparseLogits(*answers))
 
 
-class Replayed(TrainingTask):
+class StoredLogitsTask(TrainingTask):
     """Cross-entropy with the labels and with a teacher's stored answers to the same inputs.
 
     loss = (1 - a) CE(student, labels) + a t^2 KL(answers || student / t), a and t from the recipe: that of an online teacher, but
@@ -35,7 +35,7 @@ class Replayed(TrainingTask):
         self.criterion = criterion(recipe)
         self.share, self.temperature = recipe.distill, recipe.temperature
 
-    def forward(self, images: torch.Tensor, target: Taught) -> dict[str, torch.Tensor]:
+    def forward(self, images: torch.Tensor, target: DistillationTarget) -> dict[str, torch.Tensor]:
         """``images`` (B, 3, R, R), normalised for the student."""
         output = self.trainable_module(images)
         loss = self.share * self.temperature**2 * divergence(output, target.answers, self.temperature)
@@ -44,7 +44,7 @@ class Replayed(TrainingTask):
         return {"loss": loss, "output": output}
 
 
-def divergence(logits: torch.Tensor, answers: Answers, temperature: float) -> torch.Tensor:
+def divergence(logits: torch.Tensor, answers: SparseLogits, temperature: float) -> torch.Tensor:
     """KL(answers || softmax(``logits`` (B, C) / temperature)), the batch's mean.
 
     The weights of the logits in the cross-entropy sum to 1, so that it is logsumexp(z) - sum of weight times z; and of that sum

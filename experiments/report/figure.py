@@ -21,7 +21,8 @@ from experiments.report.label_placement import Label, place
 from models.zoo.published import Published, published
 from scaler.budget import Bound
 from scaler.files import write_atomic
-from scaler.results.frontier import COSTS, TRAINED, TRIALS, FrontierInfo, wilson
+from scaler.results.frontier import PLOTTED_COSTS, TRAINED, TRIALS, FrontierInfo
+from scaler.results.intervals import wilson
 from scaler.results.ledger import Record
 from scaler.units import format_quantity
 
@@ -40,10 +41,14 @@ _NO_METADATA = {
 }
 
 
-def draw(info: FrontierInfo, out_dir: Path) -> list[Path]:
+def draw_figures(info: FrontierInfo, out_dir: Path) -> list[Path]:
     """Write ``frontier.{png,svg}`` (against FLOPs) and ``frontier_params.{png,svg}``, and return their paths, in that order."""
     with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
-        return [_save(figure_of(info, cost), out_dir / f"{STEM[cost]}.{kind}", kind) for cost in COSTS for kind in _NO_METADATA]
+        return [
+            _save(figure_of(info, cost), out_dir / f"{STEM[cost]}.{kind}", kind)
+            for cost in PLOTTED_COSTS
+            for kind in _NO_METADATA
+        ]
 
 
 def _save(figure: Figure, path: Path, kind: str) -> Path:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.report.figure import draw
+from experiments.report.figure import draw_figures
 from experiments.report.html import write_report
 from scaler.budget import Bound, Budget
 from scaler.errors import ScalerError
 from scaler.files import write_atomic
-from scaler.results.frontier import COSTS, FrontierInfo
+from scaler.results.frontier import PLOTTED_COSTS, FrontierInfo
 from scaler.results.ledger import Ledger, Record
 
 
@@ -32,7 +32,7 @@ class Run:
         return [_budget(entry) for entry in self.request.get("bounds", ())]
 
 
-def frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
+def write_frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
     """Write the frontier of all ``runs`` together into ``out``.
 
     Returns:
@@ -51,18 +51,18 @@ def frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
         budgets=tuple(dict.fromkeys(budget for run in found for budget in run.budgets)),
     )
     csv = out / "frontier.csv"
-    points = table(found, info)
+    points = points_table(found, info)
     write_atomic(csv, lambda path: points.to_csv(path, index=False))
-    figures = draw(info, out)
+    figures = draw_figures(info, out)
     results = [run.result for run in found if run.result]
     report = write_report(info, {str(run.path): run.request for run in found if run.request}, figures, out, results)
     return {"csv": csv, **dict(zip(("png", "svg", "params_png", "params_svg"), figures, strict=True)), "report": report}
 
 
-def table(runs: Sequence[Run], info: FrontierInfo) -> pd.DataFrame:
+def points_table(runs: Sequence[Run], info: FrontierInfo) -> pd.DataFrame:
     """One row for each record of ``runs``: its run, the ledger's columns, and whether it is on the front of its kind of score."""
     frame = pd.DataFrame([{"run": str(run.path), **asdict(record)} for run in runs for record in run.records])
-    return frame.assign(**{f"on_{cost}_front": info.on_front(cost) for cost in COSTS})
+    return frame.assign(**{f"on_{cost}_front": info.on_front(cost) for cost in PLOTTED_COSTS})
 
 
 def _read(path: Path) -> Run:

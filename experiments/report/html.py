@@ -13,7 +13,8 @@ from experiments.report.figure import data_name, kind_of_score
 from experiments.report.reasons import reasons
 from scaler.budget import Budget
 from scaler.files import write_text
-from scaler.results.frontier import COSTS, TRIALS, FrontierInfo, wilson
+from scaler.results.frontier import PLOTTED_COSTS, TRIALS, FrontierInfo
+from scaler.results.intervals import wilson
 from scaler.results.ledger import Record
 from scaler.units import format_quantity
 
@@ -55,7 +56,7 @@ def write_report(
 
     Args:
         requests: for each run's name what was asked of it, as its ``run.json`` holds it.
-        figures: as `experiments.report.figure.draw` returns them; the SVG ones become part of the page.
+        figures: as `experiments.report.figure.draw_figures` returns them; the SVG ones become part of the page.
         results: what searches said of their choices, as their ``result.json`` holds it.
     """
     path = out_dir / "report.html"
@@ -70,15 +71,15 @@ def page(
     drawings: Sequence[str],
     results: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """The whole HTML document; ``drawings`` are SVG documents, one for each of `COSTS`."""
+    """The whole HTML document; ``drawings`` are SVG documents, one for each of `PLOTTED_COSTS`."""
     title = f"Accuracy under compute budgets on {data_name(info)}"
     sections = (
         _section("What was asked", _asked(requests)) if any(requests.values()) else "",
         _section("Best under each budget", _picked(info)),
-        _section("Frontier", "".join(_figure(svg, cost) for svg, cost in zip(drawings, COSTS, strict=True))),
+        _section("Frontier", "".join(_figure(svg, cost) for svg, cost in zip(drawings, PLOTTED_COSTS, strict=True))),
         _section("Why these", "".join(reasons(result) for result in results)) if results else "",
         _section("How the scores were made", _scores(info)),
-        _section("Front of the trials", "".join(_front(info, cost) for cost in COSTS)) if info.of(TRIALS) else "",
+        _section("Front of the trials", "".join(_front(info, cost) for cost in PLOTTED_COSTS)) if info.of(TRIALS) else "",
         _section("All trials", _trials(info)) if info.of(TRIALS) else "",
     )
     return (
@@ -94,9 +95,9 @@ def words(arch: str) -> str:
     return "; ".join(f"{_WORDS.get(key, key.replace('_', ' '))} {_plain(value)}" for key, value in json.loads(arch).items())
 
 
-def share(budget: Budget | None, record: Record) -> str:
+def budget_use(budget: Budget | None, record: Record) -> str:
     """How much of a budget's upper bounds a model uses: "98.2 % of the FLOPs"; empty if there are none."""
-    limits = {cost: budget[cost].high for cost in COSTS if budget[cost].high < inf} if budget else {}
+    limits = {cost: budget[cost].high for cost in PLOTTED_COSTS if budget[cost].high < inf} if budget else {}
     return ", ".join(f"{100 * getattr(record, cost) / limit:.1f} % of the {_COST[cost]}" for cost, limit in limits.items())
 
 
@@ -134,7 +135,7 @@ def _picked(info: FrontierInfo) -> str:
     rows = [
         (
             escape(text), f"<b>{escape(r.name)}</b><br><small>{escape(words(r.arch))}</small>",
-            *_costs(r), _accuracy(r), escape(kind_of_score([r])), escape(share(budgets.get(text), r)),
+            *_costs(r), _accuracy(r), escape(kind_of_score([r])), escape(budget_use(budgets.get(text), r)),
         )
         for text, r in picked
     ]  # fmt: skip
@@ -191,7 +192,9 @@ def _trials(info: FrontierInfo) -> str:
 
 
 def _costs(record: Record) -> tuple[str, str]:
-    return tuple(f'<span title="{getattr(record, cost):,}">{format_quantity(getattr(record, cost))}</span>' for cost in COSTS)  # type: ignore[return-value]
+    return tuple(
+        f'<span title="{getattr(record, cost):,}">{format_quantity(getattr(record, cost))}</span>' for cost in PLOTTED_COSTS
+    )  # type: ignore[return-value]
 
 
 def _accuracy(record: Record) -> str:

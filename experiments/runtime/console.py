@@ -10,18 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 
-def speaks() -> bool:
+def is_main_process() -> bool:
     """Whether this is the process that talks and writes, of those that torchrun started."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def emit(data: Any) -> None:
+def print_json(data: Any) -> None:
     """One JSON document on stdout."""
     json.dump(data, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
     """A table on stdout; columns in ``right`` are aligned to the right. Nothing is cut off where stdout is not a terminal."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

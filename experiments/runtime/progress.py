@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiments.runtime.console import speaks
+from experiments.runtime.console import is_main_process
 
 _QUIET_S = 20.0  # between lines where stderr is no terminal
 
@@ -19,13 +19,13 @@ class Meter:
     def __init__(self, title: str, total: int, done: int, unit: str) -> None:
         self.title, self.total, self.done, self.unit = title, total, done, unit
         self._first, self._began, self._spoke = done, time.monotonic(), time.monotonic()
-        self._bar = _bar() if sys.stderr.isatty() and speaks() else None
+        self._bar = _bar() if sys.stderr.isatty() and is_main_process() else None
         self._task = self._bar.add_task(title, total=total, completed=done, rate="", note="") if self._bar else None
 
     def advance(self, count: int, note: str = "") -> None:
         """``count`` more units are done; ``note`` says how it goes."""
         self.done += count
-        if not speaks():
+        if not is_main_process():
             return
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count, rate=f"{self._rate():.0f} {self.unit}/s", note=note)

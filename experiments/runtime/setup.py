@@ -4,23 +4,21 @@ Only its devices, processes and precisions are used: order, augmentation and che
 same for any number of workers and after a resume.
 """
 
-import os
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import gather_object
 from torch import nn
 
+from experiments.runtime.processes import world_size
 from experiments.runtime.sharding import sharded
 from scaler.errors import ScalerError, UnknownNameError
 
 # By our name, Accelerate's.
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 COMPILER = "inductor"  # of torch.compile's backends
-Anything = TypeVar("Anything")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +50,7 @@ class Setup:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
-        if self.shard and processes() == 1:
+        if self.shard and world_size() == 1:
             raise ScalerError(
                 "--shard splits a training among processes, and this is one: start several (torchrun --nproc-per-node N -m "
                 "scaler.launch train ...), or leave it out"
@@ -65,7 +63,7 @@ class Setup:
             ScalerError: ``device`` has not got the precision.
         """
         # One process may train with one precision after another; only a lone one can change its device.
-        AcceleratorState._reset_state(reset_partial_state=processes() == 1)
+        AcceleratorState._reset_state(reset_partial_state=world_size() == 1)
         if self.precision == "fp16" and device.type == "cpu":
             raise ScalerError("--precision fp16: a processor has none; take bf16, or fp32, the default")
         return Accelerator(
@@ -80,10 +78,10 @@ class Setup:
         model = sharded(model, device) if self.shard else model.to(device)
         if self.channels_last and not self.shard:  # FSDP2 splits contiguous parameters alone
             model = model.to(memory_format=torch.channels_last)
-        self.keep_few(model, self.checkpoint_activations)
+        self.set_activation_checkpointing(model, self.checkpoint_activations)
         return model
 
-    def keep_few(self, model: Any, few: bool) -> None:
+    def set_activation_checkpointing(self, model: Any, few: bool) -> None:
         """Switch activation checkpointing on or off."""
         if hasattr(model, "set_grad_checkpointing"):
             model.set_grad_checkpointing(few)
@@ -91,7 +89,7 @@ class Setup:
             raise ScalerError(f"--checkpoint-activations: {type(model).__name__} cannot compute activations again; leave it out")
 
 
-class Whole(nn.Module):
+class ForwardOnly(nn.Module):
     """A network as one: what is given to Accelerate, which changes the forward method of what it is given."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -100,44 +98,3 @@ class Whole(nn.Module):
 
     def forward(self, images: torch.Tensor) -> Any:
         return self.model(images)
-
-
-def pick_device() -> torch.device:
-    """This process's own: CUDA where there is some, then Apple's, then the processor."""
-    device: torch.device = _launch().device
-    return device
-
-
-def _launch() -> PartialState:
-    """Joins the other processes, where there are some; on processors alone Accelerate does so only if it is told."""
-    state = PartialState(cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()))
-    if state.num_processes != processes():
-        raise ScalerError(f"{processes()} processes were launched, and {state.device} trains in {state.num_processes}: start one")
-    return state
-
-
-def leave() -> None:
-    """Parts from the other processes, where there are some; called where all of them end well.
-
-    NCCL asks for it. After an error the others may still wait for this one, which must not wait for them.
-    """
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
-def processes() -> int:
-    """How many processes train together, as torchrun says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def rank() -> int:
-    """Which of them this one is."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def gathered(value: Anything) -> list[Anything]:
-    """``value`` of every process, in each of them. All must call it."""
-    if processes() == 1:
-        return [value]
-    _launch()
-    return list(gather_object([value]))

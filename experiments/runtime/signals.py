@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stop:
+class StopRequest:
     """Whether the end was ``asked`` for."""
 
     def __init__(self) -> None:
@@ -18,9 +18,9 @@ class Stop:
 
 
 @contextmanager
-def stop_on_sigterm() -> Iterator[Stop]:
-    """A `Stop` that SIGTERM sets; outside the main thread, which alone hears signals, nothing does."""
-    stop = Stop()
+def stop_on_sigterm() -> Iterator[StopRequest]:
+    """A `StopRequest` that SIGTERM sets; outside the main thread, which alone hears signals, nothing does."""
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

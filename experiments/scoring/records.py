@@ -4,27 +4,27 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from experiments.scoring.backend import Backend, Score
-from models.networks.model_spec import Target
+from experiments.scoring.score import Backend, Score
+from models.networks.model_spec import ModelSpec
 from scaler.cost.architecture import cost_of
 from scaler.results.ledger import Record
-from scaler.results.variant import Note
+from scaler.results.variant import VariantInfo
 
 
-def note_of(target: Target, seed: str, budget: str = "") -> Note:
+def variant_info(spec: ModelSpec, seed: str, budget: str = "") -> VariantInfo:
     """The note of a target, its cost counted by fvcore and, where its family is ours, equal to the sum over its parts."""
-    counted = target.count()
-    arch = target.arch
+    counted = spec.count()
+    arch = spec.arch
     if arch is not None and counted != cost_of(arch):
         raise RuntimeError(f"fvcore counts {counted}, the parts sum to {cost_of(arch)}: {arch}")
     described = {} if arch is None else arch.to_dict()
-    return Note(
+    return VariantInfo(
         family=arch.family if arch else "", arch=described, seed=seed, budget=budget, flops=counted.flops, params=counted.params
     )
 
 
 def record_of(
-    role: str, trial: int, target: Target, note: Note, score: Score, backend: Backend, seed: int, origin: str = ""
+    role: str, trial: int, spec: ModelSpec, note: VariantInfo, score: Score, backend: Backend, seed: int, origin: str = ""
 ) -> Record:
     scored = asdict(score)
     del scored["pruned"]
@@ -32,11 +32,11 @@ def record_of(
         role=role,
         trial=trial,
         budget=note.budget,
-        name=Path(target.name).name,
+        name=Path(spec.name).name,
         family=note.family,
         flops=note.flops,
         params=note.params,
-        resolution=target.resolution,
+        resolution=spec.resolution,
         seed=seed,
         recipe=backend.recipe_name,
         data=backend.data_name,

@@ -6,14 +6,12 @@ from math import sqrt
 from statistics import mean, stdev
 from typing import Any
 
-from scaler.results.frontier import wilson
+from scaler.results.intervals import student_t, wilson
 from scaler.results.ledger import Record
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 
 _LOST = 5  # so many neighbours are listed
-# Source: Student's t, 97.5 % points for 1 to 9 degrees of freedom.
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,6 @@ class Contender:
             return wilson(self.top1, self.record.images)
         half = student_t(len(self.again)) * stdev(self.again) / sqrt(len(self.again))
         return self.top1 - half, self.top1 + half
-
-
-def student_t(values: int) -> float:
-    """By how many standard errors the 95 % interval of a mean of ``values`` (2 or more) reaches to either side."""
-    return _T[min(values - 1, len(_T)) - 1]
 
 
 def contenders(fitting: Sequence[Record], finals: Sequence[Record]) -> list[Contender]:

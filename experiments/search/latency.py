@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from experiments.runtime.processes import pick_device
 from experiments.runtime.progress import meter
-from experiments.runtime.setup import pick_device
-from models.networks.latency import Measured, machine, measure
-from models.networks.model_spec import Target, of_arch, open_target
+from models.networks.latency import MeasuredLatency, machine, measure_latency
+from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
 from scaler.budget import Bound, Budget
 from scaler.cost import latency
 from scaler.cost.architecture import Architecture
-from scaler.cost.latency import Latency
+from scaler.cost.latency import LatencyModel
 from scaler.files import write_json
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
@@ -32,21 +32,23 @@ _SECONDS = 0.5  # of runs of each
 LATENCY = "latency.json"
 
 
-def learned(space: SearchSpace) -> Latency:
+def known_or_learned(space: SearchSpace) -> LatencyModel:
     """What the parts of ``space`` take on this machine as it is now: as remembered, or measured, which is remembered."""
-    found = latency.recall(space)
-    return found if found and found.machine == machine(pick_device()) else learn(space)
+    found = latency.load_latency_model(space)
+    return found if found and found.machine == machine(pick_device()) else learn_latency_model(space)
 
 
-def learn(space: SearchSpace) -> Latency:
+def learn_latency_model(space: SearchSpace) -> LatencyModel:
     """Measure networks of ``space``, small ones and large ones alike, and learn what their parts take undisturbed."""
     device, times = pick_device(), []
     archs = list(_spread(space, NETWORKS))
     with meter(f"measuring networks around {space.name}", len(archs), unit="networks") as shown:
         for arch in archs:
-            times.append(measure(of_arch("measured", arch).build(), arch.resolution, device, seconds=_SECONDS).least)
+            times.append(
+                measure_latency(model_spec_of("measured", arch).build(), arch.resolution, device, seconds=_SECONDS).least
+            )
             shown.advance(1, f"{times[-1] / 1e6:.2f} ms")
-    return latency.remember(space, latency.learn(archs, times, machine(device)))
+    return latency.save_latency_model(space, latency.fit_latency_model(archs, times, machine(device)))
 
 
 def _spread(space: SearchSpace, number: int) -> Iterator[Architecture]:
@@ -60,26 +62,26 @@ def _spread(space: SearchSpace, number: int) -> Iterator[Architecture]:
 
 
 def learn_around(seed: str, axes: Path | None = None) -> dict[str, Any]:
-    """`learn` anew of the space around ``seed``: prices, median relative error, number of networks, machine."""
-    return asdict(learn(open_space(seed, axes=axes)))
+    """`learn_latency_model` anew of the space around ``seed``: prices, median relative error, number of networks, machine."""
+    return asdict(learn_latency_model(open_space(seed, axes=axes)))
 
 
-def time_target(target: Target) -> dict[str, Any]:
-    """The latency of ``target`` here, in milliseconds, with its interval."""
-    return _in_ms(measure(target.build(), target.resolution, pick_device()))
+def time_model(spec: ModelSpec) -> dict[str, Any]:
+    """The latency of ``spec`` here, in milliseconds, with its interval."""
+    return _in_ms(measure_latency(spec.build(), spec.resolution, pick_device()))
 
 
-def confirm(folder: Path, feasible: FeasibleSet) -> dict[str, Any]:
+def confirm_latency(folder: Path, feasible: FeasibleSet) -> dict[str, Any]:
     """The measured latency of the trial in ``folder``, beside what was predicted; measured once and kept there."""
     path = folder / LATENCY
     if not path.exists():
-        target = open_target(str(folder))
-        predicted = feasible.space.quantities(target.arch)["latency"] if target.arch else None
-        write_json(path, {**time_target(target), "predicted_ms": None if predicted is None else predicted / 1e6})
+        spec = open_model_spec(str(folder))
+        predicted = feasible.space.quantities(spec.arch)["latency"] if spec.arch else None
+        write_json(path, {**time_model(spec), "predicted_ms": None if predicted is None else predicted / 1e6})
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
-def _in_ms(measured: Measured) -> dict[str, Any]:
+def _in_ms(measured: MeasuredLatency) -> dict[str, Any]:
     found = asdict(measured)
     return {f"{name}_ms": found.pop(name) / 1e6 for name in ("least", "median", "low", "high")} | found

@@ -8,11 +8,11 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from experiments.scoring.records import note_of, record_of
+from experiments.scoring.records import record_of, variant_info
 from experiments.search import explanation
-from experiments.search.latency import LATENCY, confirm
-from experiments.search.run_folder import FINALS, LEDGER, RESULT, TRIALS, VARIANTS, Search
-from models.networks.model_spec import of_arch, open_target
+from experiments.search.latency import LATENCY, confirm_latency
+from experiments.search.run_folder import FINALS, LEDGER, RESULT, TRIALS, VARIANTS, SearchContext
+from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.families import family
 from scaler.budget import Bound
 from scaler.errors import ScalerError
@@ -33,7 +33,7 @@ class Chosen:
     why: dict[str, Any]
 
 
-def fitting(feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
+def feasible_records(feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
     """The fully scored trials that meet a budget, latency as predicted, the best first.
 
     Raises:
@@ -53,20 +53,20 @@ def _meets(row: Record, feasible: FeasibleSet) -> bool:
     return feasible.budget.admits(feasible.space.quantities(family(row.family).from_dict(json.loads(row.arch))))
 
 
-def finals(job: Search, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
+def train_finalists(job: SearchContext, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
     """The best of a budget, trained again from other seeds: the score that picked them flatters them."""
     found = []
     ledger = Ledger(job.out / LEDGER)
     known = {(row.trial, row.seed): row for row in ledger if row.role == "finalist"}
-    for row in fitting(feasible, rows)[: job.request.finalists]:
-        trial = open_target(str(job.out / TRIALS / row.name))
-        target = of_arch(row.name, trial.arch) if trial.arch else trial
+    for row in feasible_records(feasible, rows)[: job.request.finalists]:
+        trial = open_model_spec(str(job.out / TRIALS / row.name))
+        spec = model_spec_of(row.name, trial.arch) if trial.arch else trial
         for seed in range(row.seed + 1, row.seed + 1 + job.request.seeds):
             if (row.trial, seed) not in known:
-                note = note_of(target, job.request.seed, row.budget)
-                score = job.backend.score(target, note, job.out / FINALS / f"{row.name}-seed{seed}", seed=seed, final=False)
+                note = variant_info(spec, job.request.seed, row.budget)
+                score = job.backend.score(spec, note, job.out / FINALS / f"{row.name}-seed{seed}", seed=seed, final=False)
                 known[row.trial, seed] = record_of(
-                    "finalist", row.trial, target, note, score, job.backend, seed, row.origin
+                    "finalist", row.trial, spec, note, score, job.backend, seed, row.origin
                 )  # fmt: skip
                 ledger.append(known[row.trial, seed])
                 job.say(f"finalist {row.name}, seed {seed}: top-1 {score.top1:.2f} % (as a trial {row.top1:.2f} %)")
@@ -74,9 +74,11 @@ def finals(job: Search, feasible: FeasibleSet, rows: Sequence[Record]) -> list[R
     return found
 
 
-def choose(job: Search, study: SearchStudy, rows: Sequence[Record], again: Sequence[Record]) -> list[Chosen]:
+def choose_variants(job: SearchContext, study: SearchStudy, rows: Sequence[Record], again: Sequence[Record]) -> list[Chosen]:
     """The best under each budget as a variant, and ``result.json``: what was chosen and why."""
-    contenders = [_confirmed(explanation.contenders(fitting(feasible, rows), again), feasible, job) for feasible in job.sets]
+    contenders = [
+        _confirmed(explanation.contenders(feasible_records(feasible, rows), again), feasible, job) for feasible in job.sets
+    ]
     reasons = [explanation.explain(best, study.notes(), job.sets[i], job.space) for i, best in enumerate(contenders)]
     chosen = [
         Chosen(budget=s.budget.text, folder=_emit(s, best[0].record, job), record=best[0].record, why=reason)
@@ -87,7 +89,7 @@ def choose(job: Search, study: SearchStudy, rows: Sequence[Record], again: Seque
     return chosen
 
 
-def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, job: Search) -> list[explanation.Contender]:
+def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, job: SearchContext) -> list[explanation.Contender]:
     """The contenders from the best one on whose measured latency meets the budget, where that bounds it.
 
     Raises:
@@ -97,7 +99,7 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, job: 
     if bound == Bound():
         return ranked
     for i, contender in enumerate(ranked):
-        measured = confirm(job.out / TRIALS / contender.record.name, feasible)["least_ms"] * 1e6
+        measured = confirm_latency(job.out / TRIALS / contender.record.name, feasible)["least_ms"] * 1e6
         if bound.admits(measured):
             return ranked[i:]
         nearest = min(nearest, measured, key=bound.miss)
@@ -108,17 +110,17 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, job: 
     )
 
 
-def _emit(feasible: FeasibleSet, best: Record, job: Search) -> Path:
+def _emit(feasible: FeasibleSet, best: Record, job: SearchContext) -> Path:
     """Write a trial as the variant of a budget, its cost counted again on the reloaded model."""
     text = feasible.budget.text
     folder = job.out / VARIANTS / _slug(text)
-    trial = open_target(str(job.out / TRIALS / best.name))
-    target = of_arch(best.name, trial.arch) if trial.arch else trial
-    target.write(folder, note_of(target, job.request.seed, text))
+    trial = open_model_spec(str(job.out / TRIALS / best.name))
+    spec = model_spec_of(best.name, trial.arch) if trial.arch else trial
+    spec.write(folder, variant_info(spec, job.request.seed, text))
     confirmed = _read(job.out / TRIALS / best.name / LATENCY)
     if confirmed is not None:
         write_json(folder / LATENCY, confirmed)
-    counted = open_target(str(folder)).count()
+    counted = open_model_spec(str(folder)).count()
     if counted != (best.flops, best.params):
         raise RuntimeError(f"{folder} reloads as {counted}, it was scored as {best.flops} FLOPs, {best.params} parameters")
     return folder

@@ -20,12 +20,12 @@ import typer
 
 from experiments.data.datasets import open_data
 from experiments.recipes import RECIPES
-from experiments.runtime.console import emit, say
+from experiments.runtime.console import print_json, say
 from experiments.runtime.setup import Setup
 from experiments.training.checkpoints import Checkpoints
 from experiments.training.job import Job
-from experiments.training.loop import train
-from models.networks.model_spec import of_arch
+from experiments.training.loop import train_model
+from models.networks.model_spec import model_spec_of
 from models.zoo.seeds import SEEDS
 from scaler.files import write_atomic, write_json
 
@@ -51,19 +51,19 @@ def study(
     found: dict[str, Any] = {"kills": kills, "steps": steps, "after_steps": moments, "torch": torch.__version__, **digests}
     found["identical"] = digests["whole"] == digests["killed"]
     write_json(out / "results.json", found)
-    emit(found)
+    print_json(found)
 
 
 def _work(folder: Path) -> None:
     os.setsid()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    target, data = of_arch("seed", SEEDS["tiny_vit_1m_32"]), open_data("digits", train_images=1000)
+    spec, data = model_spec_of("seed", SEEDS["tiny_vit_1m_32"]), open_data("digits", train_images=1000)
     job = Job(
-        data=data, recipe=_RECIPE, resolution=target.resolution, mean=target.mean, std=target.std, seed=0,
+        data=data, recipe=_RECIPE, resolution=spec.resolution, mean=spec.mean, std=spec.std, seed=0,
         device=torch.device("cpu"), workers=2, setup=Setup(save_every_s=0),
     )  # fmt: skip
-    weights = train(target.build(drop_path_rate=_RECIPE.drop_path), job, folder).state_dict()
+    weights = train_model(spec.build(drop_path_rate=_RECIPE.drop_path), job, folder).state_dict()
     write_atomic(folder / _WEIGHTS, lambda path: torch.save(weights, path))
 
 

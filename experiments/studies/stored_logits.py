@@ -11,14 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.commands import inputs
-from experiments.data.datasets import ImageData, open_data
+from experiments.commands.teach import teach
+from experiments.commands.train import train
+from experiments.data.datasets import open_data
+from experiments.data.image_set import ImageData
 from experiments.logits.store import Store
 from experiments.recipes import RECIPES
-from experiments.runtime.console import emit, say
-from experiments.scoring.backend import Teacher, TrainingBackend
-from experiments.scoring.records import note_of
-from models.networks.model_spec import of_arch, open_target
+from experiments.runtime.console import print_json, say
+from experiments.scoring.backend import TrainingBackend
+from experiments.scoring.records import variant_info
+from experiments.scoring.teacher import Teacher
+from models.networks.model_spec import model_spec_of, open_model_spec
 from models.tiny_vit.arch import TinyViTArch
 from scaler.files import write_json
 
@@ -41,10 +44,10 @@ def study(
     epochs: Annotated[int, typer.Option("--epochs")] = 6,
 ) -> None:
     """Train everything, print the results as JSON and write them to ``out``/results.json."""
-    teacher = inputs.train(TEACHER, data=data, out=out / "teacher", epochs=epochs, train_images=teachers_images)
+    teacher = train(TEACHER, data=data, out=out / "teacher", epochs=epochs, train_images=teachers_images)
     stores = {encoding: _store(out, encoding, data, epochs, train_images) for encoding in ("compact", "fp16")}
     images = open_data(data, train_images=train_images)
-    backends = _backends(images, epochs, Teacher.of(open_target(str(out / "teacher"))), stores)
+    backends = _backends(images, epochs, Teacher.of(open_model_spec(str(out / "teacher"))), stores)
     rows = [
         {"student": name, "way": way, "seed": seed, "top1": _top1(name, backends[way], out / f"{name}-{way}-{seed}", seed)}
         for seed in _SEEDS for name in STUDENTS for way in WAYS
@@ -55,14 +58,12 @@ def study(
         "summary": _summary(rows), "rows": rows,
     }  # fmt: skip
     write_json(out / "results.json", found)
-    emit(found)
+    print_json(found)
 
 
 def _store(out: Path, encoding: str, data: str, epochs: int, train_images: int) -> Store:
     folder = out / f"logits-{encoding}"
-    inputs.teach(
-        str(out / "teacher"), data=data, epochs=epochs, topk=_TOPK, out=folder, encoding=encoding, train_images=train_images
-    )
+    teach(str(out / "teacher"), data=data, epochs=epochs, topk=_TOPK, out=folder, encoding=encoding, train_images=train_images)
     return Store.open(folder)
 
 
@@ -77,8 +78,8 @@ def _backends(images: ImageData, epochs: int, teacher: Teacher, stores: dict[str
 
 
 def _top1(name: str, backend: TrainingBackend, folder: Path, seed: int) -> float:
-    target = of_arch(name, STUDENTS[name])
-    score = backend.score(target, note_of(target, TEACHER), folder, seed=seed, final=True)
+    spec = model_spec_of(name, STUDENTS[name])
+    score = backend.score(spec, variant_info(spec, TEACHER), folder, seed=seed, final=True)
     say(f"{folder.name}: {score.top1:.2f} % in {score.seconds:.0f} s")
     return score.top1
 

@@ -13,12 +13,14 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.data.datasets import ImageData, open_data
+from experiments.data.datasets import open_data
+from experiments.data.image_set import ImageData
 from experiments.recipes import RECIPES, Recipe
-from experiments.runtime.console import emit, say
-from experiments.scoring.backend import Teacher, TrainingBackend
-from experiments.scoring.records import note_of
-from models.networks.model_spec import of_arch, open_target
+from experiments.runtime.console import print_json, say
+from experiments.scoring.backend import TrainingBackend
+from experiments.scoring.records import variant_info
+from experiments.scoring.teacher import Teacher
+from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.files import write_json
 
@@ -70,12 +72,12 @@ def study(
         "summary": _summary(rows), "rows": rows,
     }  # fmt: skip
     write_json(out / "results.json", found)
-    emit(found)
+    print_json(found)
 
 
 def _teacher(family: str, images: ImageData, folder: Path, epochs: int) -> Teacher:
     _scored(family, "plain", images, _recipe("labels", epochs), None, folder, seed=100)
-    return Teacher.of(open_target(str(folder)))
+    return Teacher.of(open_model_spec(str(folder)))
 
 
 def _recipe(way: str, epochs: int) -> Recipe:
@@ -85,10 +87,10 @@ def _recipe(way: str, epochs: int) -> Recipe:
 def _scored(
     family: str, name: str, images: ImageData, recipe: Recipe, teacher: Teacher | None, folder: Path, seed: int
 ) -> dict[str, Any]:
-    target = of_arch(name, replace(students(family)[name], num_classes=images.num_classes))
+    spec = model_spec_of(name, replace(students(family)[name], num_classes=images.num_classes))
     backend = TrainingBackend(images, "small", recipe, teacher if recipe.distill == 1 else None)
-    note = note_of(target, TEACHERS[family])
-    score = backend.score(target, note, folder, seed=seed, final=True)
+    note = variant_info(spec, TEACHERS[family])
+    score = backend.score(spec, note, folder, seed=seed, final=True)
     say(f"{folder.name}: {score.top1:.2f} % in {score.seconds:.0f} s")
     return {"top1": score.top1, "params": note.params}
 

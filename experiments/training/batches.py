@@ -8,17 +8,18 @@ import torch
 import torch.nn.functional as F
 
 from experiments.data.augmentation import Augmentation
-from experiments.data.datasets import ImageData
-from experiments.data.seeding import EpochOrder, Indices, epoch_order
-from experiments.data.views import Seen, Views, wanted
+from experiments.data.epoch_order import EpochOrder, epoch_order
+from experiments.data.image_set import ImageData
+from experiments.data.seeding import Indices
+from experiments.data.views import AugmentedBatch, Views, batch_request, normalised
 from experiments.logits.input_check import InputCheck
 from experiments.logits.store import Store
-from experiments.losses.stored_logits import Taught
+from experiments.losses.stored_logits import DistillationTarget
 from experiments.recipes import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loader:
+class BatchLoader:
     """Batches of ``data``'s training images, or the part of each batch that is for one of ``world`` processes.
 
     Attributes:
@@ -49,7 +50,7 @@ class Loader:
     def check(self) -> InputCheck | None:
         return InputCheck(self.logits, self.views) if self.logits else None
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor | Taught]]:
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor | DistillationTarget]]:
         """The batches of an epoch, from number ``start`` on; a last one that is not full is left out.
 
         Yields:
@@ -60,15 +61,15 @@ class Loader:
         own = self.batch_size // self.world
         steps = range(start, len(order.indices) // self.batch_size)
         spans = [slice(at, at + own) for at in (step * self.batch_size + self.rank * own for step in steps)]
-        plan = (wanted(order, epoch, span) for span in spans)
+        plan = (batch_request(order, epoch, span) for span in spans)
         made = self.views.batches(plan, self.workers, pin_memory=self.device.type == "cuda")
         for span, seen in zip(spans, made, strict=True):
             images = normalised(seen.pixels.to(self.device, non_blocking=True), self.mean, self.std)
             if self.logits is None or self.check is None:
                 yield images, self._hard(seen)
             else:
-                self.check(wanted(order, epoch, span), places[span], seen.pixels)
-                yield images, Taught(self._hard(seen), self.logits.answers(epoch, places[span]))
+                self.check(batch_request(order, epoch, span), places[span], seen.pixels)
+                yield images, DistillationTarget(self._hard(seen), self.logits.answers(epoch, places[span]))
 
     def _order(self, epoch: int) -> tuple[int, EpochOrder, Indices]:
         """The epoch that is drawn, the order of its images, and their places in the order that is stored."""
@@ -80,16 +81,10 @@ class Loader:
             order = order.repeated(self.recipe.repeats, len(self.data.train))
         return epoch, order, places
 
-    def _hard(self, seen: Seen) -> torch.Tensor:
+    def _hard(self, seen: AugmentedBatch) -> torch.Tensor:
         """Labels; where images are mixed and the loss asks for more than the teacher, shares of all classes."""
         if not self.views.augmentation.mixes or (self.logits and self.recipe.distill == 1):
             return seen.labels
         classes, smoothing = self.data.num_classes, self.recipe.smoothing
         own, other = F.one_hot(seen.labels, classes), F.one_hot(seen.others, classes)
-        return torch.lerp(other.float(), own.float(), seen.shares[:, None]) * (1 - smoothing) + smoothing / classes
-
-
-def normalised(pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """8-bit ``pixels`` (B, 3, R, R) as a model with this normalisation takes them."""
-    centre, width = (torch.tensor(values, device=pixels.device).view(1, -1, 1, 1) for values in (mean, std))
-    return pixels.float().div_(255).sub_(centre).div_(width)
+        return torch.lerp(other.float(), own.float(), seen.fractions[:, None]) * (1 - smoothing) + smoothing / classes

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from timm.data import create_transform
 from torch import nn
 
-from experiments.data.datasets import ImageSet, batches_of
-from experiments.runtime.setup import gathered, processes, rank
+from experiments.data.datasets import batches_of
+from experiments.data.image_set import ImageSet
+from experiments.runtime.processes import all_gather, rank, world_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class _Plain(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
 
 @torch.inference_mode()
-def evaluate(
+def evaluate_model(
     model: nn.Module,
     images: ImageSet,
     *,
@@ -59,7 +60,7 @@ def evaluate(
     Where several processes were launched, all call this, each scores its own images, and all return the same.
     """
     began, training = time.monotonic(), model.training
-    own = replace(images, indices=images.indices[rank() :: processes()])
+    own = replace(images, indices=images.indices[rank() :: world_size()])
     plain = _Plain(
         own, input_size=(3, resolution, resolution), mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
     )
@@ -69,8 +70,8 @@ def evaluate(
     for batch, labels in batches_of(loader):
         sums += _scores(model(batch.to(device)).float().cpu(), labels)
     model.train(training)
-    top1, top5, loss = (torch.stack(gathered(sums)).sum(0) / len(images)).tolist()
-    seconds = max(gathered(time.monotonic() - began))
+    top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / len(images)).tolist()
+    seconds = max(all_gather(time.monotonic() - began))
     return Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=len(images), seconds=seconds)
 
 

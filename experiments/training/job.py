@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 
 import torch
 
-from experiments.data.datasets import ImageData
+from experiments.data.image_set import ImageData
 from experiments.logits.store import Store
 from experiments.losses.distillation import Guide
 from experiments.recipes import Recipe
-from experiments.runtime.setup import Setup, pick_device, processes, rank
-from experiments.training.batches import Loader
+from experiments.runtime.processes import pick_device, rank, world_size
+from experiments.runtime.setup import Setup
+from experiments.training.batches import BatchLoader
 from scaler.errors import ScalerError
 
 # Share of a training at the lower resolution, up to the last but one of halving's thirds. Half of it, as MosaicML Composer has by
@@ -44,7 +45,7 @@ class Job:
     def __post_init__(self) -> None:
         if self.recipe.batch_size % self._unit:
             raise ScalerError(
-                f"a batch of {self.recipe.batch_size} does not split into pairs of images for {processes()} processes in "
+                f"a batch of {self.recipe.batch_size} does not split into pairs of images for {world_size()} processes in "
                 f"{self.setup.accumulate} parts: take a multiple of {self._unit}"
             )
         if self._views < self._unit:
@@ -79,15 +80,15 @@ class Job:
         """Of the images of the update that follows ``step`` others, in pixels."""
         return self.low_resolution if self.low_resolution and step < self.low_steps else self.resolution
 
-    def loader(self, side: int | None = None) -> Loader:
+    def loader(self, side: int | None = None) -> BatchLoader:
         """The part of each batch that is for this process; one update takes ``setup.accumulate`` of its batches.
 
         ``side``: of the images, in pixels; None for the student's own.
         """
-        return Loader(
+        return BatchLoader(
             data=self.data, recipe=self.recipe, seed=self.seed, resolution=side or self.resolution, mean=self.mean, std=self.std,
             batch_size=self.batch_size // self.setup.accumulate, device=self.device, workers=self.workers, logits=self.logits,
-            rank=rank(), world=processes(),
+            rank=rank(), world=world_size(),
         )  # fmt: skip
 
     @property
@@ -98,4 +99,4 @@ class Job:
 
     @property
     def _unit(self) -> int:
-        return 2 * processes() * self.setup.accumulate
+        return 2 * world_size() * self.setup.accumulate

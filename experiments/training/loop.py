@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from experiments.data.seeding import generators_restored
+from experiments.data.seeding import restored_generators
 from experiments.runtime.progress import meter
 from experiments.runtime.signals import stop_on_sigterm
 from experiments.training.job import Job
-from experiments.training.rungs import Rungs
+from experiments.training.rungs import RungLog
 from experiments.training.trainer import Trainer
 from scaler.errors import ScalerError
 
 
-def train(model: nn.Module, job: Job, folder: Path, title: str = "training", rungs: Rungs | None = None) -> nn.Module:
+def train_model(model: nn.Module, job: Job, folder: Path, title: str = "training", rungs: RungLog | None = None) -> nn.Module:
     """Train ``model`` and return it with the weights to keep (the averaged ones, where the recipe averages).
 
     A checkpoint and ``metrics.csv`` are written to ``folder`` after every epoch and at every rung, and a checkpoint now and then
@@ -33,7 +33,7 @@ def train(model: nn.Module, job: Job, folder: Path, title: str = "training", run
     trainer = Trainer(model, job, folder)
     loaders = {side: job.loader(side) for side in (job.side(0), job.resolution)}
     trainer.resume()
-    with generators_restored(), stop_on_sigterm() as stop, meter(title, *_images_of(job, trainer.step)) as shown:
+    with restored_generators(), stop_on_sigterm() as stop, meter(title, *_images_of(job, trainer.step)) as shown:
         try:
             while trainer.step < job.steps and not (rungs and rungs.stops(trainer.step, trainer.kept)):
                 trainer.run_epoch(loaders[job.side(trainer.step)], shown, stop, _until(trainer.step, job, rungs))
@@ -42,7 +42,7 @@ def train(model: nn.Module, job: Job, folder: Path, title: str = "training", run
     return trainer.result()
 
 
-def _until(step: int, job: Job, rungs: Rungs | None) -> int:
+def _until(step: int, job: Job, rungs: RungLog | None) -> int:
     """Updates done where the stretch after ``step`` of them ends: at a rung, with its epoch, or with the lower resolution."""
     epoch = (step // job.steps_per_epoch + 1) * job.steps_per_epoch
     return min(end for end in (epoch, job.low_steps, *(rungs.steps if rungs else ())) if end > step)

@@ -13,7 +13,7 @@ METRICS = "metrics.csv"
 Row = dict[str, float]
 
 
-class Journal:
+class MetricsLog:
     """``rows``, one for each finished epoch, as ``metrics.csv`` in ``folder``."""
 
     def __init__(self, folder: Path, tensorboard: bool = False) -> None:

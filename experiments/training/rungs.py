@@ -15,7 +15,7 @@ from scaler.files import write_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class RungSchedule:
     """Who looks at a training, and when.
 
     Attributes:
@@ -49,14 +49,14 @@ class Watch:
         return self.first or job.steps_per_epoch * job.batch_size
 
 
-class Rungs:
+class RungLog:
     """The looks at one training, kept beside its checkpoint: what was decided once holds when the training goes on.
 
     Attributes:
         steps: the updates after which the training is looked at.
     """
 
-    def __init__(self, path: Path, watch: Watch, job: Job, score: Callable[[nn.Module, int], Metrics]) -> None:
+    def __init__(self, path: Path, watch: RungSchedule, job: Job, score: Callable[[nn.Module, int], Metrics]) -> None:
         """``score`` takes a network and the side of the images, in pixels, that it is trained on there."""
         self.path, self.watch, self.job, self.score = path, watch, job, score
         self.steps = watch.looks(job)

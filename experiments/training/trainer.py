@@ -18,21 +18,22 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from experiments.data.seeding import key, set_generators
 from experiments.losses.distillation import Distillation, make_task
-from experiments.losses.stored_logits import Replayed, Taught
+from experiments.losses.stored_logits import DistillationTarget, StoredLogitsTask
+from experiments.runtime.processes import all_gather, destroy_process_group, rank, world_size
 from experiments.runtime.progress import Meter
-from experiments.runtime.setup import Whole, gathered, leave, processes, rank
+from experiments.runtime.setup import ForwardOnly
 from experiments.runtime.sharding import split, split_states, whole
-from experiments.runtime.signals import Stop
-from experiments.training.batches import Loader
+from experiments.runtime.signals import StopRequest
+from experiments.training.batches import BatchLoader
 from experiments.training.checkpoints import Checkpoints, State, refused
 from experiments.training.job import Job
-from experiments.training.metrics_log import Journal
+from experiments.training.metrics_log import MetricsLog
 from scaler.errors import DivergedError, ScalerError
 
 _LOOK_EVERY = 20  # steps between looks at the loss, which wait for the device and, where there are several, for all processes
 _DIVERGED = 10  # times the loss at the beginning, or that of a guess
 
-Part = tuple[torch.Tensor, torch.Tensor | Taught]
+Part = tuple[torch.Tensor, torch.Tensor | DistillationTarget]
 
 
 class Trainer:
@@ -54,7 +55,7 @@ class Trainer:
         self.schedule = _schedule(self.optimizer, job)
         self.update = self.machine.prepare_optimizer(self.optimizer, device_placement=False)
         self.task = self._task()
-        self.checkpoints, self.journal = Checkpoints(folder), Journal(folder, job.setup.tensorboard and rank() == 0)
+        self.checkpoints, self.journal = Checkpoints(folder), MetricsLog(folder, job.setup.tensorboard and rank() == 0)
         self.step, self.begun, self.seconds, self.first = 0, 0, 0.0, math.nan
         self.total = torch.zeros((), device=job.device)
         self._saved, self._seen, self._until = time.monotonic(), (0, 0.0), 0
@@ -62,13 +63,13 @@ class Trainer:
     def _task(self) -> TrainingTask:
         job = self.job
         if job.logits:
-            task: TrainingTask = Replayed(self.model, job.recipe, device=job.device)
+            task: TrainingTask = StoredLogitsTask(self.model, job.recipe, device=job.device)
         else:
             task = make_task(self.model, job.guide, job.recipe, job.mean, job.std, job.resolution, job.device)
         if isinstance(task, Distillation):
             task.autocast = self.machine.autocast
         # To Accelerate, a network in evaluation mode is one that needs no DDP.
-        task.trainable_module = self.machine.prepare_model(Whole(task.trainable_module), evaluation_mode=job.setup.shard)
+        task.trainable_module = self.machine.prepare_model(ForwardOnly(task.trainable_module), evaluation_mode=job.setup.shard)
         return task
 
     @property
@@ -76,7 +77,7 @@ class Trainer:
         """Epochs finished."""
         return self.step // self.job.steps_per_epoch
 
-    def run_epoch(self, loader: Loader, shown: Meter, stop: Stop, until: int | None = None) -> None:
+    def run_epoch(self, loader: BatchLoader, shown: Meter, stop: StopRequest, until: int | None = None) -> None:
         """The rest of an epoch, in its order, or of that what comes before ``until`` updates are done.
 
         Raises:
@@ -101,7 +102,7 @@ class Trainer:
         self.update.zero_grad()
         total = torch.zeros((), device=self.job.device)
         for number, part in enumerate(parts):
-            set_generators(key(self.job.seed, -1, step, number * processes() + rank()), self.job.device)
+            set_generators(key(self.job.seed, -1, step, number * world_size() + rank()), self.job.device)
             last = number + 1 == len(parts)
             with nullcontext() if last else self.machine.no_sync(self.task.trainable_module):
                 loss = self._loss(*part) / len(parts)
@@ -114,7 +115,7 @@ class Trainer:
             self.ema.update(self.model, step=step)
         return total
 
-    def _loss(self, images: torch.Tensor, target: torch.Tensor | Taught) -> torch.Tensor:
+    def _loss(self, images: torch.Tensor, target: torch.Tensor | DistillationTarget) -> torch.Tensor:
         device = self.job.device
         layout = torch.channels_last if self.job.setup.channels_last else torch.contiguous_format
         images = images.to(device, non_blocking=True, memory_format=layout)
@@ -127,29 +128,29 @@ class Trainer:
             if isinstance(module, _BatchNorm):
                 module.eval()
 
-    def _is_time(self, stop: Stop) -> bool:
+    def _is_time(self, stop: StopRequest) -> bool:
         """To look: every 20 steps and at a stretch's end, which all processes know; a lone one also when something waits."""
         regular = self.step % self.job.steps_per_epoch % _LOOK_EVERY == 0
-        return regular or self.step == self._until or (processes() == 1 and (stop.asked or self._is_late()))
+        return regular or self.step == self._until or (world_size() == 1 and (stop.asked or self._is_late()))
 
     def _is_late(self) -> bool:
         return time.monotonic() - self._saved >= self.job.setup.save_every_s
 
-    def _look(self, stop: Stop, seconds: float) -> None:
+    def _look(self, stop: StopRequest, seconds: float) -> None:
         """See to the loss, to the end of a stretch, and to whether a checkpoint is due."""
         self.seconds = seconds
-        mean = sum(gathered(float(self.total))) / processes()
+        mean = sum(all_gather(float(self.total))) / world_size()
         self._check_loss(mean)
         ends = self.step == self._until
         if ends:
             epochs, lr = self.step / self.job.steps_per_epoch, float(self.optimizer.param_groups[-1]["lr"])
             self.journal.add({"epoch": epochs, "loss": mean / (self.step - self.begun), "lr": lr, "seconds": seconds})
             self.begun, self.total, self.seconds = self.step, torch.zeros_like(self.total), 0.0
-        asked, late = any(gathered(stop.asked)), gathered(self._is_late())[0]
+        asked, late = any(all_gather(stop.asked)), all_gather(self._is_late())[0]
         if ends or asked or late:
             self.save()
         if asked:
-            leave()
+            destroy_process_group()
             raise KeyboardInterrupt
 
     def _check_loss(self, total: float) -> None:
@@ -175,7 +176,7 @@ class Trainer:
         """Write a checkpoint, unless the weights are not to be gone on from: the last update shows in no loss yet."""
         norm = float(whole(nn.utils.get_total_norm(self.model.parameters())))
         self._check(math.isfinite(norm), f"the weights' norm is {norm}")
-        state = whole(self._state(gathered(self.total.cpu())), keep=rank() == 0)
+        state = whole(self._state(all_gather(self.total.cpu())), keep=rank() == 0)
         if rank() == 0:
             self.journal.write()
             self.checkpoints.save(self.step, state)
@@ -195,7 +196,7 @@ class Trainer:
             ScalerError: it is of another run, or the processes do not see the same one.
         """
         state = self.checkpoints.newest()
-        if len(set(gathered(state["step"] if state else 0))) > 1:
+        if len(set(all_gather(state["step"] if state else 0))) > 1:
             raise ScalerError(
                 f"the processes see different checkpoints in {self.checkpoints.folder}: they must share that folder"
             )
@@ -214,7 +215,7 @@ class Trainer:
         if self.machine.scaler is not None:
             self.machine.scaler.load_state_dict(state["scaler"])
         totals = state["totals"]
-        same = len(totals) == processes()
+        same = len(totals) == world_size()
         self.total = (totals[rank()] if same else torch.stack(totals).mean()).to(self.job.device)
         self.step, self.begun, self.seconds, self.first = (state[name] for name in ("step", "begun", "seconds", "first"))
         self.journal.rows = state["rows"]
@@ -229,7 +230,7 @@ class Trainer:
         """The network to keep, as it was given; it is not trained on. All processes must call it."""
         if isinstance(self.task, Distillation):
             self.task.release()
-        self.job.setup.keep_few(self.kept, False)
+        self.job.setup.set_activation_checkpointing(self.kept, False)
         if not self.job.setup.shard:
             return self.kept
         self.given.load_state_dict(whole(self.kept.state_dict()))

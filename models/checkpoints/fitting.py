@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.checkpoints.layouts import Layout, layouts
-from models.checkpoints.resize import IN_1K, IN_22K, Changes, Resizer, heads, size, table
+from models.checkpoints.resize import IN_1K, IN_22K, AllowedChanges, Resizer, heads, position_table, size
 from scaler.errors import ScalerError
 
 State = Mapping[str, torch.Tensor]
@@ -15,7 +15,7 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class FittedState:
     """A state dict for the network, the layout it came in, and what was changed on the way, one line each."""
 
     state: dict[str, torch.Tensor]
@@ -23,7 +23,7 @@ class Fitted:
     changed: list[str]
 
 
-def fit(network: nn.Module, tensors: State, changes: Changes, name: str) -> Fitted:
+def fit(network: nn.Module, tensors: State, changes: AllowedChanges, name: str) -> FittedState:
     """The state dict of ``network`` from ``tensors`` as some layout names them.
 
     Every tensor of the network must be there with its shape, and nothing else but buffers that follow from the architecture
@@ -51,7 +51,7 @@ def fit(network: nn.Module, tensors: State, changes: Changes, name: str) -> Fitt
         raise ScalerError(
             f"the checkpoint does not fit {name} ({layout.name} layout): {'; '.join(filter(None, said))}\n{way_out}"
         )
-    return Fitted(state={n: t.to(own[n].dtype) for n, t in state.items()}, layout=layout.name, changed=resized.done)
+    return FittedState(state={n: t.to(own[n].dtype) for n, t in state.items()}, layout=layout.name, changed=resized.done)
 
 
 def _nearest(known: list[Layout], own: State, tensors: State) -> Layout:
@@ -69,7 +69,7 @@ def _alike(tensor: torch.Tensor, own: torch.Tensor) -> bool:
     return tensor.shape == own.shape and tensor.is_floating_point() == own.is_floating_point()
 
 
-def _follows(found: torch.Tensor, buffer: torch.Tensor, changes: Changes) -> bool:
+def _follows(found: torch.Tensor, buffer: torch.Tensor, changes: AllowedChanges) -> bool:
     """Whether a derived buffer is as the network's; where tables may be resized, as that of any other window."""
     if changes.tables:
         return found.ndim == buffer.ndim and found.shape[-1] == found.shape[-2]
@@ -79,7 +79,7 @@ def _follows(found: torch.Tensor, buffer: torch.Tensor, changes: Changes) -> boo
 def _way_out(network: nn.Module, layout: Layout, tensors: State, wrong: State, explained: State) -> str:
     """What to ask for, where nothing but a head, tables and what follows from tables (``explained``) does not fit."""
     head = {layout.key(name) for name in heads(network)} & wrong.keys()
-    tables = {key for key in wrong if table(key, network)}
+    tables = {key for key in wrong if position_table(key, network)}
     if not wrong or wrong.keys() - head - tables - explained.keys():
         return "check that --model names the model that the file was saved from"
     hints = [_other_head(len(tensors[key]), len(wrong[key])) for key in sorted(head)[:1]]

@@ -15,7 +15,7 @@ IN_22K, IN_1K = 21_841, 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class AllowedChanges:
     """What may be changed on the way into a network.
 
     Attributes:
@@ -34,14 +34,14 @@ class Resizer:
     """Brings tensors into a network's shapes where ``changes`` allow it; ``done`` has a line for each that was changed."""
 
     network: nn.Module
-    changes: Changes
+    changes: AllowedChanges
     done: list[str] = field(default_factory=list)
 
     def __call__(self, name: str, tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
         """``tensor`` for the network's ``name`` of ``shape``; as it is where nothing was asked for that leads there."""
         if name in heads(self.network) and tensor.shape[1:] == shape[1:]:
             return self._head(name, tensor, shape)
-        resize = table(name, self.network)
+        resize = position_table(name, self.network)
         if resize is None or not self.changes.tables or tensor.shape == shape or tensor.ndim != len(shape):
             return tensor
         self.done.append(f"{name} resized from {size(tensor.shape)} to {size(shape)}, bicubic")
@@ -65,12 +65,12 @@ def heads(network: nn.Module) -> set[str]:
     return {f"{module}.{leaf}" for module in modules for leaf in ("weight", "bias")}
 
 
-def table(name: str, network: nn.Module) -> Callable[[torch.Tensor, torch.Size], torch.Tensor] | None:
+def position_table(name: str, network: nn.Module) -> Callable[[torch.Tensor, torch.Size], torch.Tensor] | None:
     """How the table called ``name`` in ``network`` is resized, or None if it is no table of positions."""
     leaf = name.rpartition(".")[2]
     if leaf == "pos_embed":
         area = int(network.get_submodule("patch_embed").num_patches)  # type: ignore[arg-type]
-        return lambda table, shape: _positions(table, shape, prefix=shape[1] - area)
+        return lambda position_table, shape: _positions(position_table, shape, prefix=shape[1] - area)
     return {"attention_biases": _biases, "relative_position_bias_table": _relative_biases}.get(leaf)
 
 
@@ -79,20 +79,20 @@ def size(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def _biases(table: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def _biases(position_table: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """TinyViT: (heads, w x w), an entry for each distance along either axis."""
-    return _bicubic(table, shape[1])
+    return _bicubic(position_table, shape[1])
 
 
-def _relative_biases(table: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def _relative_biases(position_table: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Swin: ((2w - 1) x (2w - 1), heads), an entry for each offset along either axis."""
-    return _bicubic(table.T, shape[0]).T
+    return _bicubic(position_table.T, shape[0]).T
 
 
-def _positions(table: torch.Tensor, shape: torch.Size, prefix: int) -> torch.Tensor:
+def _positions(position_table: torch.Tensor, shape: torch.Size, prefix: int) -> torch.Tensor:
     """DeiT: (1, prefix + patches, C); the ``prefix`` tokens before the patches are kept as they are."""
-    grid = _bicubic(table[0, prefix:].T, shape[1] - prefix).T
-    return torch.cat([table[0, :prefix], grid])[None]
+    grid = _bicubic(position_table[0, prefix:].T, shape[1] - prefix).T
+    return torch.cat([position_table[0, :prefix], grid])[None]
 
 
 def _bicubic(rows: torch.Tensor, area: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 
 from models.common.architecture import VisionTransformer, can_be_built, head_dim_at
 from scaler.cost.architecture import Segment
-from scaler.cost.operators import Number, Part, attention, conv, head_transforms, layer_norm, linear, table, truncate
+from scaler.cost.operators import Number, Part, attention, conv, head_transforms, layer_norm, linear, lookup_table, truncate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +79,9 @@ def _segments(patch_size: int, in_chans: int, num_classes: int, multiplexed: boo
     def stem(dim: Number, resolution: Number) -> list[Part]:
         return [
             conv("patch_embed.proj", in_chans, dim, patch_size, resolution // patch_size),
-            table("patch_embed.proj.bias", dim),
-            *(() if multiplexed else (table("cls_token", dim),)),
-            table("pos_embed", tokens_of(resolution) * dim),
+            lookup_table("patch_embed.proj.bias", dim),
+            *(() if multiplexed else (lookup_table("cls_token", dim),)),
+            lookup_table("pos_embed", tokens_of(resolution) * dim),
         ]
 
     def transforms(tokens: Number, dim: Number, depth: Number, head_dim: Number) -> list[Part]:

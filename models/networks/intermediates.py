@@ -18,7 +18,7 @@ from torch import nn
 from scaler.errors import ScalerError
 
 QKV = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-Layout = Callable[[torch.Tensor, int], QKV]
+QkvSplit = Callable[[torch.Tensor, int], QKV]
 
 
 def _all_queries_first(rows: torch.Tensor, heads: int) -> QKV:
@@ -32,7 +32,7 @@ def _head_by_head(rows: torch.Tensor, heads: int) -> QKV:
 
 
 # How the rows of ``attn.qkv`` are laid out, by timm's class and those derived from it. Source: their attention's ``forward``.
-_LAYOUTS: dict[type[nn.Module], Layout] = {
+_LAYOUTS: dict[type[nn.Module], QkvSplit] = {
     VisionTransformer: _all_queries_first,
     SwinTransformer: _all_queries_first,
     TinyVit: _head_by_head,
@@ -50,7 +50,7 @@ def attention_stages(model: nn.Module) -> list[list[str]]:
     return [list(stage) for _, stage in groupby(names, key=lambda name: name.rpartition(".")[0])]
 
 
-class Inside(NamedTuple):
+class Intermediates(NamedTuple):
     """A network's ``output`` and, for each block asked for, what its attention projects and what it hands on.
 
     ``qkv``: (query, key, value), each (windows x B, N, C), as projected: neither scaled nor transformed. ``hidden``: (B, N, C).
@@ -62,8 +62,8 @@ class Inside(NamedTuple):
     hidden: list[torch.Tensor]
 
 
-class Observed(nn.Module):
-    """``model``, whose forward returns an `Inside` with what the blocks called ``names`` compute.
+class IntermediatesExtractor(nn.Module):
+    """``model``, whose forward returns an `Intermediates` with what the blocks called ``names`` compute.
 
     They are returned, not kept aside, so that whatever wraps a network (DDP, torch.compile, autocast) sees them as outputs.
     """
@@ -78,14 +78,14 @@ class Observed(nn.Module):
         self._prefix = int(getattr(model, "num_prefix_tokens", 0))
         self._handles = [handle for name in self.names for handle in self._watch(name)]
 
-    def forward(self, images: torch.Tensor) -> Inside:
+    def forward(self, images: torch.Tensor) -> Intermediates:
         self._watching = True
         output = self.model(images)
         self._watching = False  # activation checkpointing runs blocks again, for the gradient
         qkv = [self._layout(self._rows[name][:, self._prefix :], self._heads(name)) for name in self.names]
         hidden = [self._hidden[name].flatten(1, -2)[:, self._prefix :] for name in self.names]
         self._rows, self._hidden = {}, {}
-        return Inside(output, qkv, hidden)
+        return Intermediates(output, qkv, hidden)
 
     def release(self) -> nn.Module:
         """The network as it was."""
@@ -107,22 +107,22 @@ class Observed(nn.Module):
         return int(block.attn.num_heads)
 
 
-def _begin(watcher: Observed, name: str, *_: Any) -> None:
+def _begin(watcher: IntermediatesExtractor, name: str, *_: Any) -> None:
     watcher._running = name if watcher._watching else ""
 
 
-def _keep_rows(watcher: Observed, name: str, module: nn.Module, args: Any, rows: torch.Tensor) -> None:
+def _keep_rows(watcher: IntermediatesExtractor, name: str, module: nn.Module, args: Any, rows: torch.Tensor) -> None:
     if watcher._running == name:
         watcher._rows[name] = rows
         watcher._running = ""
 
 
-def _keep_output(watcher: Observed, name: str, module: nn.Module, args: Any, output: torch.Tensor) -> None:
+def _keep_output(watcher: IntermediatesExtractor, name: str, module: nn.Module, args: Any, output: torch.Tensor) -> None:
     if watcher._watching:
         watcher._hidden[name] = output
 
 
-def _layout(model: nn.Module) -> Layout:
+def _layout(model: nn.Module) -> QkvSplit:
     for kind, layout in _LAYOUTS.items():
         if isinstance(model, kind):
             return layout

@@ -14,7 +14,7 @@ _WARM_UP, _ROUNDS, _LEAST_RUNS = 3, 5, 5
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredLatency:
     """Nanoseconds of a forward pass.
 
     Attributes:
@@ -31,7 +31,7 @@ class Measured:
     machine: str
 
 
-def measure(model: nn.Module, resolution: int, device: torch.device, *, seconds: float = 1.0) -> Measured:
+def measure_latency(model: nn.Module, resolution: int, device: torch.device, *, seconds: float = 1.0) -> MeasuredLatency:
     """Time ``model`` on one image (1, 3, resolution, resolution), in eval mode and float32, for about ``seconds``.
 
     After a warm-up there are five rounds, and the quietest one counts: what else a machine does comes and goes. On a processor
@@ -71,14 +71,14 @@ def _run_ns(model: nn.Module, images: torch.Tensor) -> int:
     return perf_counter_ns() - began
 
 
-def _summary(times: list[int], device: torch.device) -> Measured:
+def _summary(times: list[int], device: torch.device) -> MeasuredLatency:
     """The interval is that of order statistics, which takes no shape for granted.
 
     Source: Le Boudec 2010, "Performance Evaluation of Computer and Communication Systems", theorem 2.1.
     """
     times, n = sorted(times), len(times)
     low, high = (times[min(max(0, floor(n / 2 + side * 0.98 * sqrt(n))), n - 1)] for side in (-1, 1))
-    return Measured(least=times[0], median=times[n // 2], low=low, high=high, runs=n, machine=machine(device))
+    return MeasuredLatency(least=times[0], median=times[n // 2], low=low, high=high, runs=n, machine=machine(device))
 
 
 def machine(device: torch.device) -> str:

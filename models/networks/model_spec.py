@@ -26,7 +26,7 @@ _SMALL = 128
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ModelSpec:
     """A model that can be built.
 
     Attributes:
@@ -84,7 +84,7 @@ class Target:
         """fvcore's count of the built network at the target's resolution."""
         return count(self._build(), self.resolution, int(self.config["pretrained_cfg"]["input_size"][0]))
 
-    def write(self, folder: Path, note: variant.Note, weights: dict[str, Any] | None = None) -> None:
+    def write(self, folder: Path, note: variant.VariantInfo, weights: dict[str, Any] | None = None) -> None:
         """Write the target as a variant's folder, with ``weights`` (a state dict) where given."""
         if weights is not None:
             tensors = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
@@ -92,7 +92,7 @@ class Target:
         variant.write(folder, self.config, note)
 
 
-def open_target(text: str, *, resolution: int | None = None, num_classes: int | None = None) -> Target:
+def open_model_spec(text: str, *, resolution: int | None = None, num_classes: int | None = None) -> ModelSpec:
     """The target called ``text``, at another resolution or class count where asked.
 
     Raises:
@@ -101,64 +101,64 @@ def open_target(text: str, *, resolution: int | None = None, num_classes: int | 
     """
     folder = Path(text)
     if text in SEEDS:
-        target = of_arch(text, SEEDS[text])
+        spec = model_spec_of(text, SEEDS[text])
     elif folder.is_dir():
-        target = _of_folder(folder)
+        spec = _of_folder(folder)
     elif timm.is_model(text):
-        target = _of_timm(text)
+        spec = _of_timm(text)
     elif folder.name != text:
         raise ScalerError(f"no folder {text!r}: give a variant's folder, a seed or a timm model")
     else:
         raise UnknownNameError("model", text, {*SEEDS, *timm.list_models()})
-    return _changed(target, resolution, num_classes)
+    return _changed(spec, resolution, num_classes)
 
 
-def of_arch(name: str, arch: Architecture) -> Target:
+def model_spec_of(name: str, arch: Architecture) -> ModelSpec:
     """An architecture as a target; mean, std and interpolation are those of its family in timm."""
     cfg = _pretrained_cfg(arch.timm_name) | ({"crop_pct": 1.0} if arch.resolution < _SMALL else {})
     data = variant.config(arch.timm_name, arch.timm_args(), arch.resolution, cfg)
-    return Target(name=name, config=json.loads(json.dumps(data)), arch=arch)
+    return ModelSpec(name=name, config=json.loads(json.dumps(data)), arch=arch)
 
 
-def _of_folder(folder: Path) -> Target:
+def _of_folder(folder: Path) -> ModelSpec:
     config = variant.read_config(folder)
     if not timm.is_model(config["architecture"]):
         raise UnknownNameError("timm architecture", config["architecture"], timm.list_models())
-    note, weights = variant.read_note(folder), folder / variant.WEIGHTS
+    note, weights = variant.read_info(folder), folder / variant.WEIGHTS
     config["num_classes"] = config.get("num_classes", config["pretrained_cfg"].get("num_classes", 1000))
     arch = family(note.family).from_dict(dict(note.arch)) if note and note.family else None
-    return Target(name=str(folder), config=config, arch=arch, weights=weights if weights.is_file() else None)
+    return ModelSpec(name=str(folder), config=config, arch=arch, weights=weights if weights.is_file() else None)
 
 
-def _of_timm(name: str) -> Target:
+def _of_timm(name: str) -> ModelSpec:
     """A timm model as timm builds it, with 1000 classes (some entry points would build 21,841 unless told)."""
     cfg = _pretrained_cfg(name)
     shape = cfg.get("input_size", (3, 224, 224))
-    return Target(name=name, config=variant.config(name, {"num_classes": 1000, "in_chans": shape[0]}, shape[-1], cfg))
+    return ModelSpec(name=name, config=variant.config(name, {"num_classes": 1000, "in_chans": shape[0]}, shape[-1], cfg))
 
 
-def _changed(target: Target, resolution: int | None, num_classes: int | None) -> Target:
-    if resolution in (None, target.resolution) and num_classes in (None, target.num_classes):
-        return target
-    if target.weights is not None and num_classes not in (None, target.num_classes):
-        raise ScalerError(f"{target.name} was trained for {target.num_classes} classes, not {num_classes}")
-    arch = target.arch
+def _changed(spec: ModelSpec, resolution: int | None, num_classes: int | None) -> ModelSpec:
+    if resolution in (None, spec.resolution) and num_classes in (None, spec.num_classes):
+        return spec
+    if spec.weights is not None and num_classes not in (None, spec.num_classes):
+        raise ScalerError(f"{spec.name} was trained for {spec.num_classes} classes, not {num_classes}")
+    arch = spec.arch
     if arch is not None:
         changes: dict[str, Any] = {
-            "resolution": resolution or target.resolution,
-            "num_classes": num_classes or target.num_classes,
+            "resolution": resolution or spec.resolution,
+            "num_classes": num_classes or spec.num_classes,
         }
-        return replace(of_arch(target.name, replace(arch, **changes)), weights=target.weights)  # type: ignore[type-var]
-    return replace(target, config=_changed_config(target, resolution or target.resolution, num_classes or target.num_classes))
+        return replace(model_spec_of(spec.name, replace(arch, **changes)), weights=spec.weights)  # type: ignore[type-var]
+    return replace(spec, config=_changed_config(spec, resolution or spec.resolution, num_classes or spec.num_classes))
 
 
-def _changed_config(target: Target, resolution: int, num_classes: int) -> dict[str, Any]:
+def _changed_config(spec: ModelSpec, resolution: int, num_classes: int) -> dict[str, Any]:
     """Another size and class count of a model that only timm knows; ``img_size`` is passed where the size is built in."""
-    cfg = target.config["pretrained_cfg"]
-    arguments = {**target.config.get("model_args", {}), "num_classes": num_classes, "in_chans": cfg["input_size"][0]}
-    if cfg.get("fixed_input_size") and resolution != target.resolution:
+    cfg = spec.config["pretrained_cfg"]
+    arguments = {**spec.config.get("model_args", {}), "num_classes": num_classes, "in_chans": cfg["input_size"][0]}
+    if cfg.get("fixed_input_size") and resolution != spec.resolution:
         arguments["img_size"] = resolution
-    return variant.config(target.config["architecture"], arguments, resolution, cfg)
+    return variant.config(spec.config["architecture"], arguments, resolution, cfg)
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from scaler.cost.operators import (
     head_transforms,
     layer_norm,
     linear,
+    lookup_table,
     smaller,
-    table,
     truncate,
 )
 
@@ -105,7 +105,7 @@ def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, mul
     def stem(dim: Number, resolution: Number) -> list[Part]:
         return [
             conv("patch_embed.proj", in_chans, dim, patch_size, side(0, resolution)),
-            table("patch_embed.proj.bias", dim),
+            lookup_table("patch_embed.proj.bias", dim),
             layer_norm("patch_embed.norm", side(0, resolution) ** 2, dim),
         ]
 
@@ -123,7 +123,7 @@ def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, mul
             return [
                 layer_norm("local_norm", side(i, resolution) ** 2, width, depth),
                 conv("local_conv", 1, width, _KERNEL, side(i, resolution), depth),
-                table("local_conv.bias", width, depth),
+                lookup_table("local_conv.bias", width, depth),
             ]
 
         def blocks(
@@ -138,7 +138,7 @@ def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, mul
                 linear("attn.qkv", padded, width, 3 * width, depth, copies),
                 attention("attn", padded, window * window, width, depth),
                 *(head_transforms("attn", padded * window * window, heads, depth, bias=True) if multiplexed else ()),
-                table("attn.relative_position_bias_table", (2 * window - 1) ** 2 * heads, copies),
+                lookup_table("attn.relative_position_bias_table", (2 * window - 1) ** 2 * heads, copies),
                 linear("attn.proj", padded, width, width, depth, copies),
                 *(local(width, resolution, depth) if multiplexed else ()),
                 layer_norm("norm2", tokens, width, depth),

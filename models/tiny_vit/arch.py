@@ -22,8 +22,8 @@ from scaler.cost.operators import (
     head_transforms,
     layer_norm,
     linear,
+    lookup_table,
     pool,
-    table,
     truncate,
 )
 
@@ -156,7 +156,7 @@ def _stage(i: int, multiplexed: bool) -> list[Segment]:
             linear("attn.qkv", padded, dim, 3 * dim, depth, copies),
             attention("attn", padded, keys, dim, depth),
             *(head_transforms("attn", padded * keys, heads, depth, bias=True) if multiplexed else ()),
-            table("attn.attention_biases", heads * keys, copies),
+            lookup_table("attn.attention_biases", heads * keys, copies),
             linear("attn.proj", padded, dim, dim, depth, copies),
             *_conv_norm("local_conv", 1, dim, 3, side, depth),
             layer_norm("mlp.norm", tokens, dim, depth),

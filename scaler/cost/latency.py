@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scaler.arrays import Floats
 from scaler.cost.architecture import Architecture, parts_of, read
 from scaler.cost.operators import Number, Part
 from scaler.files import cache_folder, write_json
-from scaler.space.wavelet_matrix import Floats
 
 if TYPE_CHECKING:
     from scaler.space.search_space import SearchSpace  # which holds a Latency
@@ -28,7 +28,7 @@ Prices = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Latency:
+class LatencyModel:
     """Predicts latencies, in whole nanoseconds.
 
     Attributes:
@@ -56,7 +56,7 @@ class Latency:
         return sum(int(self.of(segment.parts(*read(values, segment)))) for segment in arch.segments())
 
 
-def learn(archs: Sequence[Architecture], nanoseconds: Sequence[float], machine: str) -> Latency:
+def fit_latency_model(archs: Sequence[Architecture], nanoseconds: Sequence[float], machine: str) -> LatencyModel:
     """Fit prices to the measured latencies of ``archs``, and say how far they are off on those left out.
 
     Raises:
@@ -73,7 +73,7 @@ def learn(archs: Sequence[Architecture], nanoseconds: Sequence[float], machine: 
     ]
     found = _fit(amounts, measured).reshape(-1, 3).tolist()
     prices = {kind: (run, flop, param) for kind, (run, flop, param) in zip(kinds, found, strict=True)}
-    return Latency(prices, float(np.median(np.concatenate(errors))), len(archs), machine)
+    return LatencyModel(prices, float(np.median(np.concatenate(errors))), len(archs), machine)
 
 
 def _fit(amounts: Floats, measured: Floats) -> Floats:
@@ -98,16 +98,16 @@ def _amounts(part: Part) -> Floats:
     return np.stack(np.broadcast_arrays(*(np.asarray(amount, float) for amount in each)), axis=-1)
 
 
-def recall(space: "SearchSpace") -> Latency | None:
+def load_latency_model(space: "SearchSpace") -> LatencyModel | None:
     """What was learned on this machine of ``space``, whatever its number of classes; None where nothing was."""
     path = _path(space)
     if not path.exists():
         return None
     found = json.loads(path.read_text(encoding="utf-8"))
-    return Latency(**{**found, "prices": {kind: tuple(prices) for kind, prices in found["prices"].items()}})
+    return LatencyModel(**{**found, "prices": {kind: tuple(prices) for kind, prices in found["prices"].items()}})
 
 
-def remember(space: "SearchSpace", latency: Latency) -> Latency:
+def save_latency_model(space: "SearchSpace", latency: LatencyModel) -> LatencyModel:
     """Keep ``latency`` in this user's cache, in place of what was learned before."""
     write_json(_path(space), asdict(latency))
     return latency

@@ -73,7 +73,7 @@ def head_transforms(name: str, logits: Number, heads: Number, times: Number = 1,
     return before, before._replace(name=f"{name}.post")
 
 
-def table(name: str, params: Number, times: Number = 1) -> Part:
+def lookup_table(name: str, params: Number, times: Number = 1) -> Part:
     """Parameters that are looked up, not multiplied."""
     return Part(name, 0, params, times, kind="table")
 

@@ -4,17 +4,16 @@ Scores of unlike kinds are never compared: trials (short training, held-out part
 own, the seed and the chosen variants (trained in full, test images) another.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from scaler.budget import Budget
+from scaler.pareto import pareto
 from scaler.results.ledger import Record
 
-COSTS = ("flops", "params")
+PLOTTED_COSTS = ("flops", "params")
 TRIALS = ("trial",)
 TRAINED = ("seed", "chosen")
 
@@ -44,41 +43,3 @@ class FrontierInfo:
         """For each record, whether it is on the front of its own kind of score."""
         fronts = {record for roles in (TRIALS, TRAINED) for record in self.front(cost, roles)}
         return tuple(record in fronts for record in self.records)
-
-
-def pareto(costs: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
-    """The points that no other dominates: no worse in both cost (lower is better) and score (higher is), better in one.
-
-    Equal points both stay. A score that is not a number is never on the front. Time n log n.
-
-    Args:
-        costs, scores: one number for each of n points.
-
-    Returns:
-        n truth values, in the points' order.
-    """
-    cost, score = np.asarray(costs, dtype=float), np.asarray(scores, dtype=float)
-    order = np.lexsort((-score, cost))
-    cost, score = cost[order], score[order]
-    first = np.searchsorted(cost, cost)  # of each point, the first and so best one at the same cost
-    best_cheaper = np.fmax.accumulate(np.concatenate(([-np.inf], score)))[first]
-    mask = np.empty(len(order), dtype=bool)
-    mask[order] = (score == score[first]) & (score > best_cheaper)
-    return mask
-
-
-# The standard normal's 97.5 % point: 2.5 % of the probability lies outside the interval on either side.
-_Z = 1.959963984540054
-
-
-def wilson(top1: float, images: int) -> tuple[float, float]:
-    """The 95 % interval of an accuracy of ``top1`` percent measured on ``images`` images, in percent.
-
-    Wilson's score interval (E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927). It
-    says how far the images could mislead, not how far another training run would differ.
-    """
-    p, z2 = top1 / 100, _Z**2
-    scale = 100 / (1 + z2 / images)
-    centre = scale * (p + z2 / (2 * images))
-    half = scale * _Z * math.sqrt(p * (1 - p) / images + z2 / (4 * images**2))
-    return max(centre - half, 0.0), min(centre + half, 100.0)

@@ -2,7 +2,7 @@
 
 - ``config.json``: timm's hub layout, so that ``timm.create_model("local-dir:FOLDER")`` builds it.
 - ``model.safetensors``: the weights; absent until trained.
-- ``scaler.json``: `Note`.
+- ``scaler.json``: `VariantInfo`.
 """
 
 import json
@@ -18,7 +18,7 @@ CONFIG, WEIGHTS, NOTE = "config.json", "model.safetensors", "scaler.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
+class VariantInfo:
     """What timm's config does not say. ``flops`` and ``params`` are fvcore's count of the built network."""
 
     family: str
@@ -40,7 +40,7 @@ def config(timm_name: str, model_args: Mapping[str, Any], resolution: int, pretr
     }
 
 
-def write(folder: Path, configuration: Mapping[str, Any], note: Note) -> None:
+def write(folder: Path, configuration: Mapping[str, Any], note: VariantInfo) -> None:
     """Write the folder; ``config.json`` comes last, so that a folder that has one is whole."""
     write_json(folder / NOTE, asdict(note))
     write_json(folder / CONFIG, configuration)
@@ -63,13 +63,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     return data
 
 
-def read_note(folder: Path) -> Note | None:
+def read_info(folder: Path) -> VariantInfo | None:
     """The note, or None for a folder that was not written by this project."""
     if not (folder / NOTE).is_file():
         return None
     data = _read(folder / NOTE, "a variant's note is a JSON object")
     try:
-        return Note(**{field.name: data[field.name] for field in fields(Note)})
+        return VariantInfo(**{field.name: data[field.name] for field in fields(VariantInfo)})
     except KeyError as error:
         raise ScalerError(f"{folder / NOTE} has no {error}: restore or delete the file") from error
 

@@ -10,28 +10,30 @@ from dataclasses import replace
 
 import numpy as np
 
+from scaler.arrays import Floats, Ints
 from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError
-from scaler.results.frontier import pareto
+from scaler.pareto import pareto
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.meet_in_the_middle import Halves, find_ranges
-from scaler.space.partial_architectures import Floats, Ints, Rows, SegmentTable, tables_of, unrank
+from scaler.space.partial_architectures import Rows, unrank
 from scaler.space.search_space import SearchSpace
+from scaler.space.segment_tables import SegmentTable, segment_tables
 from scaler.space.wavelet_matrix import RangeMax
 
 _PAIRS = 1 << 16  # so many pairs of rows are looked at in one go
 
 
-def shapes(space: SearchSpace) -> list[tuple[int, ...]]:
+def score_shapes(space: SearchSpace) -> list[tuple[int, ...]]:
     """The shape of each segment's score table: one axis for each variable that decides it, as `SearchSpace.read_by` lists."""
     return [tuple(len(space.variables[name]) for name in space.read_by(segment)) for segment in space.segments]
 
 
-def best(feasible: FeasibleSet, scores: Sequence[Floats]) -> tuple[Architecture, float]:
+def exact_optimum(feasible: FeasibleSet, scores: Sequence[Floats]) -> tuple[Architecture, float]:
     """The architecture of ``feasible`` whose score is greatest, and that score.
 
     Args:
-        scores: for each segment of ``feasible.space`` what it adds to the score, by `shapes`.
+        scores: for each segment of ``feasible.space`` what it adds to the score, by `score_shapes`.
 
     Raises:
         InfeasibleError: the set is empty; the message names the nearest architecture.
@@ -59,14 +61,14 @@ def best(feasible: FeasibleSet, scores: Sequence[Floats]) -> tuple[Architecture,
     return _archs(feasible.space, left, right, *np.array([pair]).T)[0], top
 
 
-def frontier(feasible: FeasibleSet, scores: Sequence[Floats]) -> list[tuple[Architecture, float]]:
+def exact_frontier(feasible: FeasibleSet, scores: Sequence[Floats]) -> list[tuple[Architecture, float]]:
     """By rising FLOPs, every architecture of ``feasible`` that scores more than all with no more FLOPs, and its score.
 
     Under a bound on latency, latency is in the place of FLOPs. Of architectures with equal FLOPs and score one is listed. An
     empty set has no frontier.
 
     Args:
-        scores: for each segment of ``feasible.space`` what it adds to the score, by `shapes`.
+        scores: for each segment of ``feasible.space`` what it adds to the score, by `score_shapes`.
 
     Raises:
         ScalerError: the budget has a lower bound on cost, or ``scores`` do not have those shapes.
@@ -110,9 +112,9 @@ def undominated(rows: Rows) -> Ints:
 def _scored(feasible: FeasibleSet, scores: Sequence[Floats]) -> list[SegmentTable]:
     space = feasible.space
     given = [np.shape(score) for score in scores]
-    if given != shapes(space):
-        raise ScalerError(f"scores have shapes {given}: the segments of {space.name} need {shapes(space)}")
-    tables = tables_of(space, feasible.costs)
+    if given != score_shapes(space):
+        raise ScalerError(f"scores have shapes {given}: the segments of {space.name} need {score_shapes(space)}")
+    tables = segment_tables(space, feasible.costs)
     free = [np.zeros(len(table.flops)) for table in tables[len(given) :]]  # variables that no segment reads
     return [replace(table, score=np.ravel(score)) for table, score in zip(tables, [*scores, *free], strict=True)]
 

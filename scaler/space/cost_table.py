@@ -9,8 +9,9 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from scaler.space.partial_architectures import FLOPS_AND_PARAMS, Costs, Ints, SegmentTable, fused, tables_of
+from scaler.arrays import Ints
 from scaler.space.search_space import SearchSpace
+from scaler.space.segment_tables import FLOPS_AND_PARAMS, Costs, SegmentTable, fused, segment_tables
 
 # Measured on TinyViT-21M's space: larger tables or slices leave the processor's cache and halve the speed.
 _CELLS = 1 << 16
@@ -21,7 +22,7 @@ class CostTable:
     """The cost of every point of ``space``, ready to be looked up: FLOPs and parameters, or two others of `SearchSpace.price`."""
 
     def __init__(self, space: SearchSpace, costs: Costs = FLOPS_AND_PARAMS) -> None:
-        tables = [fused(group) for group in _groups(tables_of(space, costs))]
+        tables = [fused(group) for group in _groups(segment_tables(space, costs))]
         # Shape (variables, tables), in float64: exact for every code, and only for floats is the matrix product fast.
         self._strides = np.array([_strides(table, space) for table in tables], np.float64).T
         self._costs = [np.stack([table.flops, table.params], axis=1) for table in tables]  # each (cells, 2)

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaler.arrays import Ints
 from scaler.budget import Bound, Budget, format_value
 from scaler.cost.architecture import Architecture, Value
 from scaler.errors import InfeasibleError, ScalerError
 from scaler.space.meet_in_the_middle import Halves, Partners, at_least, at_most, find_partners
-from scaler.space.partial_architectures import Costs, tables_of, unrank, used_choices
+from scaler.space.partial_architectures import unrank, used_choices
 from scaler.space.search_space import SearchSpace
-from scaler.space.wavelet_matrix import Ints
+from scaler.space.segment_tables import Costs, segment_tables
 
 _FEW = 4096  # so many nearest candidates are compared one by one
 
@@ -178,7 +179,7 @@ class FeasibleSet:
         return min((self.space.arch(point) for point in nearest), key=self._greatest_miss)
 
     def _greatest_miss(self, arch: Architecture) -> float:
-        return max(self.budget.misses(self.space.quantities(arch)).values(), default=0.0)
+        return max(self.budget.violations(self.space.quantities(arch)).values(), default=0.0)
 
     def why_empty(self) -> str:
         """Of an empty set: the nearest architecture, and which bound it misses by how much."""
@@ -188,7 +189,7 @@ class FeasibleSet:
         values = self.space.quantities(nearest)
         missed = [
             f"{key} {format_value(key, values[key])} ({_beyond(miss)}; {self.budget.asked(key)} asked)"
-            for key, miss in self.budget.misses(values).items()
+            for key, miss in self.budget.violations(values).items()
             if miss
         ]
         return (
@@ -198,7 +199,7 @@ class FeasibleSet:
 
     @cached_property
     def _halves(self) -> Halves:
-        return self._given or Halves.of(self.space, tables_of(self.space, self.costs))
+        return self._given or Halves.of(self.space, segment_tables(self.space, self.costs))
 
     @cached_property
     def _partners(self) -> Partners:

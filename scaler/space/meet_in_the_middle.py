@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scaler.arrays import Ints
 from scaler.budget import Bound
 from scaler.errors import ScalerError
-from scaler.space.partial_architectures import Rows, SegmentTable, join, start, tables_of
+from scaler.space.partial_architectures import Rows, join, start
 from scaler.space.search_space import SearchSpace
-from scaler.space.wavelet_matrix import Ints, RangeIndex
+from scaler.space.segment_tables import SegmentTable, segment_tables
+from scaler.space.wavelet_matrix import RangeIndex
 
 _FAR = 1 << 60  # beyond any cost
 _SLICE = 1 << 15  # so many rows are paired at once: measured 3x faster than all, as they stay in the processor's cache
@@ -63,7 +65,7 @@ class Halves:
         cls, space: SearchSpace, tables: Sequence[SegmentTable] | None = None, thin: Callable[[Rows], Rows] = lambda rows: rows
     ) -> "Halves":
         """``tables``: those of ``space``, where they carry a score. ``thin``: what leaves rows out, after every segment."""
-        tables = tables or tables_of(space)
+        tables = tables or segment_tables(space)
         cut = min(range(1, len(tables) + 1), key=lambda i: _rows_in(tables[:i]) + _rows_in(tables[i:]))
         shared = _sizes(tables[:cut]).keys() & _sizes(tables[cut:]).keys()
         return cls(*(_joined(part, space, shared, thin) for part in (tables[:cut], tables[cut:][::-1])))
@@ -113,7 +115,7 @@ class Ranges(NamedTuple):
     high: Ints
 
 
-class Outlook:
+class PartnerFilter:
     """A quick look that leaves out most left rows without a partner, and none with one.
 
     For every code and some intervals of FLOPs: the fewest parameters of the right rows that may be partners there.
@@ -142,7 +144,7 @@ def find_ranges(halves: Halves, flops: Bound, params: Bound, among: Ints | None 
     rows = len(halves.left) if among is None else len(among)
     # Where rows are few, an outlook costs more than it saves.
     steps = min(_STEPS, rows // (16 * len(halves.flops.first)))
-    look = Outlook(halves, flops, params, steps) if rows > _SLICE and steps > 1 else None
+    look = PartnerFilter(halves, flops, params, steps) if rows > _SLICE and steps > 1 else None
     for row in _slices(rows, among):
         yield _ranges(halves, flops, params, look(row) if look else row)
 

@@ -6,8 +6,7 @@ Source: Claude, Navarro and Ordonez, "The wavelet matrix: an efficient wavelet t
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from scaler.arrays import Floats, Ints
 
 
 class RangeIndex:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from scaler.budget import COSTS, Bound, Budget
+from scaler.budget import ADDITIVE_COSTS, Bound, Budget
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.history import History
-from scaler.trials.strategy import Ask, Proposal, as_point
+from scaler.trials.strategy import Proposal, ProposalContext, as_point
 
 # Neighbours differ by at most so many choices along each axis: widths by two heads (64 channels of the published models, whose
 # widths move by 32), depths by two blocks. Where nothing lies so near under the limits, the radius grows.
@@ -26,7 +26,7 @@ _MOST_STEPS, _POPULATION, _DRAWS = 4, 4, 64
 
 
 @dataclass(frozen=True)
-class Step:
+class ContractionStep:
     """One tightening of the limits.
 
     Attributes:
@@ -52,7 +52,7 @@ class Contraction:
         self.trials = trials
         self._open: tuple[tuple[Any, ...], FeasibleSet] | None = None
 
-    def propose(self, ask: Ask) -> Proposal:
+    def propose(self, ask: ProposalContext) -> Proposal:
         others = sum("step" not in notes for notes in ask.history.notes)  # which the search tried first: baselines
         share = max(1, (self.trials - others) // len(ask.sets))
         number = min(max(1, share // _POPULATION), _MOST_STEPS)
@@ -66,7 +66,7 @@ class Contraction:
         limits = None if step.last or neighbours is ask.sets[step.budget] else step.limits
         return Proposal(point, step.budget, "contraction", limits, {"step": at, "base": list(base)})
 
-    def _neighbours(self, ask: Ask, step: Step, base: tuple[int, ...]) -> FeasibleSet:
+    def _neighbours(self, ask: ProposalContext, step: ContractionStep, base: tuple[int, ...]) -> FeasibleSet:
         """The step's set, made once for all its candidates."""
         key = (step, base)
         if self._open is None or self._open[0] != key:
@@ -74,15 +74,15 @@ class Contraction:
         return self._open[1]
 
 
-def plan(space: SearchSpace, sets: Sequence[FeasibleSet], number: int) -> list[Step]:
+def plan(space: SearchSpace, sets: Sequence[FeasibleSet], number: int) -> list[ContractionStep]:
     """The steps of a path through all budgets: ``number`` for each, the limits of flops and params tightening geometrically."""
-    start = {cost: float(value) for cost, value in space.quantities(space.seed).items() if cost in COSTS}
+    start = {cost: float(value) for cost, value in space.quantities(space.seed).items() if cost in ADDITIVE_COSTS}
     order = sorted(range(len(sets)), key=lambda i: tuple(-min(sets[i].budget[cost].high, start[cost]) for cost in start))
     steps = []
     for i in order:
         budget = sets[i].budget
         target = {cost: min(start[cost], budget[cost].high) for cost in start}
-        steps += [Step(i, _limits(budget, start, target, k, number), k == number) for k in range(1, number + 1)]
+        steps += [ContractionStep(i, _limits(budget, start, target, k, number), k == number) for k in range(1, number + 1)]
         start = target
     return steps
 
@@ -112,7 +112,7 @@ def _current(history: History, population: int) -> int:
     return at + (taken.count(at) >= population)
 
 
-def _base(ask: Ask, at: int, budget: int | None) -> tuple[int, ...]:
+def _base(ask: ProposalContext, at: int, budget: int | None) -> tuple[int, ...]:
     """The best of the step before; the seed at the beginning; after the path's end the best under ``budget``."""
     notes = ask.history.notes
     before = [i for i, note in enumerate(notes) if note.get("step", -1) == at - 1 >= 0]
@@ -138,7 +138,7 @@ def _limits(budget: Budget, start: dict[str, float], target: dict[str, float], k
 
 def _open_below(limits: Budget, budget: Budget) -> Budget:
     """``limits`` without the lower bounds that are not the budget's own."""
-    for cost in COSTS:
+    for cost in ADDITIVE_COSTS:
         if limits[cost].high < inf:
             limits = limits.within(cost, Bound(min(budget[cost].low, limits[cost].low), limits[cost].high))
     return limits

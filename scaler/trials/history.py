@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaler.space.partial_architectures import Floats, Ints
+from scaler.arrays import Floats, Ints
 from scaler.space.search_space import SearchSpace
 
 
@@ -41,22 +41,22 @@ class History:
 
     @cached_property
     def codes(self) -> Ints:
-        return codes(self.space, self.points)
+        return point_codes(self.space, self.points)
 
     def untried(self, points: Ints) -> Ints:
         """Those of ``points`` (n, variables) that no trial has, in their order."""
         tried = set(self.codes.tolist())  # four times as fast as np.isin for ten thousand trials and a thousand points
-        return points[[code not in tried for code in codes(self.space, points).tolist()]]
+        return points[[code not in tried for code in point_codes(self.space, points).tolist()]]
 
 
-def codes(space: SearchSpace, points: Ints) -> Ints:
+def point_codes(space: SearchSpace, points: Ints) -> Ints:
     """One number for each point, by which points are told apart; shape (n,)."""
     sizes = np.array([len(choices) for choices in space.variables.values()], np.int64)
     found: Ints = points @ (np.cumprod(sizes) // sizes)
     return found
 
 
-def translated(points: Ints, source: SearchSpace, target: SearchSpace) -> Ints:
+def translate_points(points: Ints, source: SearchSpace, target: SearchSpace) -> Ints:
     """Points of ``source`` as points of ``target``, which offers all its choices and perhaps more."""
     columns = [
         np.searchsorted(target.variables[name], choices)[points[:, j]]

@@ -11,12 +11,12 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from scaler.arrays import Floats, Ints
 from scaler.errors import ScalerError
 from scaler.space.feasible_set import FeasibleSet
-from scaler.space.partial_architectures import Floats, Ints
 from scaler.space.search_space import SearchSpace
 from scaler.trials.history import History
-from scaler.trials.strategy import Ask, Proposal, Strategy
+from scaler.trials.strategy import Proposal, ProposalContext, Strategy
 
 NOTES = "scaler"  # the user attribute that holds what was noted of a proposal
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -59,7 +59,7 @@ class FeasibleSampler(BaseSampler):
         """Ask the strategy, and keep its answer with the trial, where one that is taken up again finds it."""
         history = self._trials.before(study, trial.number)
         rng = np.random.default_rng([self.seed, trial.number])
-        proposal = self.strategy.propose(Ask(self.space, self.sets, trial.number, history, rng))
+        proposal = self.strategy.propose(ProposalContext(self.space, self.sets, trial.number, history, rng))
         noted = noted_of(proposal)
         study._storage.set_trial_user_attr(trial._trial_id, NOTES, noted)
         return noted

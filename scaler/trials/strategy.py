@@ -11,19 +11,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from scaler.arrays import Ints
 from scaler.budget import Budget
 from scaler.errors import UnknownNameError
 from scaler.space.feasible_set import FeasibleSet
-from scaler.space.partial_architectures import Ints
 from scaler.space.search_space import SearchSpace
-from scaler.trials.history import History, translated
+from scaler.trials.history import History, translate_points
 
 # So many draws look for an architecture that was not tried yet; in a set so small that all are tried, one is tried again.
 _DRAWS = 64
 
 
 @dataclass(frozen=True)
-class Ask:
+class ProposalContext:
     """What a strategy may look at.
 
     Attributes:
@@ -47,7 +47,7 @@ class Ask:
 
     def draw(self, feasible: FeasibleSet, n: int) -> Ints:
         """``n`` points of `space`, uniform over ``feasible``; those already tried are left out while others were drawn."""
-        drawn = translated(feasible.sample_points(n, self.rng), feasible.space, self.space)
+        drawn = translate_points(feasible.sample_points(n, self.rng), feasible.space, self.space)
         fresh = self.history.untried(drawn)
         return fresh if len(fresh) else drawn
 
@@ -73,14 +73,14 @@ class Proposal:
 class Strategy(Protocol):
     """What every strategy offers."""
 
-    def propose(self, ask: Ask) -> Proposal:
+    def propose(self, ask: ProposalContext) -> Proposal:
         """The next architecture to try."""
 
 
 class Uniform:
     """Every feasible architecture equally likely, those already tried left out."""
 
-    def propose(self, ask: Ask) -> Proposal:
+    def propose(self, ask: ProposalContext) -> Proposal:
         return Proposal(as_point(ask.draw(ask.sets[ask.budget], _DRAWS)[0]), ask.budget, "random")
 
 

@@ -5,8 +5,6 @@ queues another one of the same parameters; both count as one candidate.
 """
 
 import os
-import socket
-import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,29 +15,27 @@ from time import sleep
 from typing import Any
 
 import optuna
-from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.storages import RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.storages._heartbeat import get_heartbeat_thread  # ask-and-tell has no public way to a heartbeat
 from optuna.trial import FrozenTrial, TrialState
 from optuna.trial import Trial as OptunaTrial
 
 from scaler.budget import Bound, Budget
 from scaler.cost.architecture import Architecture
-from scaler.errors import ScalerError
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.pruning import pruner
 from scaler.trials.sampler import NOTES, FeasibleSampler, distributions, noted_of
+from scaler.trials.storage import is_alive, open_storage, worker_name
 from scaler.trials.strategy import Proposal, Strategy
 
-# Shorter ones were seen to take live workers for dead ones (optuna/optuna#5470).
-HEARTBEAT_S, GRACE_S = 60, 300
 RETRIES = 3  # of a candidate whose workers die; then it counts as failed
 _RECORD, _ERROR, _SURPLUS, _WORKER, _FIRST = "record", "error", "surplus", "worker", "failed_trial"
 _POLL_S, _CLAIM_S = 0.5, 60
 
 
 @dataclass(frozen=True)
-class Asked:
+class Candidate:
     """A candidate that waits for its score: number ``number``, drawn for budget ``budget`` (an index), which meets ``limits``."""
 
     number: int
@@ -85,7 +81,7 @@ class SearchStudy:
         folder.mkdir(parents=True, exist_ok=True)
         # A run's own file may be moved with its folder; a storage that many runs share tells them apart by name.
         self._study = optuna.create_study(
-            storage=_open(storage or f"sqlite:///{folder / 'study.db'}"),
+            storage=open_storage(storage or f"sqlite:///{folder / 'study.db'}"),
             study_name=folder.resolve().name if storage else "search",
             sampler=FeasibleSampler(space, sets, strategy, seed),
             pruner=pruner(halving),
@@ -106,20 +102,20 @@ class SearchStudy:
         Only where the storage is the run's own file, and so its workers are on this machine; elsewhere heartbeats tell.
         """
         for trial in self._trials(TrialState.RUNNING) if self._owned else ():
-            if not _is_alive(trial.user_attrs.get(_WORKER, "")):
+            if not is_alive(trial.user_attrs.get(_WORKER, "")):
                 self._study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
     def abandon(self, worker: int) -> None:
         """Have the trials of a process of this machine that died tried again."""
         for trial in self._trials(TrialState.RUNNING):
-            if trial.user_attrs.get(_WORKER) == _name(worker):
+            if trial.user_attrs.get(_WORKER) == worker_name(worker):
                 self._retry(trial)
 
     def finished(self) -> int:
         """How many candidates have a score or have failed."""
         return sum(self._is_done(group) for group in self._candidates().values())
 
-    def ask(self, trials: int) -> Iterator[Asked]:
+    def ask(self, trials: int) -> Iterator[Candidate]:
         """Candidates until ``trials`` are finished in all: first those that wait, then new ones.
 
         Where other workers still train the last ones, it waits for them, and takes up what a dead one left.
@@ -135,12 +131,12 @@ class SearchStudy:
                 sleep(_POLL_S)
 
     @contextmanager
-    def training(self, asked: Asked) -> Iterator[None]:
+    def training(self, asked: Candidate) -> Iterator[None]:
         """While it is open, other workers see that this one lives."""
         with get_heartbeat_thread(asked.trial._trial_id, self._study._storage):
             yield
 
-    def tell(self, asked: Asked, score: float, record: Mapping[str, Any], pruned: bool = False) -> None:
+    def tell(self, asked: Candidate, score: float, record: Mapping[str, Any], pruned: bool = False) -> None:
         """Keep a candidate's score; ``record`` is what `records` gives back."""
         asked.trial.set_user_attr(_RECORD, dict(record))
         if pruned:
@@ -148,7 +144,7 @@ class SearchStudy:
         else:
             self._study.tell(asked.trial, score, skip_if_finished=True)
 
-    def fail(self, asked: Asked, error: str) -> None:
+    def fail(self, asked: Candidate, error: str) -> None:
         """Record that the candidate could not be scored; it is not tried again."""
         asked.trial.set_user_attr(_ERROR, error)
         self._study.tell(asked.trial, state=TrialState.FAIL, skip_if_finished=True)
@@ -170,7 +166,7 @@ class SearchStudy:
         """By number, how each candidate came to be proposed: its origin, and for contraction its step and base."""
         return {_first(trial): trial.user_attrs.get(NOTES, {}) for trial in self._trials()}
 
-    def _asked(self, trial: OptunaTrial, trials: int) -> Asked | None:
+    def _asked(self, trial: OptunaTrial, trials: int) -> Candidate | None:
         """The candidate, unless enough others were asked for at the same moment."""
         frozen = self._study._storage.get_trial(trial._trial_id)
         number = _first(frozen)
@@ -179,7 +175,7 @@ class SearchStudy:
             self._study.tell(trial, state=TrialState.FAIL)
             return None
         with get_heartbeat_thread(trial._trial_id, self._study._storage):  # the first beat
-            trial.set_user_attr(_WORKER, _name(os.getpid()))
+            trial.set_user_attr(_WORKER, worker_name(os.getpid()))
         values = {name: trial.params[name] for name in self.space.variables}
         own = {"budget": trial.number % len(self.sets), "origin": "enqueued", "limits": None}  # of a trial that a user put in
         notes = self._study._storage.get_trial(trial._trial_id).user_attrs.get(NOTES, own)
@@ -187,7 +183,7 @@ class SearchStudy:
         limits = notes["limits"]
         if limits:
             budget = Budget(tuple((key, Bound(low, high)) for key, low, high in limits), f"limits on the way to {budget}")
-        return Asked(number, notes["budget"], budget, notes["origin"], self.space.arch_of(values), trial)
+        return Candidate(number, notes["budget"], budget, notes["origin"], self.space.arch_of(values), trial)
 
     def _candidates(self) -> dict[int, list[FrozenTrial]]:
         """The trials of each candidate, by its number."""
@@ -222,54 +218,6 @@ class SearchStudy:
         return self._study.get_trials(deepcopy=False, states=states or None)
 
 
-def _open(url: str) -> RDBStorage:
-    of_file = {"connect_args": {"timeout": 60, "factory": _Connection}}
-    arguments: dict[str, Any] = of_file if url.startswith("sqlite") else {"pool_pre_ping": True}
-    try:
-        return RDBStorage(
-            url,
-            engine_kwargs=arguments,
-            heartbeat_interval=HEARTBEAT_S,
-            grace_period=GRACE_S,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
-        )
-    except Exception as error:  # SQLAlchemy's and each driver's own
-        reason = str(error).strip().splitlines()[0]
-        raise ScalerError(
-            f"the storage {url} cannot be opened ({reason}): name a database that runs, such as sqlite:///f.db"
-        ) from error
-
-
-class _Connection(sqlite3.Connection):
-    """SQLite with a write-ahead log: a trial's twenty parameters took a quarter of a second to be synced one by one.
-
-    Nothing is lost when a process is killed; after a power failure the last trials may be open again.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.execute("PRAGMA journal_mode=WAL")
-        self.execute("PRAGMA synchronous=NORMAL")
-
-
 def _first(trial: FrozenTrial) -> int:
     """The number of the trial that first asked for the candidate."""
     return int(trial.system_attrs.get(_FIRST, trial.number))
-
-
-def _name(process: int) -> str:
-    return f"{socket.gethostname()}:{process}"
-
-
-def _is_alive(worker: str) -> bool:
-    """Whether another process of this machine called so runs."""
-    host, _, process = worker.rpartition(":")
-    if host != socket.gethostname() or int(process) == os.getpid():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's, who took the number over
-        return False
-    return True

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaler.arrays import Floats, Ints
 from scaler.budget import Budget
 from scaler.space.cost_table import CostTable
-from scaler.space.partial_architectures import FLOPS_AND_PARAMS, Costs, Floats, Ints
 from scaler.space.search_space import SearchSpace
+from scaler.space.segment_tables import FLOPS_AND_PARAMS, Costs
 from scaler.trials.history import History
-from scaler.trials.strategy import Ask, Proposal, Uniform, as_point
+from scaler.trials.strategy import Proposal, ProposalContext, Uniform, as_point
 
 STARTUP = 8  # so many scores before the model is asked
 _POOL = 1024  # candidates that are drawn and ranked
@@ -36,7 +37,7 @@ class Surrogate:
     def __init__(self) -> None:
         self._features: Features | None = None
 
-    def propose(self, ask: Ask) -> Proposal:
+    def propose(self, ask: ProposalContext) -> Proposal:
         if ask.history.scored.sum() < STARTUP:
             return Uniform().propose(ask)
         if self._features is None or self._features.space is not ask.space:
@@ -86,7 +87,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedModel:
     """The model and what it learned from; scores are standardised."""
 
     model: Any
@@ -108,7 +109,7 @@ class Fitted:
         return float(self._means[met].max() if met.any() else self._means.min())
 
 
-def fit(features: Features, history: History, weights: Floats) -> Fitted:
+def fit(features: Features, history: History, weights: Floats) -> FittedModel:
     """Learn from the latest trials of ``history``; ``weights`` of the objectives, shape (objectives,), sum to 1."""
     from sklearn.linear_model import BayesianRidge  # takes a second to load, which commands that only decide do not have
 
@@ -118,7 +119,7 @@ def fit(features: Features, history: History, weights: Floats) -> Fitted:
     scores = np.where(scored, scores, scores[scored].mean())
     scores = (scores - scores.mean()) / max(float(scores.std()), 1e-9)
     seen = _with_fidelity(features(points), np.where(scored, history.fidelity[recent], 1.0))
-    return Fitted(BayesianRidge().fit(seen, scores), features, points[scored])
+    return FittedModel(BayesianRidge().fit(seen, scores), features, points[scored])
 
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:

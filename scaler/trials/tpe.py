@@ -16,7 +16,7 @@ from optuna.trial import TrialState, create_trial
 from scaler.budget import Budget
 from scaler.errors import ScalerError
 from scaler.space.search_space import SearchSpace
-from scaler.trials.strategy import Ask, Proposal, Uniform
+from scaler.trials.strategy import Proposal, ProposalContext, Uniform
 
 Point = tuple[int, ...]
 
@@ -27,7 +27,7 @@ _MOST = 200
 class Tpe:
     """Each proposal is made by a new study, filled with the trials so far and with what was rejected before them."""
 
-    def propose(self, ask: Ask) -> Proposal:
+    def propose(self, ask: ProposalContext) -> Proposal:
         study, variables = _study(ask), _variables(ask.space)
         tried = {tuple(map(int, point)) for point in ask.history.points}
         rejected: list[Point] = []
@@ -44,7 +44,7 @@ class Tpe:
         return Proposal(drawn.point, drawn.budget, drawn.origin, notes={"rejected": rejected})
 
 
-def _study(ask: Ask) -> optuna.Study:
+def _study(ask: ProposalContext) -> optuna.Study:
     """The trials so far, with the constraints of the budget whose turn it is."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant_liar and constraints are marked as experimental
@@ -78,7 +78,7 @@ def _missed(space: SearchSpace, point: Point, budget: Budget) -> dict[str, float
     """By how much each bound is missed, 0 where it is met; ``rule`` is missed where the network cannot be built."""
     try:
         arch = space.arch(point)
-        return {"rule": 0.0, **budget.misses(space.quantities(arch))}
+        return {"rule": 0.0, **budget.violations(space.quantities(arch))}
     except ScalerError:
         return {"rule": 1.0}
 

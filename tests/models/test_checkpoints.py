@@ -15,8 +15,8 @@ from torch import Tensor, nn
 import models.zoo.timm_registry  # noqa: F401
 from models.checkpoints import files
 from models.checkpoints.fitting import fit
-from models.checkpoints.resize import Changes
-from models.networks.model_spec import open_target
+from models.checkpoints.resize import AllowedChanges
+from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 from tests.models import official
 
@@ -31,7 +31,7 @@ def model_of(published: str) -> str:
 
 def network_of(name: str, **kwargs: Any) -> nn.Module:
     with torch.device("meta"):  # only names and shapes matter where no weights are loaded
-        return open_target(name, **kwargs).build()
+        return open_model_spec(name, **kwargs).build()
 
 
 # By hand: a few keys of each layout and where their values must be in a network.
@@ -80,7 +80,7 @@ PLACES = {
 def test_every_tensor_of_a_published_layout_ends_where_it_belongs(published: str) -> None:
     tensors = official.checkpoint(published)
     network = network_of(model_of(published))
-    fitted = fit(network, tensors, Changes(), published)
+    fitted = fit(network, tensors, AllowedChanges(), published)
     assert fitted.layout.startswith("official")
     assert fitted.changed == []
     assert {name: t.shape for name, t in fitted.state.items()} == {name: t.shape for name, t in network.state_dict().items()}
@@ -106,9 +106,9 @@ def sums(tensor: Tensor) -> tuple[int, float]:
 )
 def test_outputs_are_those_of_the_original_network(published: str, original: Callable[..., Tensor]) -> None:
     tensors = official.checkpoint(published)
-    target = open_target(model_of(published))
+    target = open_model_spec(model_of(published))
     network = target.build().eval()
-    network.load_state_dict(fit(network, tensors, Changes(), published).state)
+    network.load_state_dict(fit(network, tensors, AllowedChanges(), published).state)
     coarse = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)).double()
     images = F.interpolate(coarse, size=(target.resolution,) * 2, mode="bicubic")
     with torch.no_grad():
@@ -123,8 +123,8 @@ def test_outputs_are_those_of_the_original_network(published: str, original: Cal
     "name", ["tiny_vit_1m_32", "deit_1m_patch4_32", "mini_swin_1m_patch2_32", "resnet18", "deit_tiny_distilled_patch16_224"]
 )
 def test_timms_own_names_are_a_layout_of_every_model(name: str) -> None:
-    saved, other = open_target(name).build(), open_target(name).build()
-    fitted = fit(other, saved.state_dict(), Changes(), name)
+    saved, other = open_model_spec(name).build(), open_model_spec(name).build()
+    fitted = fit(other, saved.state_dict(), AllowedChanges(), name)
     assert fitted.layout == "timm"
     other.load_state_dict(fitted.state)
     for key, tensor in saved.state_dict().items():
@@ -134,9 +134,9 @@ def test_timms_own_names_are_a_layout_of_every_model(name: str) -> None:
 SMALL = "mini_deit_tiny_patch16_224"
 
 
-def refusal(tensors: dict[str, Tensor], model: str = SMALL, changes: Changes | None = None, **kwargs: Any) -> str:
+def refusal(tensors: dict[str, Tensor], model: str = SMALL, changes: AllowedChanges | None = None, **kwargs: Any) -> str:
     with pytest.raises(ScalerError) as caught:
-        fit(network_of(model, **kwargs), tensors, changes or Changes(), model)
+        fit(network_of(model, **kwargs), tensors, changes or AllowedChanges(), model)
     message = str(caught.value)
     assert len(message.splitlines()) <= 2
     assert len(message) < 1500
@@ -167,8 +167,8 @@ def test_buffers_that_follow_from_the_architecture_are_checked_and_left_out() ->
         whole = official.checkpoint(published)
         without = {k: t for k, t in whole.items() if not k.endswith(("attn_mask", "relative_position_index"))}
         network = network_of(model_of(published))
-        state = fit(network, without, Changes(), published).state
-        assert all(torch.equal(t, state[k]) for k, t in fit(network, whole, Changes(), published).state.items())
+        state = fit(network, without, AllowedChanges(), published).state
+        assert all(torch.equal(t, state[k]) for k, t in fit(network, whole, AllowedChanges(), published).state.items())
         assert f"{key} is 3x49x49 and should be" in refusal(whole | {key: torch.zeros(3, 49, 49)}, model_of(published))
     indices = {"stages.1.blocks.0.attn.attention_bias_idxs": torch.zeros(9, 9, dtype=torch.int64)}
     tiny = timm.create_model("tiny_vit_5m_224", num_classes=1000).state_dict()
@@ -193,7 +193,7 @@ def test_tables_are_resized_on_request_only(published: str, model: str, key: str
     assert "of another shape" in message
     assert "--resolution" in message
     network = network_of(model)
-    fitted = fit(network, tensors, Changes(tables=True), model)
+    fitted = fit(network, tensors, AllowedChanges(tables=True), model)
     before, after = as_image
     expected = F.interpolate(before(tensors[key]), size=after(fitted.state[place]).shape[-2:], mode="bicubic")
     torch.testing.assert_close(after(fitted.state[place]), expected)
@@ -204,7 +204,7 @@ def test_tables_are_resized_on_request_only(published: str, model: str, key: str
 def test_a_class_token_keeps_its_position() -> None:
     tensors = timm.create_model("deit_tiny_patch16_224").state_dict()
     network = network_of("deit_tiny_patch16_224", resolution=384)
-    resized = fit(network, tensors, Changes(tables=True), "deit").state["pos_embed"]
+    resized = fit(network, tensors, AllowedChanges(tables=True), "deit").state["pos_embed"]
     assert resized.shape == (1, 577, 192)
     assert torch.equal(resized[:, 0], tensors["pos_embed"][:, 0])
 
@@ -214,24 +214,24 @@ def test_other_classes_are_zeros_on_request_only() -> None:
     message = refusal(tensors, num_classes=10)
     assert "head.weight is 1000x192 and should be 10x192" in message
     assert "--num-classes 1000 keeps the file's head; --num-classes 10 puts zeros in its place" in message
-    fitted = fit(network_of(SMALL, num_classes=10), tensors, Changes(classes=True), SMALL)
+    fitted = fit(network_of(SMALL, num_classes=10), tensors, AllowedChanges(classes=True), SMALL)
     assert not fitted.state["head.weight"].any()
     assert [line.split(":")[0] for line in fitted.changed] == ["head.weight", "head.bias"]
 
 
 def test_a_thousand_of_21841_classes_are_selected_by_the_authors_map() -> None:
     tensors = official.checkpoint("tiny_vit_5m_224") | {"head.weight": torch.randn(21_841, 320), "head.bias": torch.randn(21_841)}
-    for changes in (Changes(), Changes(classes=True)):
+    for changes in (AllowedChanges(), AllowedChanges(classes=True)):
         message = refusal(tensors, "tiny_vit_5m_224", changes)
         assert "--num-classes 21841 keeps the file's head; --class-map FILE selects" in message
     rows = [7, -1, *range(100, 1098)]
-    fitted = fit(network_of("tiny_vit_5m_224"), tensors, Changes(class_map=rows), "tiny_vit_5m_224")
+    fitted = fit(network_of("tiny_vit_5m_224"), tensors, AllowedChanges(class_map=rows), "tiny_vit_5m_224")
     head, mapped = fitted.state["head.fc.weight"], tensors["head.weight"][[7, *range(100, 1098)]]
     assert torch.equal(head[[0, *range(2, 1000)]], mapped)
     torch.testing.assert_close(head[1], mapped.mean(0))
     torch.testing.assert_close(fitted.state["head.fc.bias"][1], tensors["head.bias"][[7, *range(100, 1098)]].mean())
     with pytest.raises(ScalerError, match="names row 30000: the file's head has 21841"):
-        fit(network_of("tiny_vit_5m_224"), tensors, Changes(class_map=[30_000] * 1000), "tiny_vit_5m_224")
+        fit(network_of("tiny_vit_5m_224"), tensors, AllowedChanges(class_map=[30_000] * 1000), "tiny_vit_5m_224")
 
 
 STATE = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}

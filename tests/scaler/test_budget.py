@@ -62,7 +62,10 @@ def test_the_costs_that_rule_membership() -> None:
 
 
 def test_a_miss_is_relative_to_the_bound_it_misses() -> None:
-    assert read("flops=100,params=10..20").misses({"flops": 150, "params": 5, "resolution": 32}) == {"flops": 0.5, "params": 0.5}
+    assert read("flops=100,params=10..20").violations({"flops": 150, "params": 5, "resolution": 32}) == {
+        "flops": 0.5,
+        "params": 0.5,
+    }
 
 
 @pytest.mark.parametrize(

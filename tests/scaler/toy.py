@@ -5,7 +5,8 @@ from typing import Any
 
 from scaler.cost.architecture import Segment, Value, Values
 from scaler.cost.operators import Part
-from scaler.space.search_space import SearchSpace, variables_of
+from scaler.space.axes import variables_of
+from scaler.space.search_space import SearchSpace
 
 
 @dataclass(frozen=True, kw_only=True)

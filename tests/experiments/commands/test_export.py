@@ -12,10 +12,10 @@ import torch
 
 from experiments.commands import export as exporting
 from experiments.commands.export import FORMATS, TOLERANCE, export
-from models.networks.model_spec import Target, of_arch
+from models.networks.model_spec import ModelSpec, model_spec_of
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
-from scaler.results.variant import Note
+from scaler.results.variant import VariantInfo
 from tests.experiments.cli.test_cli import answer
 
 # Every operator of every family is in the multiplexed ones; a few blocks show that.
@@ -31,12 +31,12 @@ def variant(name: str, folder: Path) -> torch.nn.Module:
     """A variant's folder whose weights are random, so that no branch is neutral by chance."""
     torch.manual_seed(0)
     arch = replace(SEEDS[name], **SHALLOW[name])
-    network = of_arch(name, arch).build().eval()
+    network = model_spec_of(name, arch).build().eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
-    note = Note(family=arch.family, arch=arch.to_dict(), seed=name, budget="", flops=1, params=1)
-    of_arch(name, arch).write(folder, note, network.state_dict())
+    note = VariantInfo(family=arch.family, arch=arch.to_dict(), seed=name, budget="", flops=1, params=1)
+    model_spec_of(name, arch).write(folder, note, network.state_dict())
     return network
 
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_traced_is_said(tmp_path: Path, monkeypatch: pytest.Monke
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x if x.sum() > 0 else -x
 
-    monkeypatch.setattr(Target, "build", lambda _: Branching())
+    monkeypatch.setattr(ModelSpec, "build", lambda _: Branching())
     with pytest.raises(ScalerError, match="has no torch-export form: "):
         export("deit_1m_patch4_32", "torch-export", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -10,10 +10,10 @@ from experiments.commands.import_checkpoint import import_checkpoint
 from experiments.commands.inputs import open_teacher
 from experiments.data.datasets import open_data
 from models.checkpoints.layouts import layouts
-from models.networks.model_spec import open_target
+from models.networks.model_spec import open_model_spec
 from scaler.cost.architecture import cost_of
 from scaler.errors import ScalerError
-from scaler.results.variant import read_note
+from scaler.results.variant import read_info
 from tests.experiments.cli.test_cli import answer, refused
 
 SEEDS = ["tiny_vit_1m_32", "deit_1m_patch4_32", "swin_1m_patch2_32", "mini_deit_1m_patch4_32", "mini_swin_1m_patch2_32"]
@@ -22,7 +22,7 @@ SEEDS = ["tiny_vit_1m_32", "deit_1m_patch4_32", "swin_1m_patch2_32", "mini_deit_
 def saved(name: str, path: Path, **changes: torch.Tensor) -> torch.nn.Module:
     """A network of the seed ``name``, its weights in ``path`` as its authors would name them."""
     torch.manual_seed(0)
-    network = open_target(name).build().eval()
+    network = open_model_spec(name).build().eval()
     key = layouts(network)[0].key
     torch.save({"model": {key(n): t for n, t in network.state_dict().items()} | changes, "epoch": 1}, path)
     return network
@@ -32,15 +32,15 @@ def saved(name: str, path: Path, **changes: torch.Tensor) -> torch.nn.Module:
 def test_a_checkpoint_becomes_a_variant_that_opens_everywhere(name: str, tmp_path: Path) -> None:
     network = saved(name, tmp_path / "a.pth")
     found = import_checkpoint(tmp_path / "a.pth", name, tmp_path / "v", None, None, None)
-    target, images = open_target(found["folder"]), torch.randn(2, 3, 32, 32)
-    assert target.arch is not None
-    assert (found["flops"], found["params"]) == tuple(cost_of(target.arch))
-    note = read_note(tmp_path / "v")
+    spec, images = open_model_spec(found["folder"]), torch.randn(2, 3, 32, 32)
+    assert spec.arch is not None
+    assert (found["flops"], found["params"]) == tuple(cost_of(spec.arch))
+    note = read_info(tmp_path / "v")
     assert note is not None
     assert note.seed == name
     with torch.no_grad():
         expected = network(images)
-        assert torch.equal(target.build().eval()(images), expected)
+        assert torch.equal(spec.build().eval()(images), expected)
         assert torch.equal(timm.create_model(f"local-dir:{tmp_path / 'v'}", pretrained=True).eval()(images), expected)
     assert open_teacher(found["folder"], open_data("digits")) is not None
 
@@ -53,17 +53,17 @@ def test_a_convolutional_network_of_timms(tmp_path: Path) -> None:
     assert not (tmp_path / "v").exists()
     found = import_checkpoint(tmp_path / "a.bin", "resnet10t", tmp_path / "v", None, 10, None)
     assert (found["layout"], found["changed"], found["num_classes"]) == ("timm", [], 10)
-    for key, tensor in open_target(found["folder"]).build().state_dict().items():
+    for key, tensor in open_model_spec(found["folder"]).build().state_dict().items():
         assert torch.equal(tensor, network.state_dict()[key])
 
 
 def test_another_size_is_another_architecture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved("mini_deit_1m_patch4_32", tmp_path / "a.pth")
     found = import_checkpoint(tmp_path / "a.pth", "mini_deit_1m_patch4_32", tmp_path / "v", 48, 7, None)
-    target = open_target(found["folder"])
-    assert (target.resolution, target.num_classes) == (48, 7)
-    assert target.arch is not None
-    assert (target.arch.resolution, cost_of(target.arch).flops) == (48, found["flops"])
+    spec = open_model_spec(found["folder"])
+    assert (spec.resolution, spec.num_classes) == (48, 7)
+    assert spec.arch is not None
+    assert (spec.arch.resolution, cost_of(spec.arch).flops) == (48, found["flops"])
     said = capsys.readouterr().err
     assert "pos_embed resized from 1x64x128 to 1x144x128, bicubic" in said
     assert "head.weight: zeros, as the file has 10 classes and not 7; train it" in said

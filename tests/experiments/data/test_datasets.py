@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments.data.datasets import ImageData, open_data, peek_num_classes
-from experiments.training.evaluation import evaluate
+from experiments.data.datasets import open_data, peek_num_classes
+from experiments.data.image_set import ImageData
+from experiments.training.evaluation import evaluate_model
 from scaler.errors import ScalerError, UnknownNameError
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
@@ -115,7 +116,7 @@ def test_an_image_that_breaks_later_is_named_in_one_line(tmp_path: Path, digits:
     broken = Path(images.source.paths[int(images.indices[5])])  # type: ignore[attr-defined]
     broken.write_bytes(broken.read_bytes()[:50])
     with pytest.raises(ScalerError) as caught:
-        evaluate(
+        evaluate_model(
             torch.nn.Flatten(), images, resolution=8, mean=(0.5,) * 3, std=(0.5,) * 3, crop_pct=1.0, device=torch.device("cpu"),
             workers=workers,
         )  # fmt: skip

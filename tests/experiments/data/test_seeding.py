@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments.data.seeding import epoch_order, generators_restored, key, set_generators, splitmix64, splitmix64s
+from experiments.data.epoch_order import epoch_order, splitmix64s
+from experiments.data.seeding import key, restored_generators, set_generators, splitmix64
 
 
 def test_keys_are_splitmix64s() -> None:
@@ -62,7 +63,7 @@ def test_a_devices_own_generator_is_set_too(monkeypatch: pytest.MonkeyPatch) -> 
     """Stochastic depth draws from it, so a continued run would differ without."""
     seeds: list[int] = []
     monkeypatch.setattr(torch, "get_device_module", lambda _: SimpleNamespace(manual_seed=seeds.append))
-    with generators_restored():
+    with restored_generators():
         set_generators(5, torch.device("cuda"))
         set_generators(6, torch.device("cpu"))
     assert seeds == [5]
@@ -71,7 +72,7 @@ def test_a_devices_own_generator_is_set_too(monkeypatch: pytest.MonkeyPatch) -> 
 def test_generators_come_back() -> None:
     before = (random.random(), np.random.random(), torch.rand(1))  # noqa: NPY002
     set_generators(5)
-    with generators_restored():
+    with restored_generators():
         set_generators(6)
     after = (random.random(), np.random.random(), torch.rand(1))  # noqa: NPY002
     set_generators(5)

@@ -10,10 +10,11 @@ from PIL import Image
 
 from experiments.data.augmentation import Augmentation, Mix
 from experiments.data.datasets import open_data
-from experiments.data.seeding import epoch_order, generators_restored, set_generators
-from experiments.data.views import Seen, Views, wanted
+from experiments.data.epoch_order import epoch_order
+from experiments.data.seeding import restored_generators, set_generators
+from experiments.data.views import AugmentedBatch, Views, batch_request
 from experiments.recipes import RECIPES
-from experiments.training.batches import Loader
+from experiments.training.batches import BatchLoader
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RECIPE = replace(
@@ -28,22 +29,22 @@ def views(resolution: int = SIZE, seed: int = 3, recipe: object = RECIPE, images
     return Views(data.train, Augmentation.of(recipe, data.hflip), seed, resolution)  # type: ignore[arg-type]
 
 
-def seen(made: Views, batch: int, workers: int = 0, epoch: int = EPOCH, start: int = 0) -> Seen:
+def seen(made: Views, batch: int, workers: int = 0, epoch: int = EPOCH, start: int = 0) -> AugmentedBatch:
     """All of an epoch from a place on, in batches of ``batch``."""
     order = epoch_order(made.seed, epoch, [len(made.images)])
-    plan = [wanted(order, epoch, slice(at, at + batch)) for at in range(start, len(made.images), batch)]
-    with generators_restored():
+    plan = [batch_request(order, epoch, slice(at, at + batch)) for at in range(start, len(made.images), batch)]
+    with restored_generators():
         parts = list(made.batches(plan, workers))
-    return Seen(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+    return AugmentedBatch(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
 @pytest.fixture(scope="module")
-def reference() -> Seen:
+def reference() -> AugmentedBatch:
     return seen(views(), 10_000)
 
 
 @pytest.mark.parametrize(("workers", "batch"), [(0, 2), (0, 36), (1, 50), (2, 14), (4, 64)])
-def test_pixels_and_shares_do_not_depend_on_workers_and_batches(reference: Seen, workers: int, batch: int) -> None:
+def test_pixels_and_shares_do_not_depend_on_workers_and_batches(reference: AugmentedBatch, workers: int, batch: int) -> None:
     random.seed(99)
     np.random.seed(99)  # noqa: NPY002
     torch.manual_seed(99)
@@ -52,9 +53,9 @@ def test_pixels_and_shares_do_not_depend_on_workers_and_batches(reference: Seen,
         assert torch.equal(found, expected)
 
 
-def test_a_worker_that_is_spawned_sees_the_same(reference: Seen) -> None:
+def test_a_worker_that_is_spawned_sees_the_same(reference: AugmentedBatch) -> None:
     made = views()
-    plan = [wanted(epoch_order(made.seed, EPOCH, [110]), EPOCH, slice(0, 20))]
+    plan = [batch_request(epoch_order(made.seed, EPOCH, [110]), EPOCH, slice(0, 20))]
     loader: object = torch.utils.data.DataLoader(
         made, batch_size=None, sampler=plan, num_workers=1, multiprocessing_context="spawn"
     )
@@ -62,37 +63,37 @@ def test_a_worker_that_is_spawned_sees_the_same(reference: Seen) -> None:
     assert torch.equal(found.pixels, reference.pixels[:20])
 
 
-def test_another_epoch_and_another_seed_are_other_pixels(reference: Seen) -> None:
+def test_another_epoch_and_another_seed_are_other_pixels(reference: AugmentedBatch) -> None:
     for other in (seen(views(), 64, epoch=EPOCH + 1), seen(views(seed=4), 64)):
         assert not torch.equal(other.pixels, reference.pixels)
 
 
 @pytest.mark.parametrize(("world", "start"), [(1, 0), (2, 0), (2, 2), (4, 1)])
-def test_processes_share_out_every_batch_and_any_step_can_be_the_first(reference: Seen, world: int, start: int) -> None:
-    def loader(rank: int) -> Loader:
-        return Loader(
+def test_processes_share_out_every_batch_and_any_step_can_be_the_first(reference: AugmentedBatch, world: int, start: int) -> None:
+    def loader(rank: int) -> BatchLoader:
+        return BatchLoader(
             data=open_data("digits", train_images=120), recipe=RECIPE, seed=3, resolution=SIZE, mean=(0.0,) * 3,
             std=(1 / 255,) * 3, batch_size=24, device=torch.device("cpu"), rank=rank, world=world,
         )  # fmt: skip
 
-    with generators_restored():
+    with restored_generators():
         ranks = [list(loader(rank).batches(EPOCH, start)) for rank in range(world)]
     images = torch.cat([images for step in zip(*ranks, strict=True) for images, _ in step])
     assert torch.equal(images.round().to(torch.uint8), reference.pixels[start * 24 : 96])
     targets = torch.cat([target for step in zip(*ranks, strict=True) for _, target in step])
     assert torch.allclose(targets.sum(1), torch.ones(len(targets)))
     at = torch.arange(len(targets)), reference.labels[start * 24 : 96]
-    shares = reference.shares[start * 24 : 96]
+    fractions = reference.fractions[start * 24 : 96]
     alone = reference.labels[start * 24 : 96] != reference.others[start * 24 : 96]
-    assert torch.allclose(targets[at][alone], (shares * 0.9 + 0.01)[alone])
+    assert torch.allclose(targets[at][alone], (fractions * 0.9 + 0.01)[alone])
 
 
-def test_normalisation_changes_nothing_that_is_drawn(reference: Seen) -> None:
-    loader = Loader(
+def test_normalisation_changes_nothing_that_is_drawn(reference: AugmentedBatch) -> None:
+    loader = BatchLoader(
         data=open_data("digits", train_images=120), recipe=RECIPE, seed=3, resolution=SIZE, mean=MEAN, std=STD, batch_size=110,
         device=torch.device("cpu"),
     )  # fmt: skip
-    with generators_restored():
+    with restored_generators():
         ((images, _),) = loader.batches(EPOCH)
     back = images * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
     assert torch.equal((back * 255).round().to(torch.uint8), reference.pixels)
@@ -113,7 +114,7 @@ def test_another_resolution_shows_the_same_view(resolution: int) -> None:
 
 
 def _view(augmentation: Augmentation, resolution: int, image: Image.Image, seed: int) -> torch.Tensor:
-    with generators_restored():
+    with restored_generators():
         set_generators(seed)
         return augmentation.transform(resolution)(image)
 
@@ -126,8 +127,8 @@ def test_mixes_are_of_the_same_shares_at_every_resolution() -> None:
         black_and_white = torch.stack([torch.zeros(3, side, side), torch.full((3, side, side), 255.0)]).to(torch.uint8)
         for mix in mixes:
             black, white = mix(black_and_white).float().mean((1, 2, 3)) / 255
-            assert abs(float(white) - mix.share) < 2 / side
-            assert abs(float(black) - (1 - mix.share)) < 2 / side
+            assert abs(float(white) - mix.fraction) < 2 / side
+            assert abs(float(black) - (1 - mix.fraction)) < 2 / side
 
 
 def test_a_mix_is_exact_in_integers() -> None:
@@ -143,8 +144,8 @@ def test_held_out_images_are_never_mixed_into_those_for_training() -> None:
     assert both.parts == (111, 10)
     augmentation = Augmentation.of(RECIPE, data.hflip)
     order = epoch_order(3, EPOCH, both.parts)
-    whole = Views(both.train, augmentation, 3, SIZE)[wanted(order, EPOCH, slice(0, 121))]
+    whole = Views(both.train, augmentation, 3, SIZE)[batch_request(order, EPOCH, slice(0, 121))]
     part, places = order.only(111)
-    alone = Views(data.train, augmentation, 3, SIZE)[wanted(part, EPOCH, slice(0, 111))]
+    alone = Views(data.train, augmentation, 3, SIZE)[batch_request(part, EPOCH, slice(0, 111))]
     for column, expected in zip(whole, alone, strict=True):
         assert torch.equal(column[places], expected)

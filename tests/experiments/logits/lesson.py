@@ -7,14 +7,15 @@ from typing import Any
 import torch
 
 from experiments.data.augmentation import Augmentation
-from experiments.data.datasets import ImageData, open_data
+from experiments.data.datasets import open_data
+from experiments.data.image_set import ImageData
 from experiments.logits.manifest import Manifest
-from experiments.logits.writer import Lesson
+from experiments.logits.writer import LogitsWriter
 from experiments.recipes import RECIPES, Recipe
-from experiments.scoring.backend import Teacher
-from models.networks.model_spec import Target, of_arch, open_target
+from experiments.scoring.teacher import Teacher
+from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
-from scaler.results.variant import Note
+from scaler.results.variant import VariantInfo
 
 SIDE = 24
 ARCH = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=SIDE)
@@ -27,23 +28,23 @@ def digits() -> ImageData:
     return open_data("digits", train_images=151)  # 131 and 20 held out
 
 
-def teacher(folder: Path) -> Target:
+def teacher(folder: Path) -> ModelSpec:
     torch.manual_seed(0)
-    model = of_arch("teacher", ARCH).build()
-    note = Note(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="", flops=1, params=2)
-    of_arch("teacher", ARCH).write(folder, note, model.state_dict())
-    return open_target(str(folder))
+    model = model_spec_of("teacher", ARCH).build()
+    note = VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="", flops=1, params=2)
+    model_spec_of("teacher", ARCH).write(folder, note, model.state_dict())
+    return open_model_spec(str(folder))
 
 
-def lesson(target: Target, workers: int = 0) -> Lesson:
-    return Lesson(target=target, data=digits().for_final_training(), device=torch.device("cpu"), workers=workers)
+def lesson(spec: ModelSpec, workers: int = 0) -> LogitsWriter:
+    return LogitsWriter(spec=spec, data=digits().for_final_training(), device=torch.device("cpu"), workers=workers)
 
 
-def manifest(target: Target, recipe: Recipe = MIXED, **changes: Any) -> Manifest:
+def manifest(spec: ModelSpec, recipe: Recipe = MIXED, **changes: Any) -> Manifest:
     data = digits()
     final = data.for_final_training()
     found = Manifest(
-        teacher=Teacher.of(target).digest, resolution=target.resolution, mean=target.mean, std=target.std, num_classes=10, topk=4,
+        teacher=Teacher.of(spec).digest, resolution=spec.resolution, mean=spec.mean, std=spec.std, num_classes=10, topk=4,
         temperature=recipe.temperature, encoding="fp16", epochs=2, seed=5, data=data.name, parts=final.parts,
         images=final.train.digest(), train_images=151, augmentation=Augmentation.of(recipe, data.hflip), rows=32,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.logits.encoding import ENCODINGS
-from experiments.logits.sparse_logits import Answers
+from experiments.logits.sparse_logits import SparseLogits
 from experiments.losses.stored_logits import divergence
 
 BYTES_OF_DIGEST = 2
@@ -21,7 +21,7 @@ def logits(rows: int, classes: int, seed: int = 0, scale: float = 3.0) -> torch.
     return scale * torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed))
 
 
-def encoded(answers: Answers, name: str, classes: int) -> Answers:
+def encoded(answers: SparseLogits, name: str, classes: int) -> SparseLogits:
     encoding = ENCODINGS[name](answers.classes.shape[1], classes)
     return encoding.decode(encoding.encode(answers))
 
@@ -36,7 +36,7 @@ def row_bytes(name: str, topk: int, classes: int) -> int:
 def test_loss_and_gradient_are_a_dense_teachers_where_one_class_or_none_is_left_out(topk: int, temperature: float) -> None:
     teacher, student = logits(64, 10, scale=5.0), logits(64, 10, seed=1)
     ours, dense = student.clone().requires_grad_(), student.clone().requires_grad_()
-    loss = divergence(ours, Answers.of(teacher, topk, temperature), temperature)
+    loss = divergence(ours, SparseLogits.of(teacher, topk, temperature), temperature)
     expected = F.kl_div(
         F.log_softmax(dense / temperature, 1), F.log_softmax(teacher / temperature, 1), reduction="batchmean", log_target=True
     )
@@ -51,7 +51,7 @@ def test_loss_and_gradient_are_a_dense_teachers_where_one_class_or_none_is_left_
 @pytest.mark.parametrize("topk", [1, 10, 25, 100])
 def test_the_loss_is_that_of_the_dense_target_with_the_rest_spread_evenly(topk: int) -> None:
     teacher, student = logits(32, 1000), logits(32, 1000, seed=1)
-    answers = Answers.of(teacher, topk, 1.0)
+    answers = SparseLogits.of(teacher, topk, 1.0)
     probabilities = teacher.softmax(1)
     kept, at = probabilities.topk(topk, dim=1)
     target = ((1 - kept.sum(1, keepdim=True)) / (1000 - topk)).expand(-1, 1000).scatter(1, at, kept)  # as TinyViT recovers it
@@ -63,7 +63,7 @@ def test_the_loss_is_that_of_the_dense_target_with_the_rest_spread_evenly(topk: 
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_a_confident_teacher_has_no_negative_targets(name: str) -> None:
     """In 16-bit probabilities, as the original stores them, 1 % of such rows sum to more than 1."""
-    answers = encoded(Answers.of(logits(2000, 1000, scale=12.0), 10, 1.0), name, 1000)
+    answers = encoded(SparseLogits.of(logits(2000, 1000, scale=12.0), 10, 1.0), name, 1000)
     dense = answers.dense(1000)
     assert float(dense.min()) >= 0
     assert torch.allclose(dense.sum(1), torch.ones(2000), atol=1e-5)
@@ -78,7 +78,7 @@ def test_classes_come_back_whatever_they_are(name: str, classes: int, topk: int,
     kept = np.stack([rng.permutation(classes)[:topk] for _ in range(3)])
     gap = np.sort(rng.exponential(2, (3, topk)), axis=1).astype(np.float32)
     gap -= gap[:, :1]
-    answers = Answers(torch.from_numpy(kept), torch.from_numpy(gap), torch.zeros(3))
+    answers = SparseLogits(torch.from_numpy(kept), torch.from_numpy(gap), torch.zeros(3))
     back = encoded(answers, name, classes)
     for row in range(3):
         before, after = (dict(zip(a.classes[row].tolist(), a.gap[row].tolist(), strict=True)) for a in (answers, back))
@@ -93,7 +93,7 @@ def test_the_bytes_of_a_view_and_the_error_of_each_encoding(topk: int, classes: 
     original = 4 + 4 * topk  # Source: TinyViT's save_logits: a seed, 16-bit classes and values
     assert (row_bytes("fp16", topk, classes), row_bytes("compact", topk, classes)) == (fp16, compact)
     assert compact <= 0.6 * original
-    answers = Answers.of(logits(500, classes), topk, 1.0)
+    answers = SparseLogits.of(logits(500, classes), topk, 1.0)
     dense = answers.dense(classes)
     for name, most in (("fp16", 5e-7), ("compact", 1e-4)):
         lost = (dense * (dense.log() - encoded(answers, name, classes).dense(classes).log())).sum(1)
@@ -103,6 +103,6 @@ def test_the_bytes_of_a_view_and_the_error_of_each_encoding(topk: int, classes: 
 
 def test_more_classes_kept_are_closer_to_the_teacher() -> None:
     teacher = logits(200, 1000)
-    errors = [float(divergence(teacher, Answers.of(teacher, topk, 1.0), 1.0)) for topk in (10, 25, 100, 999)]
+    errors = [float(divergence(teacher, SparseLogits.of(teacher, topk, 1.0), 1.0)) for topk in (10, 25, 100, 999)]
     assert all(more < fewer for fewer, more in pairwise(errors))
     assert abs(errors[-1]) < 1e-6

@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.commands import inputs
+from experiments.commands import search as search_command
+from experiments.commands import train_model as train_command
+from experiments.commands import write_store as teach_command
 from experiments.commands.space import search_space
 from experiments.data.augmentation import View
-from experiments.data.datasets import ImageData
-from experiments.data.seeding import generators_restored
-from experiments.logits.sparse_logits import Answers
+from experiments.data.image_set import ImageData
+from experiments.data.seeding import restored_generators
+from experiments.data.views import normalised
+from experiments.logits.sparse_logits import SparseLogits
 from experiments.logits.store import Store, digests
-from experiments.logits.writer import teach
+from experiments.logits.writer import write_store
 from experiments.losses.distillation import Guide, make_task
-from experiments.losses.stored_logits import Replayed, Taught
-from experiments.training.batches import Loader, normalised
-from experiments.training.loop import Job, train
-from models.networks.model_spec import Target
+from experiments.losses.stored_logits import DistillationTarget, StoredLogitsTask
+from experiments.training.batches import BatchLoader
+from experiments.training.loop import Job, train_model
+from models.networks.model_spec import ModelSpec
 from models.zoo.families import build
 from scaler.errors import ScalerError
 from tests.experiments.logits.lesson import ARCH, MIXED, SIDE, digits, lesson, manifest, teacher
@@ -32,32 +35,32 @@ BATCHES = [(64, 0, 1, 0), (50, 1, 1, 0), (36, 2, 2, 0), (30, 4, 1, 0), (24, 0, 2
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Target, Store]:
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Store]:
     folder = tmp_path_factory.mktemp("store")
     target = teacher(folder / "teacher")
-    return target, teach(lesson(target), manifest(target), folder / "logits")
+    return target, write_store(lesson(target), manifest(target), folder / "logits")
 
 
-def loader(store: Store, data: ImageData, batch: int, **changes: Any) -> Loader:
+def loader(store: Store, data: ImageData, batch: int, **changes: Any) -> BatchLoader:
     arguments: dict[str, Any] = {
         "data": data, "recipe": MIXED, "seed": 77, "resolution": SIDE, "mean": MEAN, "std": STD, "batch_size": batch,
         "device": torch.device("cpu"), "logits": store,
     }  # fmt: skip
-    return Loader(**{**arguments, **changes})
+    return BatchLoader(**{**arguments, **changes})
 
 
-def batches(made: Loader, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, Answers]]:
+def batches(made: BatchLoader, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, SparseLogits]]:
     """Inputs as 8-bit pixels, and what the store says of them."""
-    with generators_restored():
+    with restored_generators():
         for images, target in made.batches(epoch, start):
-            assert isinstance(target, Taught)
+            assert isinstance(target, DistillationTarget)
             yield ((images * 0.25 + 0.5) * 255).round().to(torch.uint8), target.answers
 
 
 @pytest.mark.parametrize("final", [False, True])
 @pytest.mark.parametrize(("batch", "workers", "world", "start"), BATCHES)
 def test_every_answer_is_to_the_input_beside_it(
-    taught: tuple[Target, Store], final: bool, batch: int, workers: int, world: int, start: int
+    taught: tuple[ModelSpec, Store], final: bool, batch: int, workers: int, world: int, start: int
 ) -> None:
     """Bit for bit. Epochs are counted round, and the search's images are a part of those that are stored."""
     target, store = taught
@@ -74,31 +77,31 @@ def test_every_answer_is_to_the_input_beside_it(
                 stored = store.digests(epoch, places[first : first + batch // world])
                 assert np.array_equal(digests(pixels.numpy()), stored)
                 with torch.no_grad():
-                    expected = Answers.of(model(normalised(pixels, target.mean, target.std)), 4, MIXED.temperature)
+                    expected = SparseLogits.of(model(normalised(pixels, target.mean, target.std)), 4, MIXED.temperature)
                 assert torch.allclose(answers.dense(10), expected.dense(10), atol=2e-4)
 
 
 @pytest.mark.parametrize("topk", [9, 10])
 def test_the_loss_and_its_gradient_are_those_of_the_teacher_online(
-    taught: tuple[Target, Store], tmp_path: Path, topk: int
+    taught: tuple[ModelSpec, Store], tmp_path: Path, topk: int
 ) -> None:
     """Where one class or none is left out, over all of an epoch, labels mixed in; to the precision of 16-bit gaps."""
     target, _ = taught
-    store = teach(lesson(target), manifest(target, topk=topk, epochs=1), tmp_path)
+    store = write_store(lesson(target), manifest(target, topk=topk, epochs=1), tmp_path)
     guide = Guide(model=target.build(), resolution=SIDE, mean=target.mean, std=target.std)
     torch.manual_seed(1)
     student = build(ARCH, drop_path_rate=0.0).train()
-    tasks = Replayed(student, MIXED), make_task(student, guide, MIXED, MEAN, STD, 32, torch.device("cpu"))
-    with generators_restored():
-        for images, wanted in loader(store, digits(), 64).batches(0):
-            assert isinstance(wanted, Taught)
-            losses = [task(images, hard)["loss"] for task, hard in zip(tasks, (wanted, wanted.hard), strict=True)]
+    tasks = StoredLogitsTask(student, MIXED), make_task(student, guide, MIXED, MEAN, STD, 32, torch.device("cpu"))
+    with restored_generators():
+        for images, batch_request in loader(store, digits(), 64).batches(0):
+            assert isinstance(batch_request, DistillationTarget)
+            losses = [task(images, hard)["loss"] for task, hard in zip(tasks, (batch_request, batch_request.hard), strict=True)]
             ours, online = (torch.cat([g.flatten() for g in torch.autograd.grad(x, student.parameters())]) for x in losses)
             assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-4)
             assert float((ours - online).norm() / online.norm()) < 1e-3
 
 
-def test_seed_and_epochs_are_the_stores(taught: tuple[Target, Store]) -> None:
+def test_seed_and_epochs_are_the_stores(taught: tuple[ModelSpec, Store]) -> None:
     first = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64), 0)]
     again = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64, seed=78), 2)]
     other = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64), 1)]
@@ -107,7 +110,7 @@ def test_seed_and_epochs_are_the_stores(taught: tuple[Target, Store]) -> None:
 
 
 def test_a_student_of_another_size_has_the_same_answers_and_is_checked(
-    taught: tuple[Target, Store], monkeypatch: pytest.MonkeyPatch
+    taught: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = [answers for _, answers in batches(loader(taught[1], digits(), 64), 0)]
     large = list(batches(loader(taught[1], digits(), 64, resolution=40), 0))
@@ -118,7 +121,7 @@ def test_a_student_of_another_size_has_the_same_answers_and_is_checked(
         next(batches(loader(taught[1], digits(), 64, resolution=40), 0))
 
 
-def test_a_training_at_two_resolutions_is_taught_by_one_store(taught: tuple[Target, Store], tmp_path: Path) -> None:
+def test_a_training_at_two_resolutions_is_taught_by_one_store(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     """Every loader checks its first inputs against the store's digests, drawn once more at the teacher's resolution."""
     target, store = taught
     recipe = replace(MIXED, batch_size=32)
@@ -126,7 +129,7 @@ def test_a_training_at_two_resolutions_is_taught_by_one_store(taught: tuple[Targ
         data=digits(), recipe=recipe, resolution=SIDE, mean=MEAN, std=STD, seed=0, low_resolution=16, logits=store,
         device=torch.device("cpu"),
     )  # fmt: skip
-    train(target.build(), job, tmp_path)
+    train_model(target.build(), job, tmp_path)
     low, own = (next(batches(job.loader(side), 0)) for side in (16, SIDE))
     assert [images.shape[-1] for images, _ in (low, own)] == [16, SIDE]
     assert all(torch.equal(a, b) for a, b in zip(low[1], own[1], strict=True))
@@ -139,7 +142,7 @@ def _spoil(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_inputs_than_the_teachers_name_the_library_that_changed(
-    taught: tuple[Target, Store], monkeypatch: pytest.MonkeyPatch
+    taught: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = taught[1]
     _spoil(monkeypatch)
@@ -151,7 +154,7 @@ def test_other_inputs_than_the_teachers_name_the_library_that_changed(
         next(batches(loader(older, digits(), 64), 0))
 
 
-def test_later_batches_are_checked_too(taught: tuple[Target, Store], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_batches_are_checked_too(taught: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch) -> None:
     made = loader(taught[1], digits(), 2)
     assert sum(len(list(batches(made, epoch))) for epoch in range(3)) == 195
     _spoil(monkeypatch)
@@ -167,79 +170,79 @@ def test_later_batches_are_checked_too(taught: tuple[Target, Store], monkeypatch
         ({"temperature": 1.0}, "stored with temperature = 2.0, and this run has 1.0"),
     ],
 )
-def test_a_recipe_that_draws_otherwise_is_refused(taught: tuple[Target, Store], changes: dict[str, Any], message: str) -> None:
+def test_a_recipe_that_draws_otherwise_is_refused(taught: tuple[ModelSpec, Store], changes: dict[str, Any], message: str) -> None:
     store = taught[1]
     store.manifest.require_fit(digits(), MIXED, store.folder)
     with pytest.raises(ScalerError, match=message):
         store.manifest.require_fit(digits(), replace(MIXED, **changes), store.folder)
 
 
-def test_other_data_are_refused(taught: tuple[Target, Store]) -> None:
+def test_other_data_are_refused(taught: tuple[ModelSpec, Store]) -> None:
     data, store = digits(), taught[1]
-    other = replace(data, train=data.holdout)
+    other = replace(data, train_model=data.holdout)
     with pytest.raises(ScalerError, match=r"stored with parts = \(131, 20\), and this run has \(20, 20\)"):
         store.manifest.require_fit(other, MIXED, store.folder)
 
 
 def test_with_the_teacher_alone_in_the_loss_its_answers_are_learned(
-    taught: tuple[Target, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    taught: tuple[ModelSpec, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a training that is interrupted ends with the same bits."""
     target, store = taught
     recipe = replace(MIXED, epochs=12, distill=1.0, mixup=0.0, cutmix=0.0)
     plain = manifest(target, recipe, epochs=4)
-    store = teach(lesson(target), plain, tmp_path / "logits")
+    store = write_store(lesson(target), plain, tmp_path / "logits")
     job = Job(data=digits(), recipe=recipe, resolution=SIDE, mean=MEAN, std=STD, seed=0, logits=store, device=torch.device("cpu"))
 
     def student() -> torch.nn.Module:
         torch.manual_seed(1)
         return build(ARCH)
 
-    model = train(student(), job, tmp_path / "whole")
+    model = train_model(student(), job, tmp_path / "whole")
     losses = [float(line.split(",")[1]) for line in (tmp_path / "whole" / "metrics.csv").read_text().splitlines()[1:]]
     assert losses[-1] < losses[0] / 3
     _interrupt(monkeypatch, epoch=5)
     with pytest.raises(KeyboardInterrupt):
-        train(student(), job, tmp_path / "broken")
-    continued = train(student(), job, tmp_path / "broken").state_dict()
+        train_model(student(), job, tmp_path / "broken")
+    continued = train_model(student(), job, tmp_path / "broken").state_dict()
     assert all(torch.equal(value, continued[name]) for name, value in model.state_dict().items())
 
 
 def _interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     """Once, after the first batch of ``epoch``."""
-    original = Loader.batches
+    original = BatchLoader.batches
 
-    def broken_off(made: Loader, number: int, start: int = 0) -> Iterator[Any]:
+    def broken_off(made: BatchLoader, number: int, start: int = 0) -> Iterator[Any]:
         for batch in original(made, number, start):
             yield batch
             if number == epoch:
-                monkeypatch.setattr(Loader, "batches", original)
+                monkeypatch.setattr(BatchLoader, "batches", original)
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(Loader, "batches", broken_off)
+    monkeypatch.setattr(BatchLoader, "batches", broken_off)
 
 
 def test_commands_teach_search_and_train_from_one_store(tmp_path: Path) -> None:
     target = teacher(tmp_path / "teacher")
     arguments: dict[str, Any] = {"data": "digits", "train_images": 151, "epochs": 1, "topk": 3, "out": tmp_path / "logits"}
-    found = inputs.teach(target.name, **arguments)
+    found = teach_command.teach(target.name, **arguments)
     assert found["bytes_per_view"] < 16
     student, space, sets = target.name, *search_space("tiny_vit_1m_32", ["flops=1M"], None, "digits")
-    (chosen,) = inputs.search(
+    (chosen,) = search_command.search(
         seed="tiny_vit_1m_32", budgets=("flops=1M",), space=space, sets=sets, data="digits", out=tmp_path / "search",
         teacher=None, logits=tmp_path / "logits", strategy="uniform", trials=1, recipe="proxy", train_images=None, draw_seed=3,
         workers=0, storage=None,
     )  # fmt: skip
     assert json.loads((tmp_path / "search" / "run.json").read_text())["logits"] == found["digest"]
-    row = inputs.train(chosen["folder"], data="digits", out=tmp_path / "a", logits=tmp_path / "logits", epochs=2, seed=3)
+    row = train_command.train(chosen["folder"], data="digits", out=tmp_path / "a", logits=tmp_path / "logits", epochs=2, seed=3)
     assert (row["epochs"], row["seed"]) == (2, 3)
     with pytest.raises(ScalerError, match="--teacher and --logits: give one of them"):
-        inputs.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", teacher=target.name)
+        train_command.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", teacher=target.name)
     with pytest.raises(ScalerError, match="stored with parts = "):
-        inputs.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", train_images=200)
+        train_command.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", train_images=200)
     with pytest.raises(ScalerError, match="--topk 11: digits has 10 classes"):
-        inputs.teach(target.name, **{**arguments, "topk": 11})
+        teach_command.teach(target.name, **{**arguments, "topk": 11})
     with pytest.raises(ScalerError, match="unknown encoding 'compat': did you mean 'compact'"):
-        inputs.teach(target.name, **arguments, encoding="compat")
+        teach_command.teach(target.name, **arguments, encoding="compat")
     assert not (tmp_path / "b").exists()
     assert asdict(Store.open(tmp_path / "logits").manifest)["train_images"] == 151

@@ -16,8 +16,8 @@ from experiments.logits import shards
 from experiments.logits import writer as teaching
 from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
-from experiments.logits.writer import teach
-from models.networks.model_spec import Target
+from experiments.logits.writer import write_store
+from models.networks.model_spec import ModelSpec
 from scaler.errors import ScalerError
 from scaler.files import write_bytes
 from tests.experiments.logits.lesson import lesson, manifest, teacher
@@ -35,47 +35,47 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Target, Store]:
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Store]:
     folder = tmp_path_factory.mktemp("store")
-    target = teacher(folder / "teacher")
-    return target, teach(lesson(target), manifest(target), folder / "logits")
+    spec = teacher(folder / "teacher")
+    return spec, write_store(lesson(spec), manifest(spec), folder / "logits")
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_bytes_are_the_same_for_any_workers_and_processes(taught: tuple[Target, Store], tmp_path: Path) -> None:
-    target, store = taught
+def test_the_bytes_are_the_same_for_any_workers_and_processes(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    spec, store = taught
     expected = files(store.folder)
     assert len(expected) == 1 + 2 * 5  # two epochs of 151 inputs in files of 32
-    teach(lesson(target, workers=2), manifest(target), tmp_path / "workers")
-    teach(lesson(target), manifest(target), tmp_path / "processes", processes=2)
+    write_store(lesson(spec, workers=2), manifest(spec), tmp_path / "workers")
+    write_store(lesson(spec), manifest(spec), tmp_path / "processes", processes=2)
     assert files(tmp_path / "workers") == files(tmp_path / "processes") == expected
 
 
-def test_killed_at_random_points_it_ends_with_the_same_bytes(taught: tuple[Target, Store], tmp_path: Path) -> None:
-    target, _ = taught
-    work, rng = (lesson(target), manifest(target, epochs=max(4, KILLS // 2))), random.Random(0)
+def test_killed_at_random_points_it_ends_with_the_same_bytes(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    spec, _ = taught
+    work, rng = (lesson(spec), manifest(spec, epochs=max(4, KILLS // 2))), random.Random(0)
     began = time.monotonic()
-    teach(*work, tmp_path / "whole")
+    write_store(*work, tmp_path / "whole")
     each, unfinished = (time.monotonic() - began) / KILLS, 0
     for _ in range(KILLS):
-        child = get_context("fork").Process(target=teach, args=(*work, tmp_path / "killed"))
+        child = get_context("fork").Process(target=write_store, args=(*work, tmp_path / "killed"))
         child.start()
         child.join(rng.uniform(0, 2.5 * each))
         unfinished += child.is_alive()
         child.kill()
         child.join()
     assert unfinished > KILLS / 2
-    teach(*work, tmp_path / "killed")
+    write_store(*work, tmp_path / "killed")
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "remove", "swap"])
-def test_damage_is_found_and_mended_alone(taught: tuple[Target, Store], tmp_path: Path, damage: str) -> None:
-    target, _ = taught
-    store = teach(lesson(target), manifest(target), tmp_path)
+def test_damage_is_found_and_mended_alone(taught: tuple[ModelSpec, Store], tmp_path: Path, damage: str) -> None:
+    spec, _ = taught
+    store = write_store(lesson(spec), manifest(spec), tmp_path)
     before = files(tmp_path)
     broken = tmp_path / "epoch-0001" / "shard-00002.safetensors"
     raw = bytearray(broken.read_bytes())
@@ -91,13 +91,13 @@ def test_damage_is_found_and_mended_alone(taught: tuple[Target, Store], tmp_path
     with pytest.raises(ScalerError, match=r"shard-00002\.safetensors .*: `scaler teach` with the arguments of the first"):
         Store.open(tmp_path).verify()
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors") if path != broken}
-    teach(lesson(target), manifest(target), tmp_path).verify()
+    write_store(lesson(spec), manifest(spec), tmp_path).verify()
     assert files(tmp_path) == before
     assert all(path.stat().st_mtime_ns == then for path, then in times.items())
     assert store.damaged() == []
 
 
-def test_every_flipped_byte_of_a_file_is_found(taught: tuple[Target, Store], tmp_path: Path) -> None:
+def test_every_flipped_byte_of_a_file_is_found(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     _, store = taught
     place = Path("epoch-0000/shard-00000.safetensors")
     raw = (store.folder / place).read_bytes()
@@ -109,17 +109,17 @@ def test_every_flipped_byte_of_a_file_is_found(taught: tuple[Target, Store], tmp
     assert store.format(0).fault(tmp_path, place) is None
 
 
-def test_a_store_is_continued_only_with_the_same_arguments(taught: tuple[Target, Store], tmp_path: Path) -> None:
-    target, store = taught
+def test_a_store_is_continued_only_with_the_same_arguments(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    spec, store = taught
     with pytest.raises(ScalerError, match=r"was begun with topk = 4, not 5: choose another --out or the same arguments"):
-        teach(lesson(target), manifest(target, topk=5), store.folder)
+        write_store(lesson(spec), manifest(spec, topk=5), store.folder)
     (tmp_path / "mine.txt").write_text("something else")
     with pytest.raises(ScalerError, match="is not empty and holds no"):
-        teach(lesson(target), manifest(target), tmp_path)
+        write_store(lesson(spec), manifest(spec), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_what_is_no_store_is_refused(taught: tuple[Target, Store], tmp_path: Path) -> None:
+def test_what_is_no_store_is_refused(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     with pytest.raises(ScalerError, match="holds no stored logits"):
         Store.open(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
@@ -132,9 +132,9 @@ def test_what_is_no_store_is_refused(taught: tuple[Target, Store], tmp_path: Pat
 
 
 def test_a_full_disk_is_told_and_what_was_written_stays(
-    taught: tuple[Target, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    taught: tuple[ModelSpec, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, store = taught
+    spec, store = taught
     written: list[Path] = []
 
     def write(path: Path, data: bytes) -> None:
@@ -145,24 +145,24 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
 
     monkeypatch.setattr(shards, "write_bytes", write)
     with pytest.raises(ScalerError, match=r"No space left on device.*: make room, and the same command goes on"):
-        teach(lesson(target), manifest(target), tmp_path)
+        write_store(lesson(spec), manifest(spec), tmp_path)
     assert sorted(tmp_path.rglob("*.safetensors")) == written
     monkeypatch.undo()
-    teach(lesson(target), manifest(target), tmp_path)
+    write_store(lesson(spec), manifest(spec), tmp_path)
     assert files(tmp_path) == files(store.folder)
 
 
 def test_a_failing_process_is_told(tmp_path: Path) -> None:
-    target = teacher(tmp_path / "teacher")
+    spec = teacher(tmp_path / "teacher")
     (tmp_path / "teacher" / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(ScalerError, match=r"the weights in .* do not load"):
-        teach(lesson(target), manifest(target), tmp_path / "logits", processes=2)
+        write_store(lesson(spec), manifest(spec), tmp_path / "logits", processes=2)
 
 
-def test_processes_end_with_the_one_that_started_them(taught: tuple[Target, Store], tmp_path: Path) -> None:
-    target, _ = taught
+def test_processes_end_with_the_one_that_started_them(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    spec, _ = taught
     child = get_context("fork").Process(
-        target=teach, args=(lesson(target), manifest(target, epochs=500), tmp_path / "logits", 2), daemon=False
+        target=write_store, args=(lesson(spec), manifest(spec, epochs=500), tmp_path / "logits", 2), daemon=False
     )
     child.start()
     deadline = time.monotonic() + 30

@@ -9,11 +9,11 @@ import timm
 import torch
 from torch import nn
 
-from experiments.losses.block_pairs import comparable
-from experiments.losses.distillation import Guide, WeightDistillation, answer_loss, make_task
+from experiments.losses.block_pairs import comparable_blocks
+from experiments.losses.distillation import Guide, WeightDistillation, logits_loss, make_task
 from experiments.losses.relations import attention_relation, hidden_relation
 from experiments.recipes import RECIPES, Recipe
-from models.networks.intermediates import Observed
+from models.networks.intermediates import IntermediatesExtractor
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 
@@ -43,12 +43,12 @@ def test_soft_hard_and_truth_by_hand() -> None:
     """Two classes: the student says (0, 0), the teacher (log 3, 0), so 3/4 and 1/4; the truth is always the second class."""
     answer, lesson = torch.zeros(1, 2), torch.tensor([[math.log(3), 0.0]])
     soft = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
-    assert float(answer_loss(answer, lesson, RECIPE)) == pytest.approx(soft, rel=1e-5)
-    assert float(answer_loss(answer, lesson, replace(RECIPE, hard=True))) == pytest.approx(math.log(2))
+    assert float(logits_loss(answer, lesson, RECIPE)) == pytest.approx(soft, rel=1e-5)
+    assert float(logits_loss(answer, lesson, replace(RECIPE, hard=True))) == pytest.approx(math.log(2))
     warm = replace(RECIPE, temperature=2.0)
     p = math.sqrt(3) / (1 + math.sqrt(3))
     warm_soft = 4 * (p * math.log(2 * p) + (1 - p) * math.log(2 - 2 * p))
-    assert float(answer_loss(answer, lesson, warm)) == pytest.approx(warm_soft, rel=1e-5)
+    assert float(logits_loss(answer, lesson, warm)) == pytest.approx(warm_soft, rel=1e-5)
     second = torch.ones(4, dtype=torch.long)
     found = task(Says(0.0, 0.0), Says(math.log(3), 0.0), replace(RECIPE, distill=0.25))(IMAGES, second)
     assert float(found["loss"].detach()) == pytest.approx(0.75 * math.log(2) + 0.25 * soft, rel=1e-5)
@@ -80,12 +80,12 @@ def test_relations_of_a_smaller_student_reach_its_weights(student: str, teacher:
     distillation = task(ours, theirs, recipe)
     assert isinstance(distillation, WeightDistillation)
     found = distillation(IMAGES, LABELS)
-    pairs = comparable(ours, theirs, (32, 32))
+    pairs = comparable_blocks(ours, theirs, (32, 32))
     mine, taught = zip(*pairs, strict=True)
     with torch.no_grad():
-        s, t = Observed(ours, mine)(IMAGES), Observed(theirs.eval(), taught)(IMAGES)
+        s, t = IntermediatesExtractor(ours, mine)(IMAGES), IntermediatesExtractor(theirs.eval(), taught)(IMAGES)
         expected = [
-            answer_loss(s.output, t.output, recipe),
+            logits_loss(s.output, t.output, recipe),
             attention_relation(s.qkv, t.qkv),
             0.1 * hidden_relation(s.hidden, t.hidden),
         ]

@@ -11,7 +11,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from experiments.report.figure import DPI, SIZE_INCHES, draw, figure_of, is_imagenet_1k, ticks
+from experiments.report.figure import DPI, SIZE_INCHES, draw_figures, figure_of, is_imagenet_1k, ticks
 from models.zoo.published import published
 from scaler.budget import Bound, Budget
 from scaler.results.frontier import TRIALS, FrontierInfo
@@ -31,7 +31,7 @@ def legend(info: FrontierInfo, cost: str = "flops") -> list[str]:
 
 
 def test_the_files_open_and_name_the_models(tmp_path: Path) -> None:
-    paths = draw(fake_info(), tmp_path)
+    paths = draw_figures(fake_info(), tmp_path)
     names = ["frontier.png", "frontier.svg", "frontier_params.png", "frontier_params.svg"]
     assert [path.name for path in paths] == names == sorted(path.name for path in tmp_path.iterdir())
     for path in paths:
@@ -47,13 +47,13 @@ def test_the_files_open_and_name_the_models(tmp_path: Path) -> None:
 
 
 def test_the_same_ledger_gives_the_same_files(tmp_path: Path) -> None:
-    first, second = (draw(fake_info(), tmp_path / name) for name in "ab")
+    first, second = (draw_figures(fake_info(), tmp_path / name) for name in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_drawing_changes_no_global_setting(tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
-    draw(fake_info(3), tmp_path)
+    draw_figures(fake_info(3), tmp_path)
     assert dict(matplotlib.rcParams) == before
 
 
@@ -92,12 +92,12 @@ def test_names_overlap_neither_each_other_nor_the_frame(trials: int, cost: str) 
 
 @pytest.mark.parametrize("trials", [1, 60])
 def test_trials_alone_are_enough(tmp_path: Path, trials: int) -> None:
-    draw(fake_info(trials, finished=False), tmp_path)
+    draw_figures(fake_info(trials, finished=False), tmp_path)
     assert not [text for text in texts(tmp_path / "frontier.svg") if "trained in full" in text]
 
 
 def test_trained_models_alone_are_enough(tmp_path: Path) -> None:
-    draw(FrontierInfo(records=(SEED,)), tmp_path)
+    draw_figures(FrontierInfo(records=(SEED,)), tmp_path)
     assert "big_seed" in texts(tmp_path / "frontier.svg")
 
 
@@ -117,7 +117,7 @@ def test_the_axis_holds_every_published_model() -> None:
 
 def test_a_band_is_shaded_and_a_lower_bound_is_marked(tmp_path: Path) -> None:
     budgets = (Budget((("flops", Bound(8e6, 10e6)),), "a"), Budget((("flops", Bound(low=3e6)),), "b"))
-    draw(replace(fake_info(), budgets=budgets), tmp_path)
+    draw_figures(replace(fake_info(), budgets=budgets), tmp_path)
     assert {"8M to 10M", "≥ 3M"} <= set(texts(tmp_path / "frontier.svg"))
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.report.figure import draw
-from experiments.report.html import page, share, words, write_report
+from experiments.report.figure import draw_figures
+from experiments.report.html import budget_use, page, words, write_report
 from experiments.report.reasons import reasons
 from scaler.budget import Bound, Budget
-from scaler.results.frontier import FrontierInfo, wilson
+from scaler.results.frontier import FrontierInfo
+from scaler.results.intervals import wilson
 from tests.experiments.report.fake_ledger import ARCH, BUDGETS, SEED, fake_info
 
 VOID = {"meta", "br", "link", "img", "hr"}
@@ -53,7 +54,7 @@ def parsed(html: str) -> Checker:
 
 
 def report(tmp_path: Path, info: FrontierInfo, request: dict[str, object]) -> Checker:
-    path = write_report(info, {"run-1": request}, draw(info, tmp_path), tmp_path)
+    path = write_report(info, {"run-1": request}, draw_figures(info, tmp_path), tmp_path)
     assert path == tmp_path / "report.html"
     return parsed(path.read_text(encoding="utf-8"))
 
@@ -121,7 +122,7 @@ def test_words() -> None:
     ],
 )
 def test_share_of_the_budget(bounds: dict[str, Bound], text: str) -> None:
-    assert share(Budget(tuple(bounds.items())), SEED) == text
+    assert budget_use(Budget(tuple(bounds.items())), SEED) == text
 
 
 def test_it_says_why() -> None:

@@ -16,7 +16,7 @@ from experiments.recipes import RECIPES
 from experiments.runtime import setup as runtime
 from experiments.runtime.setup import Setup
 from experiments.training.job import Job
-from experiments.training.loop import train
+from experiments.training.loop import train_model
 from experiments.training.metrics_log import METRICS
 from experiments.training.trainer import Trainer
 from models.zoo.families import build
@@ -40,7 +40,7 @@ def network(arch: Any = PLAIN) -> nn.Module:
 
 def trained(folder: Path, recipe: Any = RECIPE, arch: Any = PLAIN, **changes: Any) -> torch.Tensor:
     """All weights in a row."""
-    model = train(network(arch), job(recipe, **changes), folder)
+    model = train_model(network(arch), job(recipe, **changes), folder)
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
@@ -91,7 +91,7 @@ def test_bf16_continued_ends_with_the_same_bits_and_leaves_the_network_as_it_was
     whole = trained(tmp_path / "a", replace(RECIPE, epochs=2), setup=setup)
     broken_off(tmp_path / "b", setup=setup)
     assert torch.equal(whole, trained(tmp_path / "b", replace(RECIPE, epochs=2), setup=setup))
-    model = train(network(), job(setup=setup), tmp_path / "c")
+    model = train_model(network(), job(setup=setup), tmp_path / "c")
     assert "forward" not in vars(model)
     assert model(torch.zeros(1, 3, 16, 16)).dtype == torch.float32
 
@@ -120,7 +120,7 @@ def test_relations_are_learned_by_the_loop(tmp_path: Path) -> None:
 def test_frozen_batch_norms_keep_their_statistics_and_early_layers_learn_less(tmp_path: Path) -> None:
     arch = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1,) * 4, num_heads=(1, 1, 2, 2), resolution=16)
     recipe = replace(RECIPE, freeze_bn=True, layer_decay=0.1)
-    before, after = network(arch), train(network(arch), job(recipe), tmp_path)
+    before, after = network(arch), train_model(network(arch), job(recipe), tmp_path)
     statistics = [name for name in before.state_dict() if "running_" in name]
     assert statistics
     assert all(torch.equal(before.state_dict()[name], after.state_dict()[name]) for name in statistics)
@@ -143,14 +143,14 @@ def test_too_little_memory_names_the_batch_and_the_ways_out(tmp_path: Path, monk
     monkeypatch.setattr(Trainer, "_step", fails)
     message = "cpu has not the memory for 16 images at once (a batch of 32): try --accumulate 4, --precision bf16, --check"
     with pytest.raises(ScalerError, match=re.escape(message)):
-        train(network(), job(setup=Setup(accumulate=2)), tmp_path)
+        train_model(network(), job(setup=Setup(accumulate=2)), tmp_path)
 
 
 def test_a_loss_ten_times_that_of_the_beginning_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trainer, "_step", lambda trainer, parts, step: torch.tensor(2.0 if step < 4 else 100.0))
     message = r"the loss is 100, over 10 times the 9.21 of the beginning, at step 8, in epoch 2, and the last good checkpoint is"
     with pytest.raises(DivergedError, match=message):
-        train(network(), job(replace(RECIPE, epochs=3)), tmp_path)
+        train_model(network(), job(replace(RECIPE, epochs=3)), tmp_path)
 
 
 def test_what_cannot_be_is_refused() -> None:

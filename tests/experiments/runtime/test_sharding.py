@@ -16,11 +16,12 @@ from torch import nn
 from experiments.data.datasets import open_data
 from experiments.losses.distillation import Guide
 from experiments.recipes import RECIPES
-from experiments.runtime.setup import Setup, leave, pick_device, rank
+from experiments.runtime.processes import destroy_process_group, pick_device, rank
+from experiments.runtime.setup import Setup
 from experiments.runtime.sharding import _units
 from experiments.training.checkpoints import Checkpoints
 from experiments.training.job import Job
-from experiments.training.loop import train
+from experiments.training.loop import train_model
 from experiments.training.trainer import Trainer
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
@@ -47,7 +48,7 @@ def work(folder: Path, setup: Setup, breaks: bool) -> nn.Module:
     with pytest.MonkeyPatch.context() as patched:
         if breaks:
             patched.setattr(Trainer, "_step", broken(Trainer._step))
-        return train(student, job, folder)
+        return train_model(student, job, folder)
 
 
 def broken(step: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
@@ -70,7 +71,7 @@ def one_of_two(number: int, port: int, folder: Path, breaks: bool) -> None:
         assert breaks
     else:
         torch.save(model.state_dict(), folder / f"weights-{rank()}.pt")
-    leave()
+    destroy_process_group()
 
 
 def sharded_in_two(folder: Path, *, breaks: bool = False) -> None:

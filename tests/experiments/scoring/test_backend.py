@@ -11,16 +11,17 @@ import torch
 from experiments.data.datasets import open_data
 from experiments.recipes import RECIPES
 from experiments.scoring import backend as backend_module
-from experiments.scoring.backend import Teacher, TrainingBackend, evaluate_target
+from experiments.scoring.backend import TrainingBackend, evaluate_spec
+from experiments.scoring.teacher import Teacher
 from experiments.training.metrics_log import METRICS
-from experiments.training.rungs import Watch
-from models.networks.model_spec import Target, of_arch, open_target
+from experiments.training.rungs import RungSchedule
+from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
-from scaler.results.variant import Note
+from scaler.results.variant import VariantInfo
 
 ARCH = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=24)
-NOTE = Note(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="", flops=1, params=2)
+NOTE = VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="", flops=1, params=2)
 RECIPE = replace(RECIPES["proxy"], epochs=1)
 
 
@@ -38,11 +39,11 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-def scored(folder: Path, *, seed: int = 0, final: bool = False, teacher: Target | None = None, recipe: Any = RECIPE) -> Any:
+def scored(folder: Path, *, seed: int = 0, final: bool = False, teacher: ModelSpec | None = None, recipe: Any = RECIPE) -> Any:
     backend = TrainingBackend(
         open_data("digits", train_images=300), "proxy", recipe, Teacher.of(teacher) if teacher is not None else None
     )
-    return backend.score(of_arch("tiny", ARCH), NOTE, folder, seed=seed, final=final)
+    return backend.score(model_spec_of("tiny", ARCH), NOTE, folder, seed=seed, final=final)
 
 
 def test_a_finished_score_is_read_back_and_another_request_is_not_mistaken_for_it(tmp_path: Path, trainings: list[str]) -> None:
@@ -58,8 +59,8 @@ def test_a_finished_score_is_read_back_and_another_request_is_not_mistaken_for_i
 def test_final_training_is_scored_on_the_test_images_and_leaves_a_variant(tmp_path: Path) -> None:
     score = scored(tmp_path / "a", final=True)
     assert (score.split, score.images) == ("test", 359)
-    target = open_target(str(tmp_path / "a"))
-    assert target.arch == ARCH
+    spec = open_model_spec(str(tmp_path / "a"))
+    assert spec.arch == ARCH
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
         "config.json", "metrics.csv", "model.safetensors", "scaler.json", "score.json"
     ]  # fmt: skip
@@ -71,7 +72,7 @@ def test_final_training_is_scored_on_the_test_images_and_leaves_a_variant(tmp_pa
 def test_a_teacher_changes_what_is_learned(tmp_path: Path, trainings: list[str]) -> None:
     scored(tmp_path / "teacher", final=True)
     alone = scored(tmp_path / "a")
-    taught = scored(tmp_path / "a", teacher=open_target(str(tmp_path / "teacher")))
+    taught = scored(tmp_path / "a", teacher=open_model_spec(str(tmp_path / "teacher")))
     assert len(trainings) == 3
     assert alone.loss != taught.loss
 
@@ -93,7 +94,9 @@ class Watcher:
 def watched(folder: Path, watcher: Watcher, low: float = 1.0, **rungs: int) -> Any:
     recipe = replace(RECIPE, epochs=3, batch_size=16, low_resolution=low)
     backend = TrainingBackend(open_data("digits", train_images=120), "proxy", recipe)
-    return backend.score(of_arch("tiny", ARCH), NOTE, folder, seed=0, final=False, watch=Watch(stops=watcher, **rungs))
+    return backend.score(
+        model_spec_of("tiny", ARCH), NOTE, folder, seed=0, final=False, watch=RungSchedule(stops=watcher, **rungs)
+    )
 
 
 def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is_the_same(tmp_path: Path) -> None:
@@ -149,6 +152,6 @@ def test_a_stopped_training_keeps_the_score_that_stopped_it(tmp_path: Path) -> N
     for first, as_on_disk in ((96, False), (240, True)):
         stopped, folder = Watcher(last=1), tmp_path / str(first)
         score = watched(folder, stopped, 0.67, first=first)
-        found = evaluate_target(open_target(str(folder)), holdout, torch.device("cpu"))
+        found = evaluate_spec(open_model_spec(str(folder)), holdout, torch.device("cpu"))
         assert (score.pruned, score.top1) == (True, stopped.told[1])
         assert (found.loss == pytest.approx(score.loss, rel=1e-6)) is as_on_disk

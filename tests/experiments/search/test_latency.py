@@ -9,9 +9,10 @@ from torch import nn
 
 from experiments.commands.space import describe_space, sample, search_space
 from experiments.search import latency, selection
-from experiments.search.pipeline import search
-from experiments.search.run_folder import Request, Search
-from models.networks.latency import Measured
+from experiments.search.pipeline import run_search
+from experiments.search.request import Request
+from experiments.search.run_folder import SearchContext
+from models.networks.latency import MeasuredLatency
 from scaler.errors import ScalerError
 from tests.experiments.search.test_pipeline import ClosedForm
 
@@ -31,7 +32,7 @@ def run(out: Path, budget: str) -> list[Any]:
         seed=SEED, budgets=(budget,), axes=space.axes(), data="digits", train_images=None, teacher=None, strategy="surrogate",
         recipe="closed form", trials=10, draw_seed=0, storage=None,
     )  # fmt: skip
-    return search(Search(request=request, out=out, space=space, sets=sets, backend=ClosedForm(), say=print))
+    return run_search(SearchContext(request=request, out=out, space=space, sets=sets, backend=ClosedForm(), say=print))
 
 
 def test_a_budget_needs_what_was_learned() -> None:
@@ -42,9 +43,9 @@ def test_a_budget_needs_what_was_learned() -> None:
 def test_spaces_and_samples_know_latency_once_it_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine that nothing disturbs: each parameter takes 10 ns."""
 
-    def steady(model: nn.Module, *_: Any, seconds: float) -> Measured:
+    def steady(model: nn.Module, *_: Any, seconds: float) -> MeasuredLatency:
         least = 1e5 + 10 * sum(parameter.numel() for parameter in model.parameters())
-        return Measured(least=least, median=least, low=least, high=least, runs=1, machine="steady")
+        return MeasuredLatency(least=least, median=least, low=least, high=least, runs=1, machine="steady")
 
     monkeypatch.setattr(latency, "measure", steady)
     found = latency.learn_around(SEED)

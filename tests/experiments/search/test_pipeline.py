@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 import timm
 
-from experiments.scoring.backend import Score
+from experiments.scoring.score import Score
 from experiments.search import pipeline
-from experiments.search.run_folder import LEDGER, RESULT, Request, Search
+from experiments.search.request import Request
+from experiments.search.run_folder import LEDGER, RESULT, SearchContext
 from experiments.search.selection import Chosen
-from experiments.training.rungs import Watch
-from models.networks.model_spec import Target, open_target
+from experiments.training.rungs import RungSchedule
+from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import DivergedError, InfeasibleError, ScalerError
 from scaler.results.ledger import Ledger, Record
-from scaler.results.variant import Note
+from scaler.results.variant import VariantInfo
 from search_spaces.baselines import baselines
 from search_spaces.problem import spaces
 
@@ -33,14 +34,16 @@ class ClosedForm:
         self.epochs = 0
         self.stop_at, self.diverge_at = stop_at, diverge_at
 
-    def score(self, target: Target, note: Note, folder: Path, *, seed: int, final: bool, watch: Watch | None = None) -> Score:
+    def score(
+        self, spec: ModelSpec, note: VariantInfo, folder: Path, *, seed: int, final: bool, watch: RungSchedule | None = None
+    ) -> Score:
         if len(self.scored) == self.stop_at:
             raise KeyboardInterrupt
         self.scored.append(folder.name)
         if len(self.scored) - 1 == self.diverge_at:
             raise DivergedError("the loss is nan at step 3")
-        target.write(folder, note)
-        arch: Any = target.arch
+        spec.write(folder, note)
+        arch: Any = spec.arch
         top1 = 50 + 4 * sum(arch.depths) + arch.resolution / 8 + (seed if folder.parent.name == "finalists" else 0)
         for epoch in range(1, 10):
             self.epochs += 1
@@ -57,8 +60,8 @@ def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> t
         strategy="uniform", recipe="closed form", trials=trials, draw_seed=0, storage=None,
     )  # fmt: skip
     said: list[str] = []
-    job = Search(request=replace(request, **changes), out=out, space=space, sets=sets, backend=backend, say=said.append)
-    return pipeline.search(job), said
+    job = SearchContext(request=replace(request, **changes), out=out, space=space, sets=sets, backend=backend, say=said.append)
+    return pipeline.run_search(job), said
 
 
 def rows(out: Path) -> list[Record]:
@@ -73,9 +76,9 @@ def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path
         assert row.budget == BUDGETS[number % 3]
         assert sets[number % 3].budget.admits(row.quantities)
     for choice, feasible in zip(chosen, sets, strict=True):
-        target = open_target(str(choice.folder))
-        assert target.count() == (choice.record.flops, choice.record.params)
-        assert feasible.budget.admits({**target.count()._asdict(), "resolution": target.resolution})
+        spec = open_model_spec(str(choice.folder))
+        assert spec.count() == (choice.record.flops, choice.record.params)
+        assert feasible.budget.admits({**spec.count()._asdict(), "resolution": spec.resolution})
         assert timm.create_model(f"local-dir:{choice.folder}").num_classes == 10
         note = json.loads((choice.folder / "scaler.json").read_text())
         assert (note["budget"], note["seed"], note["flops"]) == (choice.budget, "tiny_vit_1m_32", choice.record.flops)
@@ -133,7 +136,9 @@ def test_an_infeasible_budget_writes_nothing(tmp_path: Path) -> None:
         strategy="uniform", recipe="", trials=1, draw_seed=0, storage=None,
     )  # fmt: skip
     with pytest.raises(InfeasibleError):
-        pipeline.search(Search(request=request, out=tmp_path / "run", space=space, sets=sets, backend=ClosedForm(), say=print))
+        pipeline.run_search(
+            SearchContext(request=request, out=tmp_path / "run", space=space, sets=sets, backend=ClosedForm(), say=print)
+        )
     assert not (tmp_path / "run").exists()
 
 

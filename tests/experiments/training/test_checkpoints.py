@@ -19,10 +19,10 @@ from experiments.data.datasets import open_data
 from experiments.recipes import RECIPES
 from experiments.runtime.setup import Setup
 from experiments.training.checkpoints import Checkpoints
-from experiments.training.evaluation import Metrics, evaluate
+from experiments.training.evaluation import Metrics, evaluate_model
 from experiments.training.job import Job
-from experiments.training.loop import train
-from experiments.training.rungs import Rungs, Watch
+from experiments.training.loop import train_model
+from experiments.training.rungs import RungLog, RungSchedule
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
@@ -45,17 +45,17 @@ def work(folder: Path, looked_at: bool) -> None:
         data=open_data("digits", train_images=300), recipe=RECIPE, resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3, seed=0,
         low_resolution=12, device=CPU, workers=2, setup=Setup(save_every_s=0),
     )  # fmt: skip
-    watch = Watch(stops=lambda *_: False, first=48, growth=3)
-    rungs = Rungs(folder / "rungs.json", watch, job, partial(holdout, job)) if looked_at else None
+    watch = RungSchedule(stops=lambda *_: False, first=48, growth=3)
+    rungs = RungLog(folder / "rungs.json", watch, job, partial(holdout, job)) if looked_at else None
     try:
-        model = train(build(TINY, drop_path_rate=RECIPE.drop_path), job, folder, rungs=rungs)
+        model = train_model(build(TINY, drop_path_rate=RECIPE.drop_path), job, folder, rungs=rungs)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     torch.save(model.state_dict(), folder / "weights.pt")
 
 
 def holdout(job: Job, model: nn.Module, side: int) -> Metrics:
-    return evaluate(model, job.data.holdout, resolution=side, mean=job.mean, std=job.std, crop_pct=1.0, device=CPU)
+    return evaluate_model(model, job.data.holdout, resolution=side, mean=job.mean, std=job.std, crop_pct=1.0, device=CPU)
 
 
 def started(folder: Path, looked_at: bool = True) -> ForkProcess:

@@ -13,9 +13,9 @@ from experiments.data.datasets import open_data
 from experiments.losses.distillation import Guide
 from experiments.recipes import RECIPES, Recipe
 from experiments.training.checkpoints import Checkpoints
-from experiments.training.evaluation import evaluate
+from experiments.training.evaluation import evaluate_model
 from experiments.training.job import Job
-from experiments.training.loop import train
+from experiments.training.loop import train_model
 from experiments.training.metrics_log import METRICS
 from experiments.training.trainer import Trainer
 from models.zoo.families import build
@@ -64,12 +64,12 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mixing: dict[str, Any]
 ) -> None:
     recipe = replace(RECIPE, **mixing)
-    whole = weights(train(network(), job(recipe), tmp_path / "whole"))
+    whole = weights(train_model(network(), job(recipe), tmp_path / "whole"))
     _StopAfter(monkeypatch, step=10)  # in the third of four epochs of four steps
     with pytest.raises(KeyboardInterrupt):
-        train(network(), job(recipe), tmp_path / "broken")
+        train_model(network(), job(recipe), tmp_path / "broken")
     torch.manual_seed(123)
-    continued = train(network(), job(recipe, workers=2), tmp_path / "broken")
+    continued = train_model(network(), job(recipe, workers=2), tmp_path / "broken")
     assert same(whole, weights(continued))
     without_time = [[row[k] for k in ("epoch", "loss", "lr")] for row in metrics(tmp_path / "broken")]
     assert without_time == [[row[k] for k in ("epoch", "loss", "lr")] for row in metrics(tmp_path / "whole")]
@@ -90,14 +90,14 @@ def test_repeated_augmentation_trains_on_views_of_fewer_images() -> None:
 
 
 def test_training_again_changes_nothing(tmp_path: Path) -> None:
-    first = weights(train(network(), job(), tmp_path))
-    assert same(first, weights(train(network(), job(), tmp_path)))
+    first = weights(train_model(network(), job(), tmp_path))
+    assert same(first, weights(train_model(network(), job(), tmp_path)))
 
 
 def test_it_leaves_the_callers_generators_alone(tmp_path: Path) -> None:
     model = network()
     torch.manual_seed(5)
-    train(model, job(replace(RECIPE, epochs=1)), tmp_path)
+    train_model(model, job(replace(RECIPE, epochs=1)), tmp_path)
     drawn = torch.rand(3)
     torch.manual_seed(5)
     assert torch.equal(drawn, torch.rand(3))
@@ -106,8 +106,8 @@ def test_it_leaves_the_callers_generators_alone(tmp_path: Path) -> None:
 def test_it_learns(tmp_path: Path) -> None:
     recipe = replace(RECIPES["small"], epochs=10)
     data = open_data("digits")
-    model = train(network(), replace(job(recipe), data=data), tmp_path)
-    found = evaluate(model, data.test, resolution=24, mean=MEAN, std=STD, crop_pct=1.0, device=torch.device("cpu"))
+    model = train_model(network(), replace(job(recipe), data=data), tmp_path)
+    found = evaluate_model(model, data.test, resolution=24, mean=MEAN, std=STD, crop_pct=1.0, device=torch.device("cpu"))
     assert found.top1 > 75
 
 
@@ -124,7 +124,7 @@ def test_a_teacher_of_another_size_and_normalisation_is_heard(tmp_path: Path) ->
 
     guide = Guide(model=Always7(), resolution=48, mean=(0.5,) * 3, std=(0.5,) * 3)
     recipe = replace(RECIPES["small"], epochs=6, distill=1.0)
-    model = train(network(), job(recipe, guide=guide), tmp_path).eval()
+    model = train_model(network(), job(recipe, guide=guide), tmp_path).eval()
     with torch.no_grad():
         assert (model(torch.randn(16, 3, 24, 24)).argmax(1) == 7).all()
 
@@ -132,7 +132,7 @@ def test_a_teacher_of_another_size_and_normalisation_is_heard(tmp_path: Path) ->
 def test_a_loss_that_is_not_finite_stops_and_names_the_step(tmp_path: Path) -> None:
     recipe = replace(RECIPE, lr=1e12, clip_grad=0.0, warmup_epochs=0, opt="sgd")
     with pytest.raises(DivergedError, match=r"the loss is nan at step \d+, .*: lower the recipe's lr or clip its gradient"):
-        train(network(), job(recipe), tmp_path)
+        train_model(network(), job(recipe), tmp_path)
 
 
 def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,17 +148,17 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Trainer, "_step", spoil)
     message = r"weights' norm is inf at step 8, in epoch 2, and the last good checkpoint is .*checkpoint-000000004.pt: lower"
     with pytest.raises(DivergedError, match=message):
-        train(network(), job(), tmp_path)
+        train_model(network(), job(), tmp_path)
     assert [path.name for path in Checkpoints(tmp_path).paths()] == ["checkpoint-000000004.pt"]
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    train(network(), job(replace(RECIPE, epochs=1)), tmp_path)
+    train_model(network(), job(replace(RECIPE, epochs=1)), tmp_path)
     with pytest.raises(ScalerError, match="is damaged or of another run"):
-        train(build(replace(TINY, depths=(1, 2, 1, 1))), job(), tmp_path)
+        train_model(build(replace(TINY, depths=(1, 2, 1, 1))), job(), tmp_path)
     Checkpoints(tmp_path).paths()[-1].write_bytes(b"torn")
     with pytest.raises(ScalerError, match="is damaged or of another run"):
-        train(network(), job(), tmp_path)
+        train_model(network(), job(), tmp_path)
 
 
 def test_evaluation_counts_every_image_once() -> None:
@@ -171,7 +171,7 @@ def test_evaluation_counts_every_image_once() -> None:
             return nn.functional.one_hot(torch.full((len(images),), 3), 10).float() * 9
 
     for batch_size in (1, 7, 359, 1000):
-        found = evaluate(
+        found = evaluate_model(
             Says(), data.test, resolution=8, mean=MEAN, std=STD, crop_pct=1.0, device=torch.device("cpu"), batch_size=batch_size
         )
         assert found.images == 359

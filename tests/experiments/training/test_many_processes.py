@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.commands import inputs
+from experiments.commands.evaluate import evaluate
+from experiments.commands.search import search
+from experiments.commands.train import train
 from experiments.data.datasets import open_data
 from experiments.recipes import RECIPES
 from experiments.runtime.setup import Setup
@@ -25,7 +27,7 @@ MODEL, EPOCHS, IMAGES, SIDE = "deit_1m_patch4_32", 2, 256, 16
 
 
 def alone(out: Path, **more: Any) -> tuple[dict[str, Any], list[float]]:
-    score = inputs.train(MODEL, data="digits", out=out, epochs=EPOCHS, train_images=IMAGES, resolution=SIDE, **more)
+    score = train(MODEL, data="digits", out=out, epochs=EPOCHS, train_images=IMAGES, resolution=SIDE, **more)
     return score, losses(out)
 
 
@@ -63,7 +65,7 @@ def test_two_processes_learn_what_one_does(whole: tuple[dict[str, Any], list[flo
     assert losses(tmp_path / "two") == pytest.approx(whole[1], rel=1e-4)
     assert score["loss"] == pytest.approx(whole[0]["loss"], rel=1e-3)
     # 359 images: one process scored one more than the other. The same weights, scored by this process alone:
-    found = inputs.evaluate(str(tmp_path / "two"), data="digits", split="test", workers=0)
+    found = evaluate(str(tmp_path / "two"), data="digits", split="test", workers=0)
     assert (found["top1"], found["top5"], found["images"]) == (score["top1"], score["top5"], score["images"])
     assert found["loss"] == pytest.approx(score["loss"], rel=1e-6)
 
@@ -94,4 +96,4 @@ def test_the_batch_is_the_global_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_search_is_not_launched_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ScalerError, match=r"a search under torchrun \(2 processes\): start `scaler search` by itself"):
-        inputs.search(**dict.fromkeys(signature(inputs.search).parameters))
+        search(**dict.fromkeys(signature(search).parameters))

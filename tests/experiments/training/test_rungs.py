@@ -11,13 +11,13 @@ from experiments.data.datasets import open_data
 from experiments.losses.distillation import Guide
 from experiments.recipes import RECIPES
 from experiments.runtime.setup import Setup
-from experiments.training.evaluation import Metrics, evaluate
+from experiments.training.evaluation import Metrics, evaluate_model
 from experiments.training.job import Job
-from experiments.training.loop import train
-from experiments.training.rungs import Rungs, Watch
+from experiments.training.loop import train_model
+from experiments.training.rungs import RungLog, RungSchedule
 from experiments.training.trainer import Trainer
-from models.networks.lower_resolution import lower
-from models.networks.model_spec import of_arch
+from models.networks.low_resolution import lower
+from models.networks.model_spec import model_spec_of
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
@@ -39,13 +39,13 @@ def job(recipe: Any = RECIPE, **changes: Any) -> Job:
 
 def holdout(model: torch.nn.Module, side: int) -> Metrics:
     images = open_data("digits", train_images=150).holdout
-    return evaluate(model, images, resolution=side, mean=GREY, std=GREY, crop_pct=1.0, device=CPU)
+    return evaluate_model(model, images, resolution=side, mean=GREY, std=GREY, crop_pct=1.0, device=CPU)
 
 
-def weights(folder: Path, arch: Any, work: Job, watch: Watch | None = None, **arguments: Any) -> dict[str, torch.Tensor]:
+def weights(folder: Path, arch: Any, work: Job, watch: RungSchedule | None = None, **arguments: Any) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    rungs = Rungs(folder / "rungs.json", watch, work, holdout) if watch else None
-    return train(build(arch, **arguments), work, folder, rungs=rungs).state_dict()
+    rungs = RungLog(folder / "rungs.json", watch, work, holdout) if watch else None
+    return train_model(build(arch, **arguments), work, folder, rungs=rungs).state_dict()
 
 
 def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
@@ -64,7 +64,7 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     ],
 )
 def test_looks_grow_from_the_first_and_end_before_the_training(first: int | None, growth: int, looks: dict[int, int]) -> None:
-    watch = Watch(stops=lambda *_: False, first=first, growth=growth)
+    watch = RungSchedule(stops=lambda *_: False, first=first, growth=growth)
     assert watch.looks(job()) == looks
     assert watch.end(job()) >= max(looks.values(), default=1)
 
@@ -72,7 +72,7 @@ def test_looks_grow_from_the_first_and_end_before_the_training(first: int | None
 @pytest.mark.parametrize(("first", "growth", "looks"), [(56, 3, {2: 1, 3: 3}), (32, 1, {1: 1, 2: 2, 3: 6, 7: 7})])
 def test_no_look_comes_just_after_the_resolution_rises(first: int, growth: int, looks: dict[int, int]) -> None:
     """Which is after 3 updates of 32 images; 3 x 56 images are seen by the sixth."""
-    assert Watch(stops=lambda *_: False, first=first, growth=growth).looks(job(low_resolution=12)) == looks
+    assert RungSchedule(stops=lambda *_: False, first=first, growth=growth).looks(job(low_resolution=12)) == looks
 
 
 def test_what_is_learned_from_a_teachers_inside_is_the_same_under_looks(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_is_learned_from_a_teachers_inside_is_the_same_under_looks(tmp_path
     for name, setup in (("plain", Setup()), ("few", Setup(checkpoint_activations=True))):
         torch.manual_seed(1)
         work = job(recipe, guide=Guide(model=build(DEIT), resolution=16, mean=GREY, std=GREY), setup=setup)
-        looked = weights(tmp_path / name / "looked", DEIT, work, Watch(stops=lambda *_: False, first=32))
+        looked = weights(tmp_path / name / "looked", DEIT, work, RungSchedule(stops=lambda *_: False, first=32))
         assert same(looked, weights(tmp_path / name / "alone", DEIT, work))
 
 
@@ -90,12 +90,12 @@ def test_a_distillation_token_is_taught_on_after_a_look(tmp_path: Path) -> None:
     small = {"img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 1, "num_heads": 1, "num_classes": 10}
     guide = Guide(model=build(DEIT), resolution=16, mean=GREY, std=GREY)
     found = []
-    for watch in (None, Watch(stops=lambda *_: False)):
+    for watch in (None, RungSchedule(stops=lambda *_: False)):
         torch.manual_seed(0)
         model = timm.create_model("deit_tiny_distilled_patch16_224", **small)
         folder, work = tmp_path / str(len(found)), job(guide=guide)
-        rungs = Rungs(folder / "rungs.json", watch, work, holdout) if watch else None
-        found.append(train(model, work, folder, rungs=rungs).state_dict())
+        rungs = RungLog(folder / "rungs.json", watch, work, holdout) if watch else None
+        found.append(train_model(model, work, folder, rungs=rungs).state_dict())
     assert same(*found)
 
 
@@ -105,7 +105,7 @@ def test_a_training_at_two_resolutions_continues_exactly(
     arch: Any, broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken off within the lower one, at its end and after it; looked at or not."""
-    low = lower(of_arch("tiny", arch), 0.75)
+    low = lower(model_spec_of("tiny", arch), 0.75)
     assert low is not None
     work = job(low_resolution=low.resolution, setup=Setup(save_every_s=0))
     sides, original = [], Trainer._loss
@@ -119,7 +119,7 @@ def test_a_training_at_two_resolutions_continues_exactly(
     monkeypatch.setattr(Trainer, "_loss", seen)
     whole = weights(tmp_path / "whole", arch, work, **low.arguments)
     assert sides == [12] * 3 + [16] * 5
-    watch = Watch(stops=lambda *_: False, first=32, growth=3)
+    watch = RungSchedule(stops=lambda *_: False, first=32, growth=3)
     with pytest.raises(KeyboardInterrupt):
         weights(tmp_path / "broken", arch, work, watch, **low.arguments)
     torch.manual_seed(9)

@@ -9,7 +9,7 @@ import pytest
 import timm
 
 from models.any_timm.arch import TimmArch, counted
-from models.networks.model_spec import of_arch, open_target
+from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.families import build, family
 from scaler.budget import Bound, Budget
 from scaler.cost.architecture import cost_of
@@ -73,9 +73,9 @@ def test_what_timm_cannot_build_is_left_out(tmp_path: Path) -> None:
 def test_an_architecture_survives_json_and_becomes_a_variant(tmp_path: Path) -> None:
     arch = open_space("convnext_atto", axes=axes_file(tmp_path), num_classes=10).arch([0, 0, 1, 0, 1, 0, 0, 0, 0])
     assert family("timm").from_dict(json.loads(json.dumps(arch.to_dict()))) == arch
-    note = variant.Note(family="timm", arch=arch.to_dict(), seed="convnext_atto", budget="", flops=1, params=2)
-    of_arch("small", arch).write(tmp_path / "v", note, build(arch).state_dict())
-    again = open_target(str(tmp_path / "v"))
+    note = variant.VariantInfo(family="timm", arch=arch.to_dict(), seed="convnext_atto", budget="", flops=1, params=2)
+    model_spec_of("small", arch).write(tmp_path / "v", note, build(arch).state_dict())
+    again = open_model_spec(str(tmp_path / "v"))
     assert again.arch == arch
     assert again.count() == cost_of(arch) == Cost(*cost_of(arch))
     assert timm.create_model(f"local-dir:{tmp_path / 'v'}", pretrained=True).num_classes == 10

@@ -17,13 +17,13 @@ from timm.utils import ModelEmaV3
 import models.zoo.timm_registry  # noqa: F401
 from models.common.multiplexing import aliases, start_from
 from models.deit.multiplexed import BUCKETS, buckets
-from models.networks.model_spec import of_arch, open_target
+from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
 from scaler.cost.operators import Cost
 from scaler.errors import ScalerError
-from scaler.results.variant import Note
+from scaler.results.variant import VariantInfo
 
 SMALL = ["mini_tiny_vit_1m_32", "mini_deit_1m_patch4_32", "mini_swin_1m_patch2_32"]
 
@@ -201,10 +201,10 @@ def test_another_input_size_keeps_sharing() -> None:
 
 def test_a_variant_of_a_multiplexed_model_is_a_folder_that_timm_opens(tmp_path: Path) -> None:
     for name in SMALL:
-        target, network, folder = of_arch(name, SEEDS[name]), small(name), tmp_path / name
-        note = Note(family=SEEDS[name].family, arch=SEEDS[name].to_dict(), seed=name, budget="", flops=1, params=1)
+        target, network, folder = model_spec_of(name, SEEDS[name]), small(name), tmp_path / name
+        note = VariantInfo(family=SEEDS[name].family, arch=SEEDS[name].to_dict(), seed=name, budget="", flops=1, params=1)
         target.write(folder, note, network.state_dict())
-        opened = open_target(str(folder))
+        opened = open_model_spec(str(folder))
         assert opened.arch == SEEDS[name]
         assert opened.count() == cost_of(SEEDS[name])
         with torch.no_grad():

@@ -7,8 +7,8 @@ import timm
 import torch
 from torch import nn
 
-from experiments.losses.block_pairs import comparable, matched
-from models.networks.intermediates import Observed, attention_stages
+from experiments.losses.block_pairs import comparable_blocks, match_blocks
+from models.networks.intermediates import IntermediatesExtractor, attention_stages
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
@@ -45,7 +45,7 @@ def test_queries_keys_and_values_give_the_attentions_output(name: str) -> None:
     outputs: list[torch.Tensor] = []
     model.get_submodule(block).attn.register_forward_hook(lambda module, args, output: outputs.append(output))
     with torch.no_grad():
-        inside = Observed(model, [block])(IMAGES)
+        inside = IntermediatesExtractor(model, [block])(IMAGES)
         torch.testing.assert_close(attended(model.get_submodule(block), inside.qkv[0]), outputs[0], atol=1e-5, rtol=1e-4)
 
 
@@ -65,7 +65,7 @@ def test_every_pass_of_a_shared_block_has_its_own(name: str) -> None:
                                                                                else module.norm(args[0]))})
         )  # fmt: skip
     with torch.no_grad():
-        inside = Observed(model, names)(IMAGES)
+        inside = IntermediatesExtractor(model, names)(IMAGES)
     assert len(names) == len(inside.qkv) == len({float(hidden.sum()) for hidden in inside.hidden})
     for block, qkv in zip(names, inside.qkv, strict=True):
         assert float(torch.cat(qkv, -1).double().sum()) == pytest.approx(float(fired[block].double().sum()), abs=1e-3)
@@ -76,7 +76,7 @@ def test_activation_checkpointing_gives_the_same_gradients_and_keeps_nothing() -
     for checkpointing in (False, True):
         model = network("mini_deit_1m_patch4_32").train()
         model.set_grad_checkpointing(checkpointing)
-        observed = Observed(model, ["blocks.1", "blocks.5"])
+        observed = IntermediatesExtractor(model, ["blocks.1", "blocks.5"])
         inside = observed(IMAGES)
         (inside.output.sum() + sum(x.square().mean() for qkv in inside.qkv for x in qkv)).backward()
         found.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
@@ -87,7 +87,7 @@ def test_activation_checkpointing_gives_the_same_gradients_and_keeps_nothing() -
 def test_a_released_network_is_as_it_was() -> None:
     model = network("swin_1m_patch2_32")
     before = model(IMAGES)
-    observed = Observed(model, ["layers.0.blocks.1"])
+    observed = IntermediatesExtractor(model, ["layers.0.blocks.1"])
     assert torch.equal(observed(IMAGES).output, before)
     observed.release()
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
@@ -105,27 +105,27 @@ def numbered(pairs: list[tuple[str, str]], student: list[list[str]], teacher: li
 def test_layers_are_matched_as_published() -> None:
     # Source: the README's commands of Mini-Swin: layers of Swin-B for Mini-Swin-T, -S and -B.
     tiny, base = stages(2, 2, 6, 2), stages(2, 2, 18, 2)
-    assert numbered(matched(tiny, base), tiny, base) == ([1, 3, 5, 7, 9, 11], [1, 3, 9, 15, 21, 23])
-    assert numbered(matched(base, base), base, base) == ([1, 3, 9, 15, 21, 23],) * 2
+    assert numbered(match_blocks(tiny, base), tiny, base) == ([1, 3, 5, 7, 9, 11], [1, 3, 9, 15, 21, 23])
+    assert numbered(match_blocks(base, base), base, base) == ([1, 3, 9, 15, 21, 23],) * 2
 
 
 def test_depths_and_numbers_of_stages_may_differ() -> None:
-    assert matched(stages(1), stages(12)) == [("0.0", "0.11")]
-    assert matched(stages(4, 2), stages(2, 2, 2)) == [("0.3", "1.1"), ("1.1", "2.1")]
+    assert match_blocks(stages(1), stages(12)) == [("0.0", "0.11")]
+    assert match_blocks(stages(4, 2), stages(2, 2, 2)) == [("0.3", "1.1"), ("1.1", "2.1")]
 
 
 def test_blocks_with_other_windows_are_left_out() -> None:
     """A TinyViT's map of 14 is one window, a Swin's four; elsewhere both have windows of 7."""
     student = timm.create_model("tiny_vit_5m_224", num_classes=10)
     teacher = timm.create_model("swin_tiny_patch4_window7_224", num_classes=10)
-    assert comparable(student, teacher, (224, 224)) == [
+    assert comparable_blocks(student, teacher, (224, 224)) == [
         ("stages.1.blocks.1", "layers.1.blocks.1"), ("stages.3.blocks.1", "layers.3.blocks.1")
     ]  # fmt: skip
     assert student.training
 
 
 def test_a_class_token_is_no_token_of_the_image() -> None:
-    pairs = comparable(network("mini_deit_1m_patch4_32"), network("deit_1m_patch4_32"), (32, 32))
+    pairs = comparable_blocks(network("mini_deit_1m_patch4_32"), network("deit_1m_patch4_32"), (32, 32))
     assert pairs == [("blocks.1", "blocks.1"), ("blocks.3", "blocks.3"), ("blocks.5", "blocks.5")]
 
 
@@ -133,7 +133,7 @@ def test_networks_that_share_no_window_or_have_none_are_refused() -> None:
     with pytest.raises(
         ScalerError, match=r"no block of the student has the windows of the teacher's: the last ones have 1 of 64"
     ):
-        comparable(network("deit_1m_patch4_32"), network("swin_1m_patch2_32"), (32, 32))
+        comparable_blocks(network("deit_1m_patch4_32"), network("swin_1m_patch2_32"), (32, 32))
     with pytest.raises(
         ScalerError, match="ResNet: queries, keys and values are known of VisionTransformer, SwinTransformer, TinyV"
     ):

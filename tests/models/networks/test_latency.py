@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from models.networks.latency import measure
+from models.networks.latency import measure_latency
 
 
 class Counting(nn.Module):
@@ -18,7 +18,7 @@ class Counting(nn.Module):
 
 def test_the_quietest_round_counts_and_its_median_lies_in_its_interval() -> None:
     model, threads = Counting(), torch.get_num_threads()
-    found = measure(model, 8, torch.device("cpu"), seconds=0.05)
+    found = measure_latency(model, 8, torch.device("cpu"), seconds=0.05)
     assert 0 < found.least <= found.low <= found.median <= found.high
     assert 5 <= found.runs <= model.runs - 3 - 4 * 5
     assert torch.get_num_threads() == threads

@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 
-from models.networks.model_spec import of_arch, open_target
+from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
 from scaler.cost.operators import Cost
@@ -12,14 +12,14 @@ from scaler.errors import ScalerError, UnknownNameError
 from scaler.results import variant
 
 ARCH = SEEDS["tiny_vit_1m_32"]
-NOTE = variant.Note(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="flops=7M", flops=1, params=2)
+NOTE = variant.VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="flops=7M", flops=1, params=2)
 
 
 def test_a_folder_is_what_was_written_and_timm_opens_it(tmp_path: Path) -> None:
-    target = of_arch("tiny", ARCH)
-    model = target.build().eval()
-    target.write(tmp_path / "v", NOTE, model.state_dict())
-    again = open_target(str(tmp_path / "v"))
+    spec = model_spec_of("tiny", ARCH)
+    model = spec.build().eval()
+    spec.write(tmp_path / "v", NOTE, model.state_dict())
+    again = open_model_spec(str(tmp_path / "v"))
     by_timm = timm.create_model(f"local-dir:{tmp_path / 'v'}", pretrained=True).eval()
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert again.arch == ARCH
@@ -30,22 +30,22 @@ def test_a_folder_is_what_was_written_and_timm_opens_it(tmp_path: Path) -> None:
 
 
 def test_an_untrained_folder_opens_too(tmp_path: Path) -> None:
-    of_arch("tiny", ARCH).write(tmp_path, NOTE)
-    target = open_target(str(tmp_path))
-    assert target.weights is None
-    assert target.count() == cost_of(ARCH)
+    model_spec_of("tiny", ARCH).write(tmp_path, NOTE)
+    spec = open_model_spec(str(tmp_path))
+    assert spec.weights is None
+    assert spec.count() == cost_of(ARCH)
     assert timm.create_model(f"local-dir:{tmp_path}").num_classes == 10
 
 
 def test_timm_models_are_counted_with_1000_classes() -> None:
     # timm's own entry point would build 21,841 classes here.
-    assert open_target("tiny_vit_5m_224").count() == Cost(1_270_432_960, 5_392_764)
-    assert open_target("resnet18").count().params == 11_689_512
+    assert open_model_spec("tiny_vit_5m_224").count() == Cost(1_270_432_960, 5_392_764)
+    assert open_model_spec("resnet18").count().params == 11_689_512
 
 
 def test_resolution_and_classes_change_on_request() -> None:
-    assert open_target("tiny_vit_1m_32", num_classes=3).num_classes == 3
-    smaller = open_target("deit_tiny_patch16_224", resolution=192, num_classes=10)
+    assert open_model_spec("tiny_vit_1m_32", num_classes=3).num_classes == 3
+    smaller = open_model_spec("deit_tiny_patch16_224", resolution=192, num_classes=10)
     assert (smaller.resolution, smaller.num_classes) == (192, 10)
     # 12 layers at 145 tokens: the position table loses 52 rows of 192, the head 990 of 193.
     assert smaller.count().params == 5_717_416 - 52 * 192 - 990 * 193
@@ -53,20 +53,20 @@ def test_resolution_and_classes_change_on_request() -> None:
 
 def test_names_that_are_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'tiny_vit_21m_224'"):
-        open_target("tiny_vit_21m_244")
+        open_model_spec("tiny_vit_21m_244")
     with pytest.raises(ScalerError, match="no folder 'no/where'"):
-        open_target("no/where")
+        open_model_spec("no/where")
     with pytest.raises(ScalerError, match=r"cannot read .*config.json"):
-        open_target(str(tmp_path))
+        open_model_spec(str(tmp_path))
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
-    target = of_arch("tiny", ARCH)
-    target.write(tmp_path, NOTE, target.build().state_dict())
+    spec = model_spec_of("tiny", ARCH)
+    spec.write(tmp_path, NOTE, spec.build().state_dict())
     weights = tmp_path / variant.WEIGHTS
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ScalerError, match=r"model.safetensors do not load"):
-        open_target(str(tmp_path)).build()
+        open_model_spec(str(tmp_path)).build()
     (tmp_path / variant.CONFIG).write_text("{")
     with pytest.raises(ScalerError, match=r"cannot read .*config.json"):
-        open_target(str(tmp_path))
+        open_model_spec(str(tmp_path))

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from scaler.results.frontier import TRAINED, TRIALS, FrontierInfo, pareto, wilson
+from scaler.pareto import pareto
+from scaler.results.frontier import TRAINED, TRIALS, FrontierInfo
+from scaler.results.intervals import wilson
 from scaler.results.ledger import Record
 
 # Few distinct values, so that ties in cost, in score and in both are common.

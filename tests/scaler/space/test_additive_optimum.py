@@ -11,7 +11,7 @@ from scaler.budget import Bound, Budget
 from scaler.cost.architecture import Architecture
 from scaler.errors import InfeasibleError, ScalerError
 from scaler.space import additive_optimum
-from scaler.space.additive_optimum import best, frontier, shapes, undominated
+from scaler.space.additive_optimum import exact_frontier, exact_optimum, score_shapes, undominated
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.meet_in_the_middle import Halves
 from scaler.space.partial_architectures import Rows
@@ -26,7 +26,7 @@ seeds = st.integers(0, 1000)
 def random_scores(space: SearchSpace, seed: int, whole: bool) -> list[Any]:
     """A table per segment; ``whole`` numbers make ties."""
     rng = np.random.default_rng(seed)
-    return [rng.integers(0, 4, shape).astype(float) if whole else rng.normal(size=shape) for shape in shapes(space)]
+    return [rng.integers(0, 4, shape).astype(float) if whole else rng.normal(size=shape) for shape in score_shapes(space)]
 
 
 def score_of(space: SearchSpace, scores: list[Any], arch: Architecture) -> float:
@@ -44,11 +44,11 @@ def test_the_optimum_is_that_of_brute_force(problem: tuple[SearchSpace, Budget],
     feasible = FeasibleSet(space, budget)
     if not expected:
         with pytest.raises(InfeasibleError):
-            best(feasible, scores)
+            exact_optimum(feasible, scores)
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(additive_optimum, "_PAIRS", pairs)
-        arch, score = best(feasible, scores)
+        arch, score = exact_optimum(feasible, scores)
     assert arch in feasible
     assert score == pytest.approx(score_of(space, scores, arch))
     assert score == pytest.approx(max(expected))
@@ -66,7 +66,7 @@ def test_the_frontier_is_that_of_brute_force(problem: tuple[SearchSpace, Budget]
             expected.append((flops, -negated))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(additive_optimum, "_PAIRS", pairs)
-        found = frontier(FeasibleSet(space, budget), scores)
+        found = exact_frontier(FeasibleSet(space, budget), scores)
     assert [space.cost(arch).flops for arch, _ in found] == [flops for flops, _ in expected]
     assert [score for _, score in found] == pytest.approx([score for _, score in expected])
     assert all(budget.admits(space.quantities(arch)) for arch, _ in found)
@@ -99,19 +99,19 @@ def test_thirty_repeated_layers_have_their_optimum_without_a_list_of_them() -> N
     """3^30 points; a kind's score is its number, and parameters leave room for ten steps above the least."""
     layers = 30
     space = toy_space({"widths": [[3]] * layers, "kinds": [[1, 2, 3]] * layers})
-    scores = [np.arange(1.0, 4.0).reshape(shape) for shape in shapes(space)]
+    scores = [np.arange(1.0, 4.0).reshape(shape) for shape in score_shapes(space)]
     feasible = FeasibleSet(space, Budget((("params", Bound(0, 4 * layers + 10)),)))
     assert len(Halves.of(space, additive_optimum._scored(FeasibleSet(space, Budget()), scores)).left) < 1000
-    arch, score = best(feasible, scores)
+    arch, score = exact_optimum(feasible, scores)
     assert arch in feasible
     assert score == layers + 10
-    assert [score for _, score in frontier(feasible, scores)] == [layers + extra for extra in range(11)]
+    assert [score for _, score in exact_frontier(feasible, scores)] == [layers + extra for extra in range(11)]
 
 
 def test_scores_of_other_shapes_and_lower_bounds_are_refused() -> None:
     space = toy_space({"widths": [[1, 2]], "kinds": [[1, 2, 3]]})
     with pytest.raises(ScalerError, match=r"need \[\(2, 3\)\]"):
-        best(FeasibleSet(space, Budget()), [np.zeros(6)])
+        exact_optimum(FeasibleSet(space, Budget()), [np.zeros(6)])
     banded = FeasibleSet(space, Budget((("flops", Bound(1, 9)),), "flops=1..9"))
     with pytest.raises(ScalerError, match=r"not flops=1\.\.9: drop the lower"):
-        frontier(banded, [np.zeros((2, 3))])
+        exact_frontier(banded, [np.zeros((2, 3))])

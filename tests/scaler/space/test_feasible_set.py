@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.zoo.seeds import seed
 from scaler.budget import Bound, Budget
 from scaler.cost.architecture import Architecture, Value
-from scaler.cost.latency import Latency
+from scaler.cost.latency import LatencyModel
 from scaler.errors import InfeasibleError
 from scaler.space import feasible_set as feasible_module
 from scaler.space.feasible_set import FeasibleSet
@@ -42,7 +42,9 @@ def timed_problems(draw: st.DrawFn) -> tuple[SearchSpace, Budget]:
     low, high = draw(ends)
     kept = draw(st.sampled_from([(), ("flops",), ("params",)]))
     bounds = {key: bound for key, bound in budget.bounds if key in kept} | {"latency": Bound(2 * low, 7 * high)}
-    return replace(space, latency=Latency({"": (3, 2, 1)}, 0.0, 0, "toy")), Budget(tuple(sorted(bounds.items())), "toy budget")
+    return replace(space, latency=LatencyModel({"": (3, 2, 1)}, 0.0, 0, "toy")), Budget(
+        tuple(sorted(bounds.items())), "toy budget"
+    )
 
 
 def brute_force(space: SearchSpace, budget: Budget) -> list[Architecture]:
@@ -84,11 +86,11 @@ def test_the_nearest_miss_is_the_least(problem: tuple[SearchSpace, Budget]) -> N
     buildable = brute_force(space, Budget())
     if feasible.size or not buildable:
         return
-    misses = [max(budget.misses(space.quantities(arch)).values()) for arch in buildable]
+    violations = [max(budget.violations(space.quantities(arch)).values()) for arch in buildable]
     nearest = feasible.nearest()
     assert nearest is not None
-    found = max(budget.misses(space.quantities(nearest)).values())
-    assert found == pytest.approx(min(misses), rel=1e-5, abs=1e-5)
+    found = max(budget.violations(space.quantities(nearest)).values())
+    assert found == pytest.approx(min(violations), rel=1e-5, abs=1e-5)
 
 
 @settings(max_examples=60, deadline=None)

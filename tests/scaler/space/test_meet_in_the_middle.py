@@ -9,7 +9,7 @@ from models.zoo.seeds import seed
 from scaler.budget import Bound, Budget
 from scaler.space import meet_in_the_middle
 from scaler.space.feasible_set import FeasibleSet
-from scaler.space.meet_in_the_middle import Halves, Outlook, find_partners
+from scaler.space.meet_in_the_middle import Halves, PartnerFilter, find_partners
 from scaler.space.search_space import SearchSpace
 from search_spaces.tiny_vit import space as tiny_vit_space
 from tests.scaler.space.test_feasible_set import problems
@@ -20,7 +20,7 @@ from tests.scaler.space.test_feasible_set import problems
 def test_an_outlook_passes_every_row_that_has_a_partner(problem: tuple[SearchSpace, Budget], steps: int) -> None:
     space, budget = problem
     whole, flops, params = Halves.of(space), budget["flops"], budget["params"]
-    passed = Outlook(whole, flops, params, steps)(np.arange(len(whole.left)))
+    passed = PartnerFilter(whole, flops, params, steps)(np.arange(len(whole.left)))
     assert set(find_partners(whole, flops, params).row) <= set(passed)
 
 
@@ -40,7 +40,7 @@ def test_an_outlook_leaves_most_rows_of_a_space_of_tiny_vits_out_and_changes_no_
     flops, params = Bound(1_257_000_000, 1_283_000_000), Bound(0, 5_400_000)
     whole = Halves.of(space)
     partners = find_partners(whole, flops, params)
-    passed = Outlook(whole, flops, params, 64)(np.arange(len(whole.left)))
+    passed = PartnerFilter(whole, flops, params, 64)(np.arange(len(whole.left)))
     assert len(partners.row) <= len(passed) < len(whole.left)
     size = FeasibleSet(space, Budget((("flops", flops), ("params", params)))).size
     with pytest.MonkeyPatch.context() as patch:

@@ -5,11 +5,11 @@ import optuna
 import pytest
 
 from models.zoo.seeds import SEEDS
+from scaler.arrays import Ints
 from scaler.space.feasible_set import FeasibleSet
-from scaler.space.partial_architectures import Ints
 from scaler.space.search_space import SearchSpace
 from scaler.trials.contraction import Contraction, plan, step_set
-from scaler.trials.history import translated
+from scaler.trials.history import translate_points
 from scaler.trials.sampler import NOTES, FeasibleSampler
 from search_spaces.problem import spaces
 
@@ -23,7 +23,7 @@ def logs(space: SearchSpace, points: Ints) -> Ints:
 
 def towards(space: SearchSpace, near: FeasibleSet, goal: tuple[int, ...]) -> tuple[int, ...]:
     """Of all members, the one nearest to ``goal``: what a population that scores by nearness would end at."""
-    drawn = translated(near.sample_points(20_000, np.random.default_rng(0)), near.space, space)
+    drawn = translate_points(near.sample_points(20_000, np.random.default_rng(0)), near.space, space)
     points = np.array([goal]) if space.arch(goal) in near else drawn
     return tuple(points[np.abs(logs(space, points) - logs(space, np.array([goal]))).sum(axis=1).argmin()].tolist())
 

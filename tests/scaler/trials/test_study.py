@@ -64,8 +64,8 @@ def test_one_of_three_workers_is_killed_on_postgresql(tmp_path: Path, postgresql
 
 
 def test_a_trial_whose_heart_stopped_is_taken_up_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scaler.trials.study.HEARTBEAT_S", 1)
-    monkeypatch.setattr("scaler.trials.study.GRACE_S", 2)
+    monkeypatch.setattr("scaler.trials.storage.HEARTBEAT_S", 1)
+    monkeypatch.setattr("scaler.trials.storage.GRACE_S", 2)
     study = open_study(tmp_path, f"sqlite:///{tmp_path}/shared.db", 3)
     lost = next(study.ask(3))
     with study.training(lost):  # one beat, then the worker is as good as dead

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from models.networks.model_spec import Target
+from models.networks.model_spec import ModelSpec
 from scaler.cost.fvcore_count import count
 from scaler.errors import ScalerError
 
@@ -18,33 +18,33 @@ _ANY_SIZE = "dynamic_img_size"  # tells timm's classes of a fixed input to take 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lower:
-    """``resolution`` in pixels, ``flops`` of an image of that side as fvcore counts them, and `Target.build`'s ``arguments``."""
+class LowResolutionPhase:
+    """``resolution`` in pixels, ``flops`` of such an image as fvcore counts them, and `ModelSpec.build`'s ``arguments``."""
 
     resolution: int
     flops: int
     arguments: dict[str, Any]
 
 
-def lower(target: Target, share: float) -> Lower | None:
-    """``target`` at ``share`` of its resolution, to the nearest that its first layer divides; None where that is its own.
+def low_resolution_phase(spec: ModelSpec, fraction: float) -> LowResolutionPhase | None:
+    """``spec`` at ``fraction`` of its resolution, to the nearest that its first layer divides; None where that is its own.
 
     Raises:
         ScalerError: its network takes its own resolution alone.
     """
-    plain = target.build()
+    plain = spec.build()
     arguments = _any_size(plain)
-    resolution = _rounded(target.resolution * share, _stride(plain))
-    if resolution >= target.resolution:
+    resolution = _rounded(spec.resolution * fraction, _stride(plain))
+    if resolution >= spec.resolution:
         return None
     try:
-        cost = count(target.build(**arguments), resolution, int(target.config["pretrained_cfg"]["input_size"][0]))
+        cost = count(spec.build(**arguments), resolution, int(spec.config["pretrained_cfg"]["input_size"][0]))
     except ScalerError as error:
         raise ScalerError(
-            f"{target.name} cannot start at {resolution} px, being built for {target.resolution} alone: "
+            f"{spec.name} cannot start at {resolution} px, being built for {spec.resolution} alone: "
             f"leave out --low-resolution ({str(error).splitlines()[0]})"
         ) from error
-    return Lower(resolution=resolution, flops=cost.flops, arguments=arguments)
+    return LowResolutionPhase(resolution=resolution, flops=cost.flops, arguments=arguments)
 
 
 def _any_size(network: nn.Module) -> dict[str, Any]:

@@ -1,0 +1,9 @@
+"""NumPy array types used in annotations."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+Floats = NDArray[np.float64]
