@@ -8,10 +8,10 @@ from typing import Any
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
 from scaler.errors import ScalerError
-from scaler.trials.study import RETRIES
 
 # Shorter ones were seen to take live workers for dead ones (optuna/optuna#5470).
 HEARTBEAT_S, GRACE_S = 60, 300
+RETRIES = 3  # of a candidate whose workers die; then it counts as failed
 
 
 def open_storage(url: str) -> RDBStorage:

@@ -26,10 +26,9 @@ from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.pruning import pruner
 from scaler.trials.sampler import NOTES, FeasibleSampler, distributions, noted_of
-from scaler.trials.storage import is_alive, open_storage, worker_name
+from scaler.trials.storage import RETRIES, is_alive, open_storage, worker_name
 from scaler.trials.strategy import Proposal, Strategy
 
-RETRIES = 3  # of a candidate whose workers die; then it counts as failed
 _RECORD, _ERROR, _SURPLUS, _WORKER, _FIRST = "record", "error", "surplus", "worker", "failed_trial"
 _POLL_S, _CLAIM_S = 0.5, 60
 

@@ -17,8 +17,8 @@ from scaler.errors import ScalerError
 SMALL = [name for name in SEEDS if name.endswith("32")]
 # Two stages whose maps are larger than their windows at 20 pixels too, so that no window changes with the resolution.
 SWINS = {
-    name: replace(SEEDS[name], depths=(2, 2), num_heads=(3, 6), window_size=(4, 4), mlp_ratio=(4.0,) * 2, fraction=fraction)
-    for name, fraction in (("swin_1m_patch2_32", (1, 1)), ("mini_swin_1m_patch2_32", (2, 2)))
+    name: replace(SEEDS[name], depths=(2, 2), num_heads=(3, 6), window_size=(4, 4), mlp_ratio=(4.0,) * 2, share=share)
+    for name, share in (("swin_1m_patch2_32", (1, 1)), ("mini_swin_1m_patch2_32", (2, 2)))
 }
 
 
