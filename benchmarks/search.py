@@ -17,16 +17,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.measure import Figures
-from experiments.commands.inputs import open_logits
 from experiments.commands.teach import teach
 from experiments.commands.train import train
 from experiments.data.datasets import open_data
+from experiments.logits.store import Store
+from experiments.options.search import SearchOptions
+from experiments.options.train import TeachOptions, TrainOptions
 from experiments.recipes import get_recipe
 from experiments.runtime.console import say
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.records import variant_info
 from experiments.search import pipeline
-from experiments.search.request import Request
 from experiments.search.run_folder import LEDGER, TRIALS, SearchContext
 from models.networks.model_spec import open_model_spec
 from scaler.files import write_json
@@ -112,8 +113,9 @@ def _teach(study: Study) -> Path:
     """The seed, trained on the same images, and its stored answers to every view of the longest training."""
     teacher, store = study.folder / "seed", study.folder / "logits"
     epochs = max(study.proxy_epochs, study.full_epochs)
-    train(study.seed_model, data=study.data, out=teacher, epochs=study.teacher_epochs, train_images=study.train_images)
-    teach(str(teacher), data=study.data, epochs=epochs, topk=5, out=store, train_images=study.train_images)
+    images: dict[str, Any] = {"data": study.data, "train_images": study.train_images}
+    train(TrainOptions(variant=study.seed_model, out=teacher, epochs=study.teacher_epochs, **images))
+    teach(TeachOptions(teacher=str(teacher), epochs=epochs, topk=5, out=store, **images))
     return store
 
 
@@ -127,12 +129,19 @@ def _search(study: Study, logits: Path, strategy: str, seed: int) -> list[Record
     space, sets = _spaces(study)
     out = study.folder / f"{strategy}-{seed}"
     _take_baselines(study, seed, out)
-    request = Request(
-        seed=study.seed_model, budgets=study.budgets, axes=space.axes(), data=study.data, train_images=study.train_images,
-        teacher=None, strategy=strategy, recipe="proxy", trials=study.trials, draw_seed=seed, storage=None,
-    )  # fmt: skip
+    options = SearchOptions(
+        seed_model=study.seed_model,
+        budget=study.budgets,
+        data=study.data,
+        train_images=study.train_images,
+        strategy=strategy,
+        trials=study.trials,
+        seed=seed,
+        out=out,
+    )
     backend = _backend(study, logits, study.proxy_epochs)
-    pipeline.run_search(SearchContext(request=request, out=out, space=space, sets=sets, backend=backend, say=say))
+    resolved = {"axes": space.axes()}
+    pipeline.run_search(SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say))
     return [row for row in Ledger(out / LEDGER) if row.role == "trial"]
 
 
@@ -145,7 +154,8 @@ def _take_baselines(study: Study, seed: int, out: Path) -> None:
 
 
 def _backend(study: Study, logits: Path, epochs: int) -> TrainingBackend:
-    store = open_logits(logits, None)
+    store = Store.open(logits)
+    store.verify()
     images = open_data(study.data, train_images=study.train_images)
     return TrainingBackend(
         images, "proxy", replace(get_recipe("proxy"), epochs=epochs, batch_size=study.batch_size), logits=store

@@ -1,4 +1,4 @@
-"""The command line. Each command reads its words, calls one function and prints what came back."""
+"""The command line: a table of commands, each made of a dataclass of options and one function."""
 
 import os
 import sys
@@ -7,32 +7,68 @@ from typing import Any
 
 import typer
 
-from experiments.cli import inspect, search, train
+from experiments.cli import show
+from experiments.cli.adapter import Command, GroupedCommands, add
+from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
+from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions
+from experiments.options.train import (
+    EvaluateOptions,
+    ExportOptions,
+    ImportOptions,
+    LatencyOptions,
+    TeachOptions,
+    TrainOptions,
+)
 from experiments.runtime.console import is_main_process, say
 from scaler.errors import ScalerError
 
+_START, _SEARCH, _TRAIN, _MODELS = "Start here", "Search", "Train", "Models in and out"
+
+
+def _command(name: str, group: str, options: Any, run: str, shown: Any, **more: Any) -> Command:
+    return Command(name=name, group=group, options=options, run=f"experiments.commands.{run}", show=shown, **more)
+
+
+COMMANDS = (
+    _command("demo", _START, DemoOptions, "demo:demo", show.demo, to_json=None),
+    _command("list", _START, ListOptions, "listing:listing", show.listing, to_json=None),
+    _command("count", _SEARCH, CountOptions, "count:count", show.count),
+    _command("space", _SEARCH, DescribeOptions, "space:space", show.space),
+    _command("sample", _SEARCH, SampleOptions, "space:sample", show.sample),
+    _command("search", _SEARCH, SearchOptions, "search:search", show.search, to_json=show.search_json),
+    _command("frontier", _SEARCH, FrontierOptions, "frontier:frontier", show.frontier, to_json=show.frontier_json),
+    _command("latency", _SEARCH, LatencyOptions, "latency:latency", show.latency),
+    _command("train", _TRAIN, TrainOptions, "train:train", show.scores, to_json=show.record_json),
+    _command("teach", _TRAIN, TeachOptions, "teach:teach", show.store),
+    _command("evaluate", _TRAIN, EvaluateOptions, "evaluate:evaluate", show.scores),
+    _command("import", _MODELS, ImportOptions, "import_checkpoint:import_checkpoint", show.imported),
+    _command("export", _MODELS, ExportOptions, "export:export", show.exported),
+)
+
 app = typer.Typer(
-    help="Families of vision transformers under compute budgets: shrink a seed, distil, plot the frontier, train the choice.",
+    cls=GroupedCommands,
+    help="Shrink a large vision transformer under compute budgets: search, distil, plot the frontier, train the choice.",
+    epilog="Every command has an example: scaler COMMAND --help.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (inspect, search, train):
-    app.add_typer(commands.app)
+for command in COMMANDS:
+    add(app, command)
 
 _INTERRUPTED = 130
-# typer carries a click of its own in later versions; this is its UsageError in any of them.
+# Typer carries a click of its own in later versions; this is its UsageError in any of them.
 UsageError: Any = typer.BadParameter.__base__
 
 
 def run() -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     if not is_main_process():
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     try:
         status = app(standalone_mode=False)
-        if status == _INTERRUPTED:  # typer turns an interrupt into its status
+        if status == _INTERRUPTED:  # Typer turns an interrupt into its status
             return _interrupted()
         return status if isinstance(status, int) else 0
     except (typer.Abort, KeyboardInterrupt):

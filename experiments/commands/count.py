@@ -1,18 +1,23 @@
-"""`scaler count`: fvcore's count of anything that can be built, and where it goes."""
+"""`scaler count`: fvcore's count of any model, by part where the family describes its parts."""
 
 from typing import Any
 
+from experiments.options.inspect import CountOptions
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.cost.architecture import parts_of
 from scaler.errors import ScalerError
 
 
-def count_model(name: str, resolution: int | None, num_classes: int | None, parts: bool) -> dict[str, Any]:
-    """What ``name`` costs; with ``parts`` also each of its parts, whose sums are the totals."""
-    spec = open_model_spec(name, resolution=resolution, num_classes=num_classes)
-    cost = spec.count()
-    found: dict[str, Any] = {**cost._asdict(), "target": name, "resolution": spec.resolution, "num_classes": spec.num_classes}
-    return found | {"parts": _parts(spec)} if parts else found
+def count(options: CountOptions) -> dict[str, Any]:
+    """Return FLOPs and parameters; with ``parts`` also those of each part, which sum to the totals."""
+    spec = open_model_spec(options.target, resolution=options.resolution, num_classes=options.num_classes)
+    found: dict[str, Any] = {
+        **spec.count()._asdict(),
+        "target": options.target,
+        "resolution": spec.resolution,
+        "num_classes": spec.num_classes,
+    }
+    return found | {"parts": _parts(spec)} if options.parts else found
 
 
 def _parts(spec: ModelSpec) -> list[dict[str, Any]]:

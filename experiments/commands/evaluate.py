@@ -1,23 +1,22 @@
-"""`scaler evaluate`."""
+"""`scaler evaluate`: the scores of a trained variant."""
 
 from dataclasses import asdict
 from typing import Any
 
 from experiments.commands.inputs import require_trained
 from experiments.data.datasets import open_data
+from experiments.options.train import EvaluateOptions
 from experiments.runtime.processes import pick_device
 from experiments.scoring.backend import evaluate_spec
 from models.networks.model_spec import open_model_spec
-from scaler.errors import UnknownNameError
 
 
-def evaluate(name: str, *, data: str, split: str, workers: int) -> dict[str, Any]:
-    """Score a trained variant on a split of ``data``."""
-    images = open_data(data)
+def evaluate(options: EvaluateOptions) -> dict[str, Any]:
+    """Score a trained variant on one split of the data."""
+    images = open_data(options.data)
     splits = {"test": images.test, "holdout": images.holdout, "train": images.train}
-    if split not in splits:
-        raise UnknownNameError("split", split, splits)
-    spec = open_model_spec(name)
+    spec = open_model_spec(options.variant)
     require_trained(spec, images)
-    metrics = evaluate_spec(spec, splits[split], pick_device(), workers)
-    return {**asdict(metrics), "images_per_s": metrics.images_per_s, "split": split, "variant": name, "data": images.name}
+    metrics = evaluate_spec(spec, splits[options.split], pick_device(), options.loader_workers)
+    named = {"split": options.split, "variant": options.variant, "data": images.name}
+    return {**asdict(metrics), "images_per_s": metrics.images_per_s, **named}

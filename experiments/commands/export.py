@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from experiments.options.train import ExportOptions
 from experiments.runtime.console import say
 from models.networks.model_spec import ModelSpec, open_model_spec
-from scaler.errors import ScalerError, UnknownNameError
+from scaler.errors import ScalerError
 from scaler.files import write_atomic
 
 Runner = Callable[[torch.Tensor], torch.Tensor]
@@ -23,8 +24,8 @@ BATCHES, _TRACED = (1, 8), 2
 TOLERANCE = 1e-4
 
 
-def export(variant: str, kind: str, out: Path) -> dict[str, Any]:
-    """Write ``variant`` to the file ``out``; its batch size is free, its resolution the variant's.
+def export(options: ExportOptions) -> dict[str, Any]:
+    """Write a variant to a file with a free batch size, at the variant's resolution.
 
     Returns:
         ``difference`` is the largest between outputs of the file and the variant on random images, by batch size.
@@ -32,8 +33,7 @@ def export(variant: str, kind: str, out: Path) -> dict[str, Any]:
     Raises:
         ScalerError: packages are missing, the network has no such form, or the outputs differ; no file is left then.
     """
-    if kind not in FORMATS:
-        raise UnknownNameError("format", kind, FORMATS)
+    variant, kind, out = options.variant, options.format, options.out
     if out.is_dir():
         raise ScalerError(f"{out} is a folder: --out is the file to write")
     write, load, packages = FORMATS[kind]

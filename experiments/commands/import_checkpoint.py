@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiments.options.train import ImportOptions
 from experiments.runtime.console import say
 from experiments.scoring.records import variant_info
 from models.checkpoints import files
@@ -13,22 +14,21 @@ from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 
 
-def import_checkpoint(
-    checkpoint: Path, model: str, out: Path, resolution: int | None, num_classes: int | None, class_map: Path | None
-) -> dict[str, Any]:
-    """Write the tensors of ``checkpoint`` as the variant ``out`` of the model called ``model``.
+def import_checkpoint(options: ImportOptions) -> dict[str, Any]:
+    """Write the tensors of a checkpoint as a variant of a named model.
 
-    ``resolution`` allows tables of positions to be resized to the model's, ``num_classes`` another head, and ``class_map``
-    (a file with a line for each class: its row in the file's head, or -1) says where the head's classes come from.
+    ``resolution`` allows position tables to be resized to the model's, ``num_classes`` another head, and ``class_map`` (a file
+    with a line for each class: its row in the file's head, or -1) gives the rows of the head.
 
     Raises:
         ScalerError: the file cannot be read or does not fit, or ``out`` holds something; nothing is written then.
     """
+    out, model, resolution, num_classes = options.out, options.model, options.resolution, options.num_classes
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ScalerError(f"{out} is there and not an empty folder: give a new one for --out")
     spec = replace(open_model_spec(model, resolution=resolution, num_classes=num_classes), weights=None)
-    rows = _class_map(class_map, spec.num_classes) if class_map else None
-    found = files.read(checkpoint)
+    rows = _class_map(options.class_map, spec.num_classes) if options.class_map else None
+    found = files.read(options.checkpoint)
     network = spec.build()
     changes = AllowedChanges(tables=resolution is not None, classes=num_classes is not None, class_map=rows)
     fitted = fit(network, found.tensors, changes, model)

@@ -1,11 +1,14 @@
-"""The commands that train and score: they open the data, the models and the backend, then hand over to the pipeline."""
+"""The inputs of trainings and searches, opened and checked: images, teacher, stored logits, backend."""
 
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
 from experiments.logits.store import Store
-from experiments.recipes import Recipe
+from experiments.options.search import SearchOptions
+from experiments.options.setup import SetupOptions
+from experiments.options.train import TrainOptions
+from experiments.recipes import Recipe, get_recipe
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.teacher import Teacher
@@ -13,50 +16,85 @@ from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
 
 
-def open_logits(folder: Path | None, teacher: str | None) -> Store | None:
-    """The store in ``folder``, every file of it checked."""
-    if folder is None:
-        return None
-    if teacher is not None:
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The images of a training and the teacher to distil from, running or stored."""
+
+    images: ImageData
+    teacher: Teacher | None
+    store: Store | None
+
+
+def open_inputs(options: TrainOptions | SearchOptions) -> Inputs:
+    """Open the images, the teacher and the stored logits that ``options`` name.
+
+    With stored logits the images are split as they were when the teacher saw them.
+
+    Raises:
+        ScalerError: if one of them cannot be opened, or they do not fit together.
+    """
+    if options.logits is not None and options.teacher is not None:
         raise ScalerError("--teacher and --logits: give one of them, the model or what was stored of it")
-    store = Store.open(folder)
+    store = _open_store(options)
+    images = open_data(
+        options.data,
+        train_images=options.train_images or (store.manifest.train_images if store else None),
+        seed=store.manifest.seed if store else options.seed,
+    )
+    teacher = None if options.teacher is None else open_teacher(options.teacher, images)
+    return Inputs(images=images, teacher=teacher, store=store)
+
+
+def _open_store(options: TrainOptions | SearchOptions) -> Store | None:
+    if options.logits is None:
+        return None
+    store = Store.open(options.logits)
     store.verify()
     return store
 
 
-def open_images(data: str, train_images: int | None, seed: int, store: Store | None) -> ImageData:
-    """The data; with stored logits as they were when the teacher saw them: the same images held out, and as many of them."""
-    if store is None:
-        return open_data(data, train_images=train_images, seed=seed)
-    return open_data(data, train_images=train_images or store.manifest.train_images, seed=store.manifest.seed)
+def recipe_of(options: TrainOptions | SearchOptions) -> Recipe:
+    """Return the named recipe with the values of those options that are fields of `Recipe`."""
+    names = {item.name for item in fields(Recipe)} & {item.name for item in fields(options)}
+    changes = {name: value for name in names if (value := getattr(options, name)) is not None}
+    return replace(get_recipe(options.recipe), **changes)
 
 
-def make_backend(
-    images: ImageData,
-    name: str,
-    recipe: Recipe,
-    teacher: Teacher | None,
-    store: Store | None,
-    workers: int,
-    setup: Setup | None = None,
-) -> TrainingBackend:
+def setup_of(options: SetupOptions) -> Setup:
+    """Return the run-time setup that ``options`` declare."""
+    return Setup(**{item.name: getattr(options, item.name) for item in fields(SetupOptions)})
+
+
+def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs) -> TrainingBackend:
+    """Return the backend that trains on ``inputs``.
+
+    Raises:
+        ScalerError: if the stored logits were made for another recipe or other images.
+    """
+    recipe, store = recipe_of(options), inputs.store
     if store is not None:
-        store.manifest.require_fit(images, recipe, store.folder)
-    return TrainingBackend(images, name, recipe, teacher, logits=store, workers=workers, setup=setup)
+        store.manifest.require_fit(inputs.images, recipe, store.folder)
+    setup = setup_of(options) if isinstance(options, SetupOptions) else None
+    return TrainingBackend(
+        inputs.images,
+        options.recipe,
+        recipe,
+        inputs.teacher,
+        logits=store,
+        workers=options.loader_workers,
+        setup=setup,
+    )
 
 
-def open_teacher(name: str | None, images: ImageData) -> Teacher | None:
-    """The trained model called ``name`` as a teacher for ``images``."""
-    return None if name is None else trained_teacher(name, images)
-
-
-def trained_teacher(name: str, images: ImageData) -> Teacher:
+def open_teacher(name: str, images: ImageData) -> Teacher:
+    """Return the trained model called ``name`` as a teacher for ``images``."""
     spec = open_model_spec(name)
     require_trained(spec, images)
     return Teacher.of(spec)
 
 
 def require_trained(spec: ModelSpec, images: ImageData) -> None:
+    """Raise ScalerError if ``spec`` has no weights or other classes than ``images``."""
     if spec.weights is None:
         raise ScalerError(f"{spec.name} has no weights: train it first (`scaler train {spec.name} --data ... --out DIR`)")
     if spec.num_classes != images.num_classes:

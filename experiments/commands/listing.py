@@ -1,22 +1,22 @@
-"""`scaler list`: what there is by name."""
+"""`scaler list`: the names that other commands take."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from experiments.data.datasets import FORMS
+from experiments.options.inspect import ListOptions
 from experiments.recipes import RECIPES
 from models.zoo.families import FAMILIES
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
-from scaler.errors import UnknownNameError
 from scaler.trials.strategy import STRATEGIES
 from scaler.units import format_quantity
 from search_spaces import SPACES
 
-Rows = Iterable[tuple[str, str]]
+Rows = Sequence[tuple[str, str]]
 
 
-def listing(what: str) -> list[tuple[str, Rows]]:
-    """Titles with (name, summary) rows of one kind of thing, or of all."""
+def listing(options: ListOptions) -> list[tuple[str, Rows]]:
+    """Return titles with rows (name, summary) of one kind of name, or of all kinds."""
     kinds: dict[str, Rows] = {
         "seeds": [(name, _seed_summary(name)) for name in SEEDS],
         "families": [(name, family.summary) for name, family in FAMILIES.items()],
@@ -25,9 +25,7 @@ def listing(what: str) -> list[tuple[str, Rows]]:
         "recipes": [(name, recipe.summary) for name, recipe in RECIPES.items()],
         "data": list(FORMS.items()),
     }
-    if what != "all" and what not in kinds:
-        raise UnknownNameError("kind of thing", what, kinds)
-    return [(kind, rows) for kind, rows in kinds.items() if what in ("all", kind)]
+    return [(kind, rows) for kind, rows in kinds.items() if options.kind in ("all", kind)]
 
 
 def _seed_summary(name: str) -> str:

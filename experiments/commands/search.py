@@ -1,97 +1,54 @@
-"""`scaler search`."""
+"""`scaler search`: the best variant under each budget.
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+Torch is loaded only once the request is known to be feasible, so that a request which cannot be met is refused at once.
+"""
 
-from experiments.commands.inputs import make_backend, open_images, open_logits, open_teacher
-from experiments.data.image_set import ImageData
-from experiments.recipes import Recipe, get_recipe
-from experiments.report.frontier import write_frontier
-from experiments.runtime.console import say
-from experiments.runtime.processes import world_size
-from experiments.search import pipeline
-from experiments.search.request import Request
-from experiments.search.run_folder import SearchContext
-from experiments.search.workers import spawn_workers
-from scaler.errors import ScalerError
+from typing import TYPE_CHECKING
+
+from experiments.data.datasets import peek_num_classes
+from experiments.options.search import SearchOptions
+from scaler.cost.latency import LatencyModel
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.pruning import rule as pruning_rule
+from search_spaces.problem import spaces
+
+if TYPE_CHECKING:
+    from experiments.search.selection import Chosen
 
 
-def search(
-    *,
-    seed: str,
-    budgets: tuple[str, ...],
-    space: SearchSpace,
-    sets: list[FeasibleSet],
-    data: str,
-    out: Path,
-    teacher: str | None,
-    logits: Path | None = None,
-    strategy: str,
-    trials: int,
-    recipe: str,
-    train_images: int | None,
-    draw_seed: int,
-    pruner: str = "none",
-    first_rung: int | None = None,
-    low_resolution: float = 1.0,
-    finalists: int = 0,
-    seeds: int = 2,
-    workers: int = 1,
-    loader_workers: int = 0,
-    storage: str | None = None,
-    words: Sequence[str] = (),
-    as_worker: bool = False,
-) -> list[dict[str, Any]]:
-    """Run the search and draw its frontier; one row for each budget, with its variant's folder.
+def search(options: SearchOptions) -> "list[Chosen]":
+    """Run a search, or continue the one in ``options.out``, and draw its frontier.
 
-    With several ``workers``, each is a process that runs the command ``words`` with ``--as-worker``, which trains candidates of
-    the search in ``out`` and returns nothing.
+    With several ``workers``, each is a process that trains candidates of the search; with ``as_worker`` this process joins a
+    search that another one started.
+
+    Returns:
+        The chosen variant of each budget; nothing for a worker.
 
     Raises:
-        ScalerError: several processes were launched; a candidate is trained by one.
+        InfeasibleError: if no architecture meets a budget; nothing is written then.
+        ScalerError: if an input cannot be opened, or ``options.out`` holds another search.
     """
-    if world_size() > 1:
-        raise ScalerError(f"a search under torchrun ({world_size()} processes): start `scaler search` by itself")
-    pruning_rule(pruner)
-    store = open_logits(logits, teacher)
-    images = open_images(data, train_images, draw_seed, store)
-    steps = replace(get_recipe(recipe), low_resolution=low_resolution)
-    _check_first(first_rung, pruner, steps, images)
-    guide = open_teacher(teacher, images)
-    backend = make_backend(images, recipe, steps, guide, store, loader_workers)
-    request = Request(
-        seed=seed, budgets=budgets, axes=space.axes(), data=data, train_images=train_images,
-        teacher=guide.digest if guide else None, strategy=strategy, recipe=recipe, trials=trials, draw_seed=draw_seed,
-        storage=storage, logits=store.manifest.digest if store else None, halving=pruner, first_rung=first_rung,
-        low_resolution=low_resolution, finalists=finalists, seeds=seeds,
-    )  # fmt: skip
-    job = SearchContext(request=request, out=out, space=space, sets=sets, backend=backend, say=say)
-    if as_worker:
-        pipeline.join_search(job)
-        return []
-    crewed = (
-        spawn_workers([*words, "--as-worker"], workers, trials, lambda study: pipeline.sync_ledger(study, out))
-        if workers > 1
-        else None
-    )
-    chosen = pipeline.run_search(job, crewed)
-    write_frontier([out], out / "frontier")
-    return [{**asdict(c.record), "budget": c.budget, "folder": str(c.folder), "why": c.why} for c in chosen]
+    num_classes = peek_num_classes(options.data)
+    problem = None if num_classes is None else feasible_sets(options, num_classes)
+    from experiments.commands.start_search import start_search  # loads torch
+
+    return start_search(options, problem)
 
 
-def _check_first(images: int | None, pruner: str, recipe: Recipe, data: ImageData) -> None:
-    if images is None:
-        return
-    if pruner == "none":
-        raise ScalerError(f"--first-rung {images}: nothing is looked at without a pruner: add --pruner halving")
-    batch = min(recipe.batch_size, len(data.train))
-    seen = recipe.epochs * (len(data.train) // batch * batch)
-    if not batch <= images < seen:
-        raise ScalerError(
-            f"--first-rung {images}: take at least {batch} images, an update's, and less than a training's {seen:,}"
-        )
+def feasible_sets(options: SearchOptions, num_classes: int) -> tuple[SearchSpace, list[FeasibleSet]]:
+    """Return the space of a search and the feasible set of each budget.
+
+    Raises:
+        InfeasibleError: if a set is empty.
+    """
+    space, sets = spaces(options.seed_model, options.budget, axes=options.axes, num_classes=num_classes, latency=_latency_model)
+    for feasible in sets:
+        feasible.require()
+    return space, sets
+
+
+def _latency_model(space: SearchSpace) -> LatencyModel:
+    from experiments.search.latency import known_or_learned  # loads torch
+
+    return known_or_learned(space)

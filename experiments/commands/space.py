@@ -1,62 +1,46 @@
-"""The commands that only decide: no torch, an answer at once."""
+"""`scaler space` and `scaler sample`: exact answers about a feasible set, without torch."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.data.datasets import open_data, peek_num_classes
+from experiments.options.inspect import DescribeOptions, SampleOptions
 from scaler.budget import Budget
 from scaler.cost.architecture import Architecture
-from scaler.cost.latency import LatencyModel
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from search_spaces.problem import spaces
 
 
-def describe_space(seed: str, budget: str | None, axes: Path | None, num_classes: int | None) -> dict[str, Any]:
-    """Size, feasible count and bounds of a space, exactly.
+def space(options: DescribeOptions) -> dict[str, Any]:
+    """Return the size of a space, the size of its feasible set, and the bounds of its members. All are exact.
 
-    ``bounds`` gives the least and greatest feasible value of each axis (per stage where the axis is) and of flops and params;
-    it is empty where nothing is feasible, and then ``nearest`` says what comes nearest.
+    ``bounds`` holds the least and greatest feasible value of each axis (per stage where the axis is) and of flops and params.
+    It is empty if nothing is feasible; then ``nearest`` describes the nearest architecture.
     """
-    space, sets = spaces(seed, [budget] if budget else [], axes=axes, num_classes=num_classes)
+    budgets = [options.budget] if options.budget else []
+    space, sets = spaces(options.seed_model, budgets, axes=options.axes, num_classes=options.num_classes)
     everything = FeasibleSet(space, Budget())
     feasible = sets[0] if sets else everything
-    found = {"seed": seed, "budget": budget, "size": everything.size, "feasible": feasible.size, "axes": space.axes()}
+    found = {
+        "seed_model": options.seed_model,
+        "budget": options.budget,
+        "size": everything.size,
+        "feasible": feasible.size,
+        "axes": space.axes(),
+    }
     return found | ({"bounds": feasible.bounds()} if feasible.size else {"bounds": {}, "nearest": feasible.why_empty()})
 
 
-def sample(seed: str, budget: str, n: int, axes: Path | None, num_classes: int | None, draw_seed: int) -> list[dict[str, Any]]:
-    """``n`` architectures drawn uniformly from the feasible set, with their costs."""
-    _, (feasible,) = spaces(seed, [budget], axes=axes, num_classes=num_classes)
-    drawn = feasible.sample(n, np.random.default_rng(draw_seed))
-    return [{"arch": arch.to_dict(), **_priced(feasible.space, arch)} for arch in drawn]
+def sample(options: SampleOptions) -> list[dict[str, Any]]:
+    """Return architectures drawn uniformly from the feasible set, with their costs."""
+    _, (feasible,) = spaces(options.seed_model, [options.budget], axes=options.axes, num_classes=options.num_classes)
+    drawn = feasible.sample(options.n, np.random.default_rng(options.seed))
+    return [{"arch": arch.to_dict(), **_costs(feasible.space, arch)} for arch in drawn]
 
 
-def _priced(space: SearchSpace, arch: Architecture) -> dict[str, float]:
-    """What ``arch`` costs, latency in milliseconds where it is predicted."""
+def _costs(space: SearchSpace, arch: Architecture) -> dict[str, float]:
+    """Return FLOPs, parameters and, if it is predicted, latency in milliseconds."""
     found = space.quantities(arch)
     timed = {"latency_ms": found["latency"] / 1e6} if "latency" in found else {}
     return {"flops": found["flops"], "params": found["params"], **timed}
-
-
-def search_space(seed: str, budgets: list[str], axes: Path | None, data: str) -> tuple[SearchSpace, list[FeasibleSet]]:
-    """The space and feasible sets of a search on ``data``, none of them empty.
-
-    Raises:
-        InfeasibleError: before any image is read, where the number of classes can be told without.
-    """
-    num_classes = peek_num_classes(data)
-    if num_classes is None:
-        num_classes = open_data(data).num_classes
-    space, sets = spaces(seed, budgets, axes=axes, num_classes=num_classes, latency=_learned)
-    for feasible in sets:
-        feasible.require()
-    return space, sets
-
-
-def _learned(space: SearchSpace) -> LatencyModel:
-    from experiments.search.latency import known_or_learned  # loads torch
-
-    return known_or_learned(space)

@@ -1,48 +1,48 @@
-"""`scaler teach`."""
+"""`scaler teach`: a teacher's logits stored for its students."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from experiments.commands.inputs import trained_teacher
+from experiments.commands.inputs import require_trained
 from experiments.data.augmentation import Augmentation
 from experiments.data.datasets import open_data
-from experiments.logits import writer as writing
-from experiments.logits.encoding import ENCODINGS
 from experiments.logits.manifest import Manifest
+from experiments.logits.writer import ROWS, LogitsWriter, write_store
+from experiments.options.train import TeachOptions
 from experiments.recipes import get_recipe
 from experiments.runtime.processes import pick_device
-from scaler.errors import ScalerError, UnknownNameError
+from experiments.scoring.teacher import file_digest
+from models.networks.model_spec import open_model_spec
+from scaler.errors import ScalerError
 
 
-def teach(
-    name: str,
-    *,
-    data: str,
-    epochs: int,
-    topk: int,
-    out: Path,
-    recipe: str = "small",
-    encoding: str = "compact",
-    train_images: int | None = None,
-    seed: int = 0,
-    processes: int = 1,
-    workers: int = 0,
-) -> dict[str, Any]:
-    """Store the answers of the trained model called ``name`` to every view of ``epochs`` epochs."""
-    if encoding not in ENCODINGS:
-        raise UnknownNameError("encoding", encoding, ENCODINGS)
-    images = open_data(data, train_images=train_images, seed=seed)
-    if topk > images.num_classes:
-        raise ScalerError(f"--topk {topk}: {images.name} has {images.num_classes} classes, of which {topk} cannot be kept")
-    teacher, steps, final = trained_teacher(name, images), get_recipe(recipe), images.for_final_training()
-    spec = teacher.spec
+def teach(options: TeachOptions) -> dict[str, Any]:
+    """Store the logits of a trained model for every view of some epochs; return the manifest."""
+    images = open_data(options.data, train_images=options.train_images, seed=options.seed)
+    if options.topk > images.num_classes:
+        classes = f"{images.name} has {images.num_classes} classes"
+        raise ScalerError(f"--topk {options.topk}: {classes}, of which {options.topk} cannot be kept")
+    spec, recipe, final = open_model_spec(options.teacher), get_recipe(options.recipe), images.for_final_training()
+    require_trained(spec, images)
     manifest = Manifest(
-        teacher=teacher.digest, resolution=spec.resolution, mean=spec.mean, std=spec.std, num_classes=images.num_classes,
-        topk=topk, temperature=steps.temperature, encoding=encoding, epochs=epochs, seed=seed, data=images.name,
-        parts=final.parts, images=final.train.digest(), train_images=train_images,
-        augmentation=Augmentation.of(steps, images.hflip), rows=writing.ROWS,
-    )  # fmt: skip
-    lesson = writing.LogitsWriter(spec=spec, data=final, device=pick_device(), workers=workers)
-    store = writing.write_store(lesson, manifest, out, processes)
-    return {**asdict(manifest), "digest": manifest.digest, "folder": str(out), "bytes_per_view": store.bytes_per_view}
+        teacher=file_digest(spec.weights) or "",
+        resolution=spec.resolution,
+        mean=spec.mean,
+        std=spec.std,
+        num_classes=images.num_classes,
+        topk=options.topk,
+        temperature=recipe.temperature,
+        encoding=options.encoding,
+        epochs=options.epochs,
+        seed=options.seed,
+        data=images.name,
+        parts=final.parts,
+        images=final.train.digest(),
+        train_images=options.train_images,
+        augmentation=Augmentation.of(recipe, images.hflip),
+        rows=ROWS,
+    )
+    writer = LogitsWriter(spec=spec, data=final, device=pick_device(), workers=options.loader_workers)
+    store = write_store(writer, manifest, options.out, options.processes)
+    named = {"digest": manifest.digest, "folder": str(options.out), "bytes_per_view": store.bytes_per_view}
+    return asdict(manifest) | named

@@ -12,44 +12,26 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 
+from experiments.options.setup import SetupOptions
 from experiments.runtime.processes import world_size
 from experiments.runtime.sharding import sharded
-from scaler.errors import ScalerError, UnknownNameError
+from scaler.errors import ScalerError
 
 # By our name, Accelerate's.
-PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+_PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 COMPILER = "inductor"  # of torch.compile's backends
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
-    """How a training is run, which decides how long it takes and what memory it needs, not what is learned (but for rounding).
-
-    Attributes:
-        precision: fp32, bf16 or fp16: that of the forward pass, by autocast.
-        channels_last: the memory layout that convolutions prefer.
-        checkpoint_activations: keep few activations and compute the others again for the gradient.
-        accumulate: parts of an update's images that are passed through the network one after the other.
-        save_every_s: seconds between checkpoints within an epoch.
-        tensorboard: write its event files too.
-        shard: split parameters, gradients and optimizer state among the processes, instead of a copy of all for each.
+class Setup(SetupOptions):
+    """The options that decide a training's time and memory, applied to devices and networks.
 
     Raises:
-        ScalerError: an unknown precision, or one process and ``shard``.
+        ScalerError: if ``shard`` is set in a lone process, or a value is out of its range.
     """
 
-    precision: str = "fp32"
-    compile: bool = False
-    channels_last: bool = True
-    checkpoint_activations: bool = False
-    accumulate: int = 1
-    save_every_s: float = 600.0
-    tensorboard: bool = False
-    shard: bool = False
-
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise UnknownNameError("precision", self.precision, PRECISIONS)
+        super().__post_init__()
         if self.shard and world_size() == 1:
             raise ScalerError(
                 "--shard splits a training among processes, and this is one: start several (torchrun --nproc-per-node N -m "
@@ -67,7 +49,7 @@ class Setup:
         if self.precision == "fp16" and device.type == "cpu":
             raise ScalerError("--precision fp16: a processor has none; take bf16, or fp32, the default")
         return Accelerator(
-            mixed_precision=PRECISIONS[self.precision],
+            mixed_precision=_PRECISIONS[self.precision],
             cpu=device.type == "cpu",
             device_placement=False,
             dynamo_backend=COMPILER if self.compile else "no",

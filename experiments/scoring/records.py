@@ -11,7 +11,7 @@ from scaler.results.ledger import Record
 from scaler.results.variant import VariantInfo
 
 
-def variant_info(spec: ModelSpec, seed: str, budget: str = "") -> VariantInfo:
+def variant_info(spec: ModelSpec, seed_model: str, budget: str = "") -> VariantInfo:
     """The note of a target, its cost counted by fvcore and, where its family is ours, equal to the sum over its parts."""
     counted = spec.count()
     arch = spec.arch
@@ -19,7 +19,12 @@ def variant_info(spec: ModelSpec, seed: str, budget: str = "") -> VariantInfo:
         raise RuntimeError(f"fvcore counts {counted}, the parts sum to {cost_of(arch)}: {arch}")
     described = {} if arch is None else arch.to_dict()
     return VariantInfo(
-        family=arch.family if arch else "", arch=described, seed=seed, budget=budget, flops=counted.flops, params=counted.params
+        family=arch.family if arch else "",
+        arch=described,
+        seed_model=seed_model,
+        budget=budget,
+        flops=counted.flops,
+        params=counted.params,
     )
 
 

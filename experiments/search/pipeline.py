@@ -1,20 +1,20 @@
-"""The main job: from a seed, budgets and images to a family of variants, each the best found under its budget.
+"""The main context: from a seed, budgets and images to a family of variants, each the best found under its budget.
 
 `run_search` reads as the project's picture: a strategy proposes from the feasible sets, fvcore confirms the cost, the backend
 scores, the ledger keeps, and the best under each budget is emitted as a variant.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from experiments.options.search import SearchOptions
 from experiments.runtime.console import is_main_process
 from experiments.scoring.records import record_of, variant_info
 from experiments.scoring.score import Backend
-from experiments.search.request import Request
 from experiments.search.run_folder import LEDGER, REQUEST, TRIALS, SearchContext, check_request, open_run
 from experiments.search.selection import Chosen, choose_variants, train_finalists
+from experiments.search.workers import TrainAll
 from experiments.training.rungs import RungSchedule
 from models.networks.model_spec import ModelSpec, model_spec_of
 from scaler.errors import DivergedError, ScalerError
@@ -26,7 +26,7 @@ from scaler.units import format_quantity
 from search_spaces.baselines import baselines
 
 
-def run_search(job: SearchContext, train_all: Callable[[SearchStudy], None] | None = None) -> list[Chosen]:
+def run_search(context: SearchContext, train_all: TrainAll | None = None) -> list[Chosen]:
     """Run a search, or continue the one in its folder, until ``trials`` candidates are scored.
 
     Args:
@@ -39,49 +39,49 @@ def run_search(job: SearchContext, train_all: Callable[[SearchStudy], None] | No
         InfeasibleError: a budget that nothing meets; nothing was written.
         ScalerError: the folder holds another search, or no candidate of some budget could be scored.
     """
-    for feasible in job.sets:
+    for feasible in context.sets:
         feasible.require()
-    open_run(job.request, job.out, job.sets)
-    study = job.study()
-    study.enqueue(baselines(job.space, job.sets, job.request.draw_seed))
+    open_run(context)
+    study = context.study()
+    study.enqueue(baselines(context.space, context.sets, context.options.seed))
     study.recover()
-    sync_ledger(study, job.out)
+    sync_ledger(study, context.out)
     if train_all is None:
-        run_worker(job, study)
+        run_worker(context, study)
     else:
         train_all(study)
-    rows = sync_ledger(study, job.out)
-    again = {(row.trial, row.seed): row for feasible in job.sets for row in train_finalists(job, feasible, rows)}
-    return choose_variants(job, study, rows, list(again.values()))
+    rows = sync_ledger(study, context.out)
+    again = {(row.trial, row.seed): row for feasible in context.sets for row in train_finalists(context, feasible, rows)}
+    return choose_variants(context, study, rows, list(again.values()))
 
 
-def join_search(job: SearchContext) -> None:
+def join_search(context: SearchContext) -> None:
     """Train candidates of a search that another process started, until it has as many as were asked for.
 
     Raises:
         ScalerError: no search was started in the folder, or another one.
     """
-    if not (job.out / REQUEST).exists():
-        raise ScalerError(f"{job.out} holds no search to join: start it without --as-worker first")
-    check_request(job.request, job.out)
-    run_worker(job, job.study(), alone=False)
+    if not (context.out / REQUEST).exists():
+        raise ScalerError(f"{context.out} holds no search to join: start it without --as-worker first")
+    check_request(context)
+    run_worker(context, context.study(), alone=False)
 
 
-def run_worker(job: SearchContext, study: SearchStudy, *, alone: bool = True) -> None:
+def run_worker(context: SearchContext, study: SearchStudy, *, alone: bool = True) -> None:
     """Score candidates until the search has as many as were asked for. Only one process at a time keeps the ledger."""
-    pace = _Pace(study.finished(), job.request.trials)
-    for asked in study.ask(job.request.trials):
+    pace = _Pace(study.finished(), context.options.trials)
+    for asked in study.ask(context.options.trials):
         try:
             with study.training(asked):
-                record, pruned = _score(asked, job)
+                record, pruned = _score(asked, context)
         except DivergedError as error:
             study.fail(asked, str(error))
-            job.say(f"trial {asked.number} failed and counts as tried: {error}")
+            context.say(f"trial {asked.number} failed and counts as tried: {error}")
             continue
         study.tell(asked, record.top1, asdict(record), pruned)
         if alone:
-            sync_ledger(study, job.out)
-        job.say(pace.line(record, study.finished()))
+            sync_ledger(study, context.out)
+        context.say(pace.line(record, study.finished()))
 
 
 def sync_ledger(study: SearchStudy, out: Path) -> list[Record]:
@@ -105,24 +105,26 @@ def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Pat
     return record
 
 
-def _score(asked: Candidate, job: SearchContext) -> tuple[Record, bool]:
+def _score(asked: Candidate, context: SearchContext) -> tuple[Record, bool]:
     """The record of a candidate, and whether its training was stopped early."""
-    name, seed = f"trial-{asked.number:04d}", job.request.draw_seed
+    name, seed = f"trial-{asked.number:04d}", context.options.seed
     spec = model_spec_of(name, asked.arch)
-    note = variant_info(spec, job.request.seed, job.sets[asked.budget].budget.text)
+    note = variant_info(spec, context.options.seed_model, context.sets[asked.budget].budget.text)
     if not asked.limits.admits({"flops": note.flops, "params": note.params, "resolution": spec.resolution}):
         raise RuntimeError(
             f"the candidate of trial {asked.number} costs {note.flops} FLOPs, {note.params} parameters, over {asked.limits}"
         )
-    score = job.backend.score(spec, note, job.out / TRIALS / name, seed=seed, final=False, watch=_watch(asked, job.request))
+    score = context.backend.score(
+        spec, note, context.out / TRIALS / name, seed=seed, final=False, watch=_watch(asked, context.options)
+    )
     role = "pruned" if score.pruned else "trial"
-    return record_of(role, asked.number, spec, note, score, job.backend, seed, asked.origin), score.pruned
+    return record_of(role, asked.number, spec, note, score, context.backend, seed, asked.origin), score.pruned
 
 
-def _watch(asked: Candidate, request: Request) -> RungSchedule | None:
-    if request.halving == "none":
+def _watch(asked: Candidate, options: SearchOptions) -> RungSchedule | None:
+    if options.pruner == "none":
         return None
-    return RungSchedule(stops=asked.stops, first=request.first_rung, growth=rule(request.halving).growth)
+    return RungSchedule(stops=asked.stops, first=options.first_rung, growth=rule(options.pruner).growth)
 
 
 class _Pace:

@@ -1,13 +1,13 @@
-"""What a search was asked for, what every process of it needs, and what its folder is called inside."""
+"""The folder of a search: the names of its files, and ``run.json``, which keeps the request."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.options.search import SearchOptions
 from experiments.scoring.score import Backend
-from experiments.search.request import Request
 from scaler.errors import ScalerError
 from scaler.files import write_json
 from scaler.space.feasible_set import FeasibleSet
@@ -22,48 +22,64 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class SearchContext:
-    """What every process of a search needs."""
+    """Everything that every process of a search needs.
 
-    request: Request
-    out: Path
+    Attributes:
+        options: the request.
+        resolved: values of options that name files (axes, teacher, logits), by their content: a file may move between calls.
+        space: the search space.
+        sets: the feasible set of each budget, none of them empty.
+        backend: scores candidates.
+        say: prints a message for people.
+    """
+
+    options: SearchOptions
+    resolved: Mapping[str, Any]
     space: SearchSpace
     sets: Sequence[FeasibleSet]
     backend: Backend
     say: Say
 
+    @property
+    def out(self) -> Path:
+        """The folder of the search."""
+        return self.options.out
+
     def study(self) -> SearchStudy:
-        asked = self.request
-        chooser = strategy(asked.strategy, asked.trials)
-        return SearchStudy(self.out, self.space, self.sets, chooser, asked.draw_seed, asked.storage, asked.halving)
+        """Open the study of this search."""
+        options = self.options
+        proposer = strategy(options.strategy, options.trials)
+        return SearchStudy(self.out, self.space, self.sets, proposer, options.seed, options.storage, options.pruner)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the content of ``run.json``."""
+        bounds = [{"text": feasible.budget.text, "bounds": _bounds(feasible)} for feasible in self.sets]
+        return {**self.options.recorded(), **self.resolved, "bounds": bounds}
 
 
-def open_run(request: Request, out: Path, sets: Sequence[FeasibleSet]) -> None:
-    """Write ``run.json``, or check that the one in ``out`` asks for the same.
+def open_run(context: SearchContext) -> None:
+    """Write ``run.json``, or check that the one in the folder records the same request.
 
     Raises:
-        ScalerError: it asks for something else; the message names the first difference.
+        ScalerError: if it records another request; the message names the first difference.
     """
-    path = out / REQUEST
+    path = context.out / REQUEST
     if path.exists():
-        check_request(request, out)
-    elif (out / LEDGER).exists():
-        raise ScalerError(f"{out} holds results but no {REQUEST}: choose another --out")
-    bounds = [{"text": s.budget.text, "bounds": _bounds(s)} for s in sets]
-    write_json(path, _plain(request) | {"bounds": bounds})
+        check_request(context)
+    elif (context.out / LEDGER).exists():
+        raise ScalerError(f"{context.out} holds results but no {REQUEST}: choose another --out")
+    write_json(path, context.recorded())
 
 
-def check_request(request: Request, out: Path) -> None:
-    asked, before = _plain(request), json.loads((out / REQUEST).read_text(encoding="utf-8"))
-    for key in asked.keys() - {"trials"}:
-        if before.get(key) != asked[key]:
+def check_request(context: SearchContext) -> None:
+    """Raise ScalerError if ``run.json`` differs in an option that a continued search must repeat."""
+    found, before = context.recorded(), json.loads((context.out / REQUEST).read_text(encoding="utf-8"))
+    for name in sorted(context.options.fixed_names()):
+        if before.get(name) != found[name]:
             raise ScalerError(
-                f"{out} holds a search with {key} = {before.get(key)}, not {asked[key]}: choose another --out to start anew"
+                f"{context.out} holds a search with {name} = {before.get(name)}, not {found[name]}: "
+                "choose another --out to start anew"
             )
-
-
-def _plain(request: Request) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(asdict(request)))
-    return found
 
 
 def _bounds(feasible: FeasibleSet) -> dict[str, list[float | None]]:

@@ -53,43 +53,44 @@ def _meets(row: Record, feasible: FeasibleSet) -> bool:
     return feasible.budget.admits(feasible.space.quantities(family(row.family).from_dict(json.loads(row.arch))))
 
 
-def train_finalists(job: SearchContext, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
+def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
     """The best of a budget, trained again from other seeds: the score that picked them flatters them."""
     found = []
-    ledger = Ledger(job.out / LEDGER)
+    ledger = Ledger(context.out / LEDGER)
     known = {(row.trial, row.seed): row for row in ledger if row.role == "finalist"}
-    for row in feasible_records(feasible, rows)[: job.request.finalists]:
-        trial = open_model_spec(str(job.out / TRIALS / row.name))
+    for row in feasible_records(feasible, rows)[: context.options.finalists]:
+        trial = open_model_spec(str(context.out / TRIALS / row.name))
         spec = model_spec_of(row.name, trial.arch) if trial.arch else trial
-        for seed in range(row.seed + 1, row.seed + 1 + job.request.seeds):
+        for seed in range(row.seed + 1, row.seed + 1 + context.options.seeds):
             if (row.trial, seed) not in known:
-                note = variant_info(spec, job.request.seed, row.budget)
-                score = job.backend.score(spec, note, job.out / FINALS / f"{row.name}-seed{seed}", seed=seed, final=False)
+                note = variant_info(spec, context.options.seed_model, row.budget)
+                score = context.backend.score(spec, note, context.out / FINALS / f"{row.name}-seed{seed}", seed=seed, final=False)
                 known[row.trial, seed] = record_of(
-                    "finalist", row.trial, spec, note, score, job.backend, seed, row.origin
+                    "finalist", row.trial, spec, note, score, context.backend, seed, row.origin
                 )  # fmt: skip
                 ledger.append(known[row.trial, seed])
-                job.say(f"finalist {row.name}, seed {seed}: top-1 {score.top1:.2f} % (as a trial {row.top1:.2f} %)")
+                context.say(f"finalist {row.name}, seed {seed}: top-1 {score.top1:.2f} % (as a trial {row.top1:.2f} %)")
             found.append(known[row.trial, seed])
     return found
 
 
-def choose_variants(job: SearchContext, study: SearchStudy, rows: Sequence[Record], again: Sequence[Record]) -> list[Chosen]:
+def choose_variants(context: SearchContext, study: SearchStudy, rows: Sequence[Record], again: Sequence[Record]) -> list[Chosen]:
     """The best under each budget as a variant, and ``result.json``: what was chosen and why."""
     contenders = [
-        _confirmed(explanation.contenders(feasible_records(feasible, rows), again), feasible, job) for feasible in job.sets
+        _confirmed(explanation.contenders(feasible_records(feasible, rows), again), feasible, context)
+        for feasible in context.sets
     ]
-    reasons = [explanation.explain(best, study.notes(), job.sets[i], job.space) for i, best in enumerate(contenders)]
+    reasons = [explanation.explain(best, study.notes(), context.sets[i], context.space) for i, best in enumerate(contenders)]
     chosen = [
-        Chosen(budget=s.budget.text, folder=_emit(s, best[0].record, job), record=best[0].record, why=reason)
-        for s, best, reason in zip(job.sets, contenders, reasons, strict=True)
+        Chosen(budget=s.budget.text, folder=_emit(s, best[0].record, context), record=best[0].record, why=reason)
+        for s, best, reason in zip(context.sets, contenders, reasons, strict=True)
     ]
     found = [{"folder": str(c.folder), **c.why, "latency": _read(c.folder / LATENCY)} for c in chosen]
-    write_json(job.out / RESULT, {"budgets": found, "importances": study.importances()})
+    write_json(context.out / RESULT, {"budgets": found, "importances": study.importances()})
     return chosen
 
 
-def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, job: SearchContext) -> list[explanation.Contender]:
+def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, context: SearchContext) -> list[explanation.Contender]:
     """The contenders from the best one on whose measured latency meets the budget, where that bounds it.
 
     Raises:
@@ -99,25 +100,25 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, job: 
     if bound == Bound():
         return ranked
     for i, contender in enumerate(ranked):
-        measured = confirm_latency(job.out / TRIALS / contender.record.name, feasible)["least_ms"] * 1e6
+        measured = confirm_latency(context.out / TRIALS / contender.record.name, feasible)["least_ms"] * 1e6
         if bound.admits(measured):
             return ranked[i:]
         nearest = min(nearest, measured, key=bound.miss)
-        job.say(f"{contender.record.name} takes {format_time(measured)}, outside {feasible.budget}: the next one is asked")
+        context.say(f"{contender.record.name} takes {format_time(measured)}, outside {feasible.budget}: the next one is asked")
     raise ScalerError(
         f"none of {len(ranked)} candidates for {feasible.budget} meets it as measured, the nearest takes {format_time(nearest)}: "
         "raise --trials, widen the bound, or learn the machine's latencies again (`scaler latency SEED --learn`)"
     )
 
 
-def _emit(feasible: FeasibleSet, best: Record, job: SearchContext) -> Path:
+def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
     """Write a trial as the variant of a budget, its cost counted again on the reloaded model."""
     text = feasible.budget.text
-    folder = job.out / VARIANTS / _slug(text)
-    trial = open_model_spec(str(job.out / TRIALS / best.name))
+    folder = context.out / VARIANTS / _slug(text)
+    trial = open_model_spec(str(context.out / TRIALS / best.name))
     spec = model_spec_of(best.name, trial.arch) if trial.arch else trial
-    spec.write(folder, variant_info(spec, job.request.seed, text))
-    confirmed = _read(job.out / TRIALS / best.name / LATENCY)
+    spec.write(folder, variant_info(spec, context.options.seed_model, text))
+    confirmed = _read(context.out / TRIALS / best.name / LATENCY)
     if confirmed is not None:
         write_json(folder / LATENCY, confirmed)
     counted = open_model_spec(str(folder)).count()

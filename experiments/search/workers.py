@@ -12,9 +12,10 @@ _POLL_S = 0.5
 _DEATHS = 3  # in a row without a finished candidate in between: something other than chance kills them
 
 
-def spawn_workers(
-    words: Sequence[str], workers: int, trials: int, kept: Callable[[SearchStudy], object]
-) -> Callable[[SearchStudy], None]:
+TrainAll = Callable[[SearchStudy], None]
+
+
+def spawn_workers(words: Sequence[str], workers: int, trials: int, kept: Callable[[SearchStudy], object]) -> TrainAll:
     """What has ``workers`` processes train until the study is finished.
 
     Args:

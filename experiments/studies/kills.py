@@ -61,7 +61,7 @@ def _work(folder: Path) -> None:
     spec, data = model_spec_of("seed", SEEDS["tiny_vit_1m_32"]), open_data("digits", train_images=1000)
     job = Job(
         data=data, recipe=_RECIPE, resolution=spec.resolution, mean=spec.mean, std=spec.std, seed=0,
-        device=torch.device("cpu"), workers=2, setup=Setup(save_every_s=0),
+        device=torch.device("cpu"), workers=2, setup=Setup(save_every=0),
     )  # fmt: skip
     weights = train_model(spec.build(drop_path_rate=_RECIPE.drop_path), job, folder).state_dict()
     write_atomic(folder / _WEIGHTS, lambda path: torch.save(weights, path))

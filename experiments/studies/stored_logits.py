@@ -16,6 +16,7 @@ from experiments.commands.train import train
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
 from experiments.logits.store import Store
+from experiments.options.train import TeachOptions, TrainOptions
 from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
 from experiments.scoring.backend import TrainingBackend
@@ -44,7 +45,7 @@ def study(
     epochs: Annotated[int, typer.Option("--epochs")] = 6,
 ) -> None:
     """Train everything, print the results as JSON and write them to ``out``/results.json."""
-    teacher = train(TEACHER, data=data, out=out / "teacher", epochs=epochs, train_images=teachers_images)
+    teacher = train(TrainOptions(variant=TEACHER, data=data, out=out / "teacher", epochs=epochs, train_images=teachers_images))
     stores = {encoding: _store(out, encoding, data, epochs, train_images) for encoding in ("compact", "fp16")}
     images = open_data(data, train_images=train_images)
     backends = _backends(images, epochs, Teacher.of(open_model_spec(str(out / "teacher"))), stores)
@@ -54,7 +55,7 @@ def study(
     ]  # fmt: skip
     found = {
         "data": images.name, "train_images": train_images, "teachers_images": teachers_images, "epochs": epochs, "topk": _TOPK,
-        "teacher_top1": teacher["top1"], "bytes_per_view": {name: store.bytes_per_view for name, store in stores.items()},
+        "teacher_top1": teacher.top1, "bytes_per_view": {name: store.bytes_per_view for name, store in stores.items()},
         "summary": _summary(rows), "rows": rows,
     }  # fmt: skip
     write_json(out / "results.json", found)
@@ -63,7 +64,9 @@ def study(
 
 def _store(out: Path, encoding: str, data: str, epochs: int, train_images: int) -> Store:
     folder = out / f"logits-{encoding}"
-    teach(str(out / "teacher"), data=data, epochs=epochs, topk=_TOPK, out=folder, encoding=encoding, train_images=train_images)
+    teacher = str(out / "teacher")
+    common: dict[str, Any] = {"data": data, "train_images": train_images, "out": folder}
+    teach(TeachOptions(teacher=teacher, epochs=epochs, topk=_TOPK, encoding=encoding, **common))
     return Store.open(folder)
 
 

@@ -134,7 +134,7 @@ class Trainer:
         return regular or self.step == self._until or (world_size() == 1 and (stop.asked or self._is_late()))
 
     def _is_late(self) -> bool:
-        return time.monotonic() - self._saved >= self.job.setup.save_every_s
+        return time.monotonic() - self._saved >= self.job.setup.save_every
 
     def _look(self, stop: StopRequest, seconds: float) -> None:
         """See to the loss, to the end of a stretch, and to whether a checkpoint is due."""

@@ -23,7 +23,7 @@ class VariantInfo:
 
     family: str
     arch: Mapping[str, Any]
-    seed: str
+    seed_model: str
     budget: str
     flops: int
     params: int

@@ -13,7 +13,7 @@ import pytest
 
 from experiments.data.datasets import open_data
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 
@@ -124,7 +124,7 @@ def test_samples_meet_the_budget_and_repeat_with_the_seed() -> None:
         (("count", "tiny_vit_21m_244"), "unknown model 'tiny_vit_21m_244': did you mean 'tiny_vit_21m_224'"),
         (("sample", "tiny_vit_5m_224", "--budget", "flops=fast%"), "'fast%' is not a percentage: write, for example, 60%"),
         (("space", "tiny_vit_1m_32", "--budget", "resolution=20"), "is 24 (20.00% beyond its bound; at most 20 asked)"),
-        (("sample", "tiny_vit_1m_32", "--budget", "flops=9M", "--seed", "-1"), "Invalid value for '--seed'"),
+        (("sample", "tiny_vit_1m_32", "--budget", "flops=9M", "--seed", "-1"), "--seed -1: it must be at least 0"),
         (("train", "tiny_vit_1m_32", "--data", "folder:none", "--out", "x"), "no folder 'none'"),
         (("train", "tiny_vit_1m_32", "--data", "digits", "--out", "x", "--recipe", "smal"), "did you mean 'small'"),
         (("search", "tiny_vit_1m_32", "--data", "digits", "--out", "x"), "Missing option '--budget'"),
@@ -133,7 +133,7 @@ def test_samples_meet_the_budget_and_repeat_with_the_seed() -> None:
             (*SEARCH, "--pruner", "halving", "--first-rung", "9"),
             "take at least 64 images, an update's, and less than a training's 7,680",
         ),
-        ((*SEARCH, "--low-resolution", "1.5"), "Invalid value for '--low-resolution'"),
+        ((*SEARCH, "--low-resolution", "1.5"), "--low-resolution 1.5: it must be at most 1"),
         (("frontier", "none"), "none"),
         (("evaluate", "tiny_vit_1m_32", "--data", "digits"), "has no weights: train it first"),
         (("list", "seed"), "did you mean 'seeds'"),

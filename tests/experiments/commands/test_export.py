@@ -12,6 +12,7 @@ import torch
 
 from experiments.commands import export as exporting
 from experiments.commands.export import FORMATS, TOLERANCE, export
+from experiments.options.train import ExportOptions
 from models.networks.model_spec import ModelSpec, model_spec_of
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
@@ -35,7 +36,7 @@ def variant(name: str, folder: Path) -> torch.nn.Module:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
-    note = VariantInfo(family=arch.family, arch=arch.to_dict(), seed=name, budget="", flops=1, params=1)
+    note = VariantInfo(family=arch.family, arch=arch.to_dict(), seed_model=name, budget="", flops=1, params=1)
     model_spec_of(name, arch).write(folder, note, network.state_dict())
     return network
 
@@ -51,7 +52,7 @@ def outputs(kind: str, path: Path, images: torch.Tensor) -> torch.Tensor:
 )
 def test_a_file_computes_what_its_variant_does(kind: str, name: str, tmp_path: Path) -> None:
     network, out = variant(name, tmp_path / "v"), tmp_path / "deep" / "file.pt2"
-    found = export(str(tmp_path / "v"), kind, out)
+    found = export(ExportOptions(variant=str(tmp_path / "v"), format=kind, out=out))
     assert list(out.parent.iterdir()) == [out]
     images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -63,7 +64,7 @@ def test_a_file_computes_what_its_variant_does(kind: str, name: str, tmp_path: P
 
 
 def test_a_timm_network_of_convolutions_without_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = export("resnet10t", "onnx", tmp_path / "a.onnx")
+    found = export(ExportOptions(variant="resnet10t", format="onnx", out=tmp_path / "a.onnx"))
     assert found["input"] == ["batch", 3, 176, 176]
     assert "resnet10t has no weights: the file gets random ones" in capsys.readouterr().err
 
@@ -78,7 +79,7 @@ def test_outputs_that_differ_leave_no_file(tmp_path: Path, monkeypatch: pytest.M
     ):
         monkeypatch.setitem(FORMATS, "torch-export", (write, wrong, packages))
         with pytest.raises(ScalerError, match=r"outputs differ by .* at batch 1.*no file is kept"):
-            export(str(tmp_path / "v"), "torch-export", tmp_path / "out")
+            export(ExportOptions(variant=str(tmp_path / "v"), format="torch-export", out=tmp_path / "out"))
     assert (tmp_path / "out").read_text() == "as it was"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "v"]
 
@@ -90,14 +91,14 @@ def test_what_cannot_be_traced_is_said(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(ModelSpec, "build", lambda _: Branching())
     with pytest.raises(ScalerError, match="has no torch-export form: "):
-        export("deit_1m_patch4_32", "torch-export", tmp_path / "out")
+        export(ExportOptions(variant="deit_1m_patch4_32", format="torch-export", out=tmp_path / "out"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "find_spec", lambda name: None if name.startswith("onnx") else sys)
     with pytest.raises(ScalerError, match="pip install onnx onnxscript onnxruntime"):
-        export("deit_1m_patch4_32", "onnx", tmp_path / "out")
+        export(ExportOptions(variant="deit_1m_patch4_32", format="onnx", out=tmp_path / "out"))
 
 
 def test_bad_requests_are_said_in_a_line(tmp_path: Path) -> None:
@@ -107,8 +108,9 @@ def test_bad_requests_are_said_in_a_line(tmp_path: Path) -> None:
         (("nothing/here", "onnx", tmp_path / "out"), "no folder 'nothing/here'"),
     ]
     for words, message in bad:
+        named = dict(zip(("variant", "format", "out"), words, strict=True))
         with pytest.raises(ScalerError, match=message):
-            export(*words)
+            export(ExportOptions(**named))
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from experiments.commands.import_checkpoint import import_checkpoint
 from experiments.commands.inputs import open_teacher
 from experiments.data.datasets import open_data
+from experiments.options.train import ImportOptions
 from models.checkpoints.layouts import layouts
 from models.networks.model_spec import open_model_spec
 from scaler.cost.architecture import cost_of
@@ -31,13 +32,13 @@ def saved(name: str, path: Path, **changes: torch.Tensor) -> torch.nn.Module:
 @pytest.mark.parametrize("name", SEEDS)
 def test_a_checkpoint_becomes_a_variant_that_opens_everywhere(name: str, tmp_path: Path) -> None:
     network = saved(name, tmp_path / "a.pth")
-    found = import_checkpoint(tmp_path / "a.pth", name, tmp_path / "v", None, None, None)
+    found = import_checkpoint(ImportOptions(checkpoint=tmp_path / "a.pth", model=name, out=tmp_path / "v"))
     spec, images = open_model_spec(found["folder"]), torch.randn(2, 3, 32, 32)
     assert spec.arch is not None
     assert (found["flops"], found["params"]) == tuple(cost_of(spec.arch))
     note = read_info(tmp_path / "v")
     assert note is not None
-    assert note.seed == name
+    assert note.seed_model == name
     with torch.no_grad():
         expected = network(images)
         assert torch.equal(spec.build().eval()(images), expected)
@@ -49,9 +50,9 @@ def test_a_convolutional_network_of_timms(tmp_path: Path) -> None:
     network = timm.create_model("resnet10t", num_classes=10)
     torch.save(network.state_dict(), tmp_path / "a.bin")
     with pytest.raises(ScalerError, match="--num-classes 10 keeps the file's head"):
-        import_checkpoint(tmp_path / "a.bin", "resnet10t", tmp_path / "v", None, None, None)
+        import_checkpoint(ImportOptions(checkpoint=tmp_path / "a.bin", model="resnet10t", out=tmp_path / "v"))
     assert not (tmp_path / "v").exists()
-    found = import_checkpoint(tmp_path / "a.bin", "resnet10t", tmp_path / "v", None, 10, None)
+    found = import_checkpoint(ImportOptions(checkpoint=tmp_path / "a.bin", model="resnet10t", out=tmp_path / "v", num_classes=10))
     assert (found["layout"], found["changed"], found["num_classes"]) == ("timm", [], 10)
     for key, tensor in open_model_spec(found["folder"]).build().state_dict().items():
         assert torch.equal(tensor, network.state_dict()[key])
@@ -59,7 +60,11 @@ def test_a_convolutional_network_of_timms(tmp_path: Path) -> None:
 
 def test_another_size_is_another_architecture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved("mini_deit_1m_patch4_32", tmp_path / "a.pth")
-    found = import_checkpoint(tmp_path / "a.pth", "mini_deit_1m_patch4_32", tmp_path / "v", 48, 7, None)
+    found = import_checkpoint(
+        ImportOptions(
+            checkpoint=tmp_path / "a.pth", model="mini_deit_1m_patch4_32", out=tmp_path / "v", resolution=48, num_classes=7
+        )
+    )
     spec = open_model_spec(found["folder"])
     assert (spec.resolution, spec.num_classes) == (48, 7)
     assert spec.arch is not None
@@ -73,14 +78,14 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     saved("deit_1m_patch4_32", tmp_path / "a.pth")
     for file, model, message in (("a.pth", "deit_1m_patch4_23", "did you mean"), ("b.pth", "deit_1m_patch4_32", "no file")):
         with pytest.raises(ScalerError, match=message):
-            import_checkpoint(tmp_path / file, model, tmp_path / "v", None, None, None)
+            import_checkpoint(ImportOptions(checkpoint=tmp_path / file, model=model, out=tmp_path / "v"))
     assert not (tmp_path / "v").exists()
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     saved("deit_1m_patch4_32", tmp_path / "a.pth")
     with pytest.raises(ScalerError, match="not an empty folder"):
-        import_checkpoint(tmp_path / "a.pth", "deit_1m_patch4_32", tmp_path, None, None, None)
+        import_checkpoint(ImportOptions(checkpoint=tmp_path / "a.pth", model="deit_1m_patch4_32", out=tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
 
 
@@ -93,9 +98,17 @@ def test_a_class_map_is_checked(tmp_path: Path) -> None:
     ):
         (tmp_path / "map.txt").write_text(text)
         with pytest.raises(ScalerError, match=message):
-            import_checkpoint(tmp_path / "a.pth", "deit_1m_patch4_32", tmp_path / "v", None, None, tmp_path / "map.txt")
+            import_checkpoint(
+                ImportOptions(
+                    checkpoint=tmp_path / "a.pth", model="deit_1m_patch4_32", out=tmp_path / "v", class_map=tmp_path / "map.txt"
+                )
+            )
     (tmp_path / "map.txt").write_text("".join(f"{row}\n" for row in reversed(range(10))))
-    import_checkpoint(tmp_path / "a.pth", "deit_1m_patch4_32", tmp_path / "v", None, None, tmp_path / "map.txt")
+    import_checkpoint(
+        ImportOptions(
+            checkpoint=tmp_path / "a.pth", model="deit_1m_patch4_32", out=tmp_path / "v", class_map=tmp_path / "map.txt"
+        )
+    )
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:

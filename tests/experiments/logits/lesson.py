@@ -31,7 +31,7 @@ def digits() -> ImageData:
 def teacher(folder: Path) -> ModelSpec:
     torch.manual_seed(0)
     model = model_spec_of("teacher", ARCH).build()
-    note = VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="", flops=1, params=2)
+    note = VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed_model="tiny_vit_1m_32", budget="", flops=1, params=2)
     model_spec_of("teacher", ARCH).write(folder, note, model.state_dict())
     return open_model_spec(str(folder))
 

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.commands import search as search_command
-from experiments.commands import train_model as train_command
-from experiments.commands import write_store as teach_command
-from experiments.commands.space import search_space
+from experiments.commands.search import search
+from experiments.commands.teach import teach
+from experiments.commands.train import train
 from experiments.data.augmentation import View
 from experiments.data.image_set import ImageData
 from experiments.data.seeding import restored_generators
@@ -23,6 +22,8 @@ from experiments.logits.store import Store, digests
 from experiments.logits.writer import write_store
 from experiments.losses.distillation import Guide, make_task
 from experiments.losses.stored_logits import DistillationTarget, StoredLogitsTask
+from experiments.options.search import SearchOptions
+from experiments.options.train import TeachOptions, TrainOptions
 from experiments.training.batches import BatchLoader
 from experiments.training.loop import Job, train_model
 from models.networks.model_spec import ModelSpec
@@ -225,24 +226,30 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
 def test_commands_teach_search_and_train_from_one_store(tmp_path: Path) -> None:
     target = teacher(tmp_path / "teacher")
     arguments: dict[str, Any] = {"data": "digits", "train_images": 151, "epochs": 1, "topk": 3, "out": tmp_path / "logits"}
-    found = teach_command.teach(target.name, **arguments)
+    found = teach(TeachOptions(teacher=target.name, **arguments))
     assert found["bytes_per_view"] < 16
-    student, space, sets = target.name, *search_space("tiny_vit_1m_32", ["flops=1M"], None, "digits")
-    (chosen,) = search_command.search(
-        seed="tiny_vit_1m_32", budgets=("flops=1M",), space=space, sets=sets, data="digits", out=tmp_path / "search",
-        teacher=None, logits=tmp_path / "logits", strategy="uniform", trials=1, recipe="proxy", train_images=None, draw_seed=3,
-        workers=0, storage=None,
-    )  # fmt: skip
+    student, common = target.name, {"data": "digits", "logits": tmp_path / "logits"}
+    (chosen,) = search(
+        SearchOptions(
+            seed_model="tiny_vit_1m_32",
+            budget="flops=1M",
+            out=tmp_path / "search",
+            strategy="uniform",
+            trials=1,
+            seed=3,
+            **common,
+        )
+    )
     assert json.loads((tmp_path / "search" / "run.json").read_text())["logits"] == found["digest"]
-    row = train_command.train(chosen["folder"], data="digits", out=tmp_path / "a", logits=tmp_path / "logits", epochs=2, seed=3)
-    assert (row["epochs"], row["seed"]) == (2, 3)
+    row = train(TrainOptions(variant=str(chosen.folder), out=tmp_path / "a", epochs=2, seed=3, **common))
+    assert (row.epochs, row.seed) == (2, 3)
     with pytest.raises(ScalerError, match="--teacher and --logits: give one of them"):
-        train_command.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", teacher=target.name)
+        train(TrainOptions(variant=student, out=tmp_path / "b", teacher=target.name, **common))
     with pytest.raises(ScalerError, match="stored with parts = "):
-        train_command.train(student, data="digits", out=tmp_path / "b", logits=tmp_path / "logits", train_images=200)
+        train(TrainOptions(variant=student, out=tmp_path / "b", train_images=200, **common))
     with pytest.raises(ScalerError, match="--topk 11: digits has 10 classes"):
-        teach_command.teach(target.name, **{**arguments, "topk": 11})
+        teach(TeachOptions(teacher=target.name, **{**arguments, "topk": 11}))
     with pytest.raises(ScalerError, match="unknown encoding 'compat': did you mean 'compact'"):
-        teach_command.teach(target.name, **arguments, encoding="compat")
+        teach(TeachOptions(teacher=target.name, **arguments, encoding="compat"))
     assert not (tmp_path / "b").exists()
     assert asdict(Store.open(tmp_path / "logits").manifest)["train_images"] == 151

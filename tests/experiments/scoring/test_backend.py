@@ -21,7 +21,7 @@ from scaler.cost.architecture import cost_of
 from scaler.results.variant import VariantInfo
 
 ARCH = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=24)
-NOTE = VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="", flops=1, params=2)
+NOTE = VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed_model="tiny_vit_1m_32", budget="", flops=1, params=2)
 RECIPE = replace(RECIPES["proxy"], epochs=1)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from torch import nn
 
-from experiments.commands.space import describe_space, sample, search_space
+from experiments.commands.search import feasible_sets
+from experiments.commands.space import sample, space
+from experiments.options.inspect import DescribeOptions, SampleOptions
+from experiments.options.search import SearchOptions
 from experiments.search import latency, selection
 from experiments.search.pipeline import run_search
-from experiments.search.request import Request
 from experiments.search.run_folder import SearchContext
 from models.networks.latency import MeasuredLatency
 from scaler.errors import ScalerError
@@ -27,17 +29,18 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(out: Path, budget: str) -> list[Any]:
-    space, sets = search_space(SEED, [budget], None, "digits")
-    request = Request(
-        seed=SEED, budgets=(budget,), axes=space.axes(), data="digits", train_images=None, teacher=None, strategy="surrogate",
-        recipe="closed form", trials=10, draw_seed=0, storage=None,
-    )  # fmt: skip
-    return run_search(SearchContext(request=request, out=out, space=space, sets=sets, backend=ClosedForm(), say=print))
+    options = SearchOptions(seed_model=SEED, budget=budget, data="digits", strategy="surrogate", trials=10, out=out)
+    around, sets = feasible_sets(options, 10)
+    return run_search(SearchContext(options=options, resolved={}, space=around, sets=sets, backend=ClosedForm(), say=print))
+
+
+def describe(budget: str | None) -> dict[str, Any]:
+    return space(DescribeOptions(seed_model=SEED, budget=budget))
 
 
 def test_a_budget_needs_what_was_learned() -> None:
     with pytest.raises(ScalerError, match=rf"run `scaler latency {SEED} --learn` first, with the same --axes"):
-        describe_space(SEED, "latency=1s", None, None)
+        describe("latency=1s")
 
 
 def test_spaces_and_samples_know_latency_once_it_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,12 +50,12 @@ def test_spaces_and_samples_know_latency_once_it_was_learned(monkeypatch: pytest
         least = 1e5 + 10 * sum(parameter.numel() for parameter in model.parameters())
         return MeasuredLatency(least=least, median=least, low=least, high=least, runs=1, machine="steady")
 
-    monkeypatch.setattr(latency, "measure", steady)
+    monkeypatch.setattr(latency, "measure_latency", steady)
     found = latency.learn_around(SEED)
     assert (found["networks"], found["error"] > 0) == (10, True)
-    whole, half = (describe_space(SEED, f"latency={share}%", None, None) for share in (100_000, 50))
-    assert 0 < half["feasible"] < whole["feasible"] == describe_space(SEED, None, None, None)["feasible"]
-    drawn = sample(SEED, "latency=50%,flops=2M", 20, None, None, 0)
+    whole, half = (describe(f"latency={share}%") for share in (100_000, 50))
+    assert 0 < half["feasible"] < whole["feasible"] == describe(None)["feasible"]
+    drawn = sample(SampleOptions(seed_model=SEED, budget="latency=50%,flops=2M", n=20))
     assert all(one["latency_ms"] <= half["bounds"]["latency"][1] / 1e6 and one["flops"] <= 2_000_000 for one in drawn)
 
 
@@ -68,14 +71,14 @@ def test_a_search_learns_confirms_and_says_what_it_measured(tmp_path: Path) -> N
 
 def test_a_candidate_that_takes_longer_than_predicted_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (best,) = run(tmp_path / "first", "latency=100s")
-    slow, confirm = best.record.name, selection.confirm
+    slow, confirm = best.record.name, selection.confirm_latency
 
     def confirmed(folder: Path, *rest: Any) -> dict[str, Any]:
         return {"least_ms": 1e9} if folder.name == slow else confirm(folder, *rest)
 
-    monkeypatch.setattr(selection, "confirm", confirmed)
+    monkeypatch.setattr(selection, "confirm_latency", confirmed)
     (second,) = run(tmp_path / "second", "latency=100s")
     assert second.record.name != slow
-    monkeypatch.setattr(selection, "confirm", lambda *_: {"least_ms": 1e9})
+    monkeypatch.setattr(selection, "confirm_latency", lambda *_: {"least_ms": 1e9})
     with pytest.raises(ScalerError, match=r"none of 10 candidates for latency=100s meets it as measured, .* 1000000s"):
         run(tmp_path / "third", "latency=100s")

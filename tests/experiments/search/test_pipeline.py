@@ -1,16 +1,15 @@
 """The whole search with a backend that scores in closed form, so that it runs in moments."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
 
+from experiments.options.search import SearchOptions
 from experiments.scoring.score import Score
 from experiments.search import pipeline
-from experiments.search.request import Request
 from experiments.search.run_folder import LEDGER, RESULT, SearchContext
 from experiments.search.selection import Chosen
 from experiments.training.rungs import RungSchedule
@@ -55,13 +54,10 @@ class ClosedForm:
 
 def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> tuple[list[Chosen], list[str]]:
     space, sets = spaces("tiny_vit_1m_32", BUDGETS)
-    request = Request(
-        seed="tiny_vit_1m_32", budgets=BUDGETS, axes=space.axes(), data="made up", train_images=None, teacher=None,
-        strategy="uniform", recipe="closed form", trials=trials, draw_seed=0, storage=None,
-    )  # fmt: skip
+    options = SearchOptions(seed_model="tiny_vit_1m_32", budget=BUDGETS, data="made up", trials=trials, out=out, **changes)
     said: list[str] = []
-    job = SearchContext(request=replace(request, **changes), out=out, space=space, sets=sets, backend=backend, say=said.append)
-    return pipeline.run_search(job), said
+    context = SearchContext(options=options, resolved={}, space=space, sets=sets, backend=backend, say=said.append)
+    return pipeline.run_search(context), said
 
 
 def rows(out: Path) -> list[Record]:
@@ -81,7 +77,7 @@ def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path
         assert feasible.budget.admits({**spec.count()._asdict(), "resolution": spec.resolution})
         assert timm.create_model(f"local-dir:{choice.folder}").num_classes == 10
         note = json.loads((choice.folder / "scaler.json").read_text())
-        assert (note["budget"], note["seed"], note["flops"]) == (choice.budget, "tiny_vit_1m_32", choice.record.flops)
+        assert (note["budget"], note["seed_model"], note["flops"]) == (choice.budget, "tiny_vit_1m_32", choice.record.flops)
     assert [choice.folder.name for choice in chosen] == ["flops-1M", "flops-2M-params-300k", "flops-60pct"]
 
 
@@ -115,8 +111,8 @@ def test_more_trials_continue_a_finished_search(tmp_path: Path) -> None:
 
 def test_another_search_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     search(tmp_path, ClosedForm(), trials=3)
-    with pytest.raises(ScalerError, match="holds a search with draw_seed = 0, not 1: choose another --out"):
-        search(tmp_path, ClosedForm(), draw_seed=1)
+    with pytest.raises(ScalerError, match="holds a search with seed = 0, not 1: choose another --out"):
+        search(tmp_path, ClosedForm(), seed=1)
 
 
 def test_a_trial_that_diverges_is_told_and_not_tried_again(tmp_path: Path) -> None:
@@ -131,14 +127,9 @@ def test_a_trial_that_diverges_is_told_and_not_tried_again(tmp_path: Path) -> No
 
 def test_an_infeasible_budget_writes_nothing(tmp_path: Path) -> None:
     space, sets = spaces("tiny_vit_1m_32", ["flops=1k"])
-    request = Request(
-        seed="tiny_vit_1m_32", budgets=("flops=1k",), axes=space.axes(), data="", train_images=None, teacher=None,
-        strategy="uniform", recipe="", trials=1, draw_seed=0, storage=None,
-    )  # fmt: skip
+    options = SearchOptions(seed_model="tiny_vit_1m_32", budget="flops=1k", data="", out=tmp_path / "run")
     with pytest.raises(InfeasibleError):
-        pipeline.run_search(
-            SearchContext(request=request, out=tmp_path / "run", space=space, sets=sets, backend=ClosedForm(), say=print)
-        )
+        pipeline.run_search(SearchContext(options=options, resolved={}, space=space, sets=sets, backend=ClosedForm(), say=print))
     assert not (tmp_path / "run").exists()
 
 
@@ -196,7 +187,7 @@ def test_finalists_are_trained_again_and_their_mean_decides(tmp_path: Path) -> N
 
 def test_halving_stops_what_lags_behind_its_own_budget(tmp_path: Path) -> None:
     backend = ClosedForm()
-    chosen, said = search(tmp_path, backend, trials=18, halving="halving")
+    chosen, said = search(tmp_path, backend, trials=18, pruner="halving")
     pruned = [row for row in rows(tmp_path) if row.role == "pruned"]
     assert len(rows(tmp_path)) == 18
     assert {row.epochs for row in pruned} <= {1, 3}

@@ -43,7 +43,7 @@ def work(folder: Path, looked_at: bool) -> None:
     torch.manual_seed(0)
     job = Job(
         data=open_data("digits", train_images=300), recipe=RECIPE, resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3, seed=0,
-        low_resolution=12, device=CPU, workers=2, setup=Setup(save_every_s=0),
+        low_resolution=12, device=CPU, workers=2, setup=Setup(save_every=0),
     )  # fmt: skip
     watch = RungSchedule(stops=lambda *_: False, first=48, growth=3)
     rungs = RungLog(folder / "rungs.json", watch, job, partial(holdout, job)) if looked_at else None

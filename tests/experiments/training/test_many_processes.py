@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,22 @@ from experiments.commands.evaluate import evaluate
 from experiments.commands.search import search
 from experiments.commands.train import train
 from experiments.data.datasets import open_data
+from experiments.options.search import SearchOptions
+from experiments.options.train import EvaluateOptions, TrainOptions
 from experiments.recipes import RECIPES
 from experiments.runtime.setup import Setup
 from experiments.training.job import Job
 from scaler.errors import ScalerError
+from scaler.results.ledger import Record
 from tests.experiments.cli.test_cli import ENV, ROOT
 
 # No batch norm and no stochastic depth: the loss of a batch is then the mean of its parts'.
 MODEL, EPOCHS, IMAGES, SIDE = "deit_1m_patch4_32", 2, 256, 16
 
 
-def alone(out: Path, **more: Any) -> tuple[dict[str, Any], list[float]]:
-    score = train(MODEL, data="digits", out=out, epochs=EPOCHS, train_images=IMAGES, resolution=SIDE, **more)
+def alone(out: Path, **more: Any) -> tuple[Record, list[float]]:
+    common = {"data": "digits", "epochs": EPOCHS, "train_images": IMAGES, "resolution": SIDE}
+    score = train(TrainOptions(variant=MODEL, out=out, **common, **more))
     return score, losses(out)
 
 
@@ -37,12 +40,12 @@ def losses(out: Path) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[float]]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, list[float]]:
     return alone(tmp_path_factory.mktemp("alone") / "run")
 
 
 @pytest.mark.parametrize("options", [[], ["--shard"]], ids=["a copy each", "sharded"])
-def test_two_processes_learn_what_one_does(whole: tuple[dict[str, Any], list[float]], tmp_path: Path, options: list[str]) -> None:
+def test_two_processes_learn_what_one_does(whole: tuple[Record, list[float]], tmp_path: Path, options: list[str]) -> None:
     words = [
         "train",
         MODEL,
@@ -63,15 +66,15 @@ def test_two_processes_learn_what_one_does(whole: tuple[dict[str, Any], list[flo
     assert done.returncode == 0, done.stderr
     score = json.loads(done.stdout)
     assert losses(tmp_path / "two") == pytest.approx(whole[1], rel=1e-4)
-    assert score["loss"] == pytest.approx(whole[0]["loss"], rel=1e-3)
+    assert score["loss"] == pytest.approx(whole[0].loss, rel=1e-3)
     # 359 images: one process scored one more than the other. The same weights, scored by this process alone:
-    found = evaluate(str(tmp_path / "two"), data="digits", split="test", workers=0)
+    found = evaluate(EvaluateOptions(variant=str(tmp_path / "two"), data="digits"))
     assert (found["top1"], found["top5"], found["images"]) == (score["top1"], score["top5"], score["images"])
     assert found["loss"] == pytest.approx(score["loss"], rel=1e-6)
 
 
-def test_accumulated_parts_learn_what_a_whole_batch_does(whole: tuple[dict[str, Any], list[float]], tmp_path: Path) -> None:
-    assert alone(tmp_path, setup=Setup(accumulate=4))[1] == pytest.approx(whole[1], rel=1e-4)
+def test_accumulated_parts_learn_what_a_whole_batch_does(whole: tuple[Record, list[float]], tmp_path: Path) -> None:
+    assert alone(tmp_path, accumulate=4)[1] == pytest.approx(whole[1], rel=1e-4)
 
 
 def job(batch_size: int, **changes: Any) -> Job:
@@ -96,4 +99,4 @@ def test_the_batch_is_the_global_one(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_search_is_not_launched_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ScalerError, match=r"a search under torchrun \(2 processes\): start `scaler search` by itself"):
-        search(**dict.fromkeys(signature(search).parameters))
+        search(SearchOptions(seed_model=MODEL, budget="flops=50%", data="digits", out="unused"))

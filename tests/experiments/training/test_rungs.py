@@ -107,7 +107,7 @@ def test_a_training_at_two_resolutions_continues_exactly(
     """Broken off within the lower one, at its end and after it; looked at or not."""
     low = lower(model_spec_of("tiny", arch), 0.75)
     assert low is not None
-    work = job(low_resolution=low.resolution, setup=Setup(save_every_s=0))
+    work = job(low_resolution=low.resolution, setup=Setup(save_every=0))
     sides, original = [], Trainer._loss
 
     def seen(trainer: Trainer, images: torch.Tensor, target: Any) -> torch.Tensor:

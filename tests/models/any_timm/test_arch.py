@@ -73,7 +73,7 @@ def test_what_timm_cannot_build_is_left_out(tmp_path: Path) -> None:
 def test_an_architecture_survives_json_and_becomes_a_variant(tmp_path: Path) -> None:
     arch = open_space("convnext_atto", axes=axes_file(tmp_path), num_classes=10).arch([0, 0, 1, 0, 1, 0, 0, 0, 0])
     assert family("timm").from_dict(json.loads(json.dumps(arch.to_dict()))) == arch
-    note = variant.VariantInfo(family="timm", arch=arch.to_dict(), seed="convnext_atto", budget="", flops=1, params=2)
+    note = variant.VariantInfo(family="timm", arch=arch.to_dict(), seed_model="convnext_atto", budget="", flops=1, params=2)
     model_spec_of("small", arch).write(tmp_path / "v", note, build(arch).state_dict())
     again = open_model_spec(str(tmp_path / "v"))
     assert again.arch == arch

@@ -202,7 +202,7 @@ def test_another_input_size_keeps_sharing() -> None:
 def test_a_variant_of_a_multiplexed_model_is_a_folder_that_timm_opens(tmp_path: Path) -> None:
     for name in SMALL:
         target, network, folder = model_spec_of(name, SEEDS[name]), small(name), tmp_path / name
-        note = VariantInfo(family=SEEDS[name].family, arch=SEEDS[name].to_dict(), seed=name, budget="", flops=1, params=1)
+        note = VariantInfo(family=SEEDS[name].family, arch=SEEDS[name].to_dict(), seed_model=name, budget="", flops=1, params=1)
         target.write(folder, note, network.state_dict())
         opened = open_model_spec(str(folder))
         assert opened.arch == SEEDS[name]

@@ -12,7 +12,9 @@ from scaler.errors import ScalerError, UnknownNameError
 from scaler.results import variant
 
 ARCH = SEEDS["tiny_vit_1m_32"]
-NOTE = variant.VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed="tiny_vit_1m_32", budget="flops=7M", flops=1, params=2)
+NOTE = variant.VariantInfo(
+    family="tiny_vit", arch=ARCH.to_dict(), seed_model="tiny_vit_1m_32", budget="flops=7M", flops=1, params=2
+)
 
 
 def test_a_folder_is_what_was_written_and_timm_opens_it(tmp_path: Path) -> None:

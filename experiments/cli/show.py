@@ -1,0 +1,144 @@
+"""Print the results of commands for people, and turn them into JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
+from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions
+from experiments.options.train import (
+    EvaluateOptions,
+    ExportOptions,
+    ImportOptions,
+    LatencyOptions,
+    TeachOptions,
+    TrainOptions,
+)
+from experiments.runtime.console import print_table
+from scaler.budget import ADDITIVE_COSTS, format_value
+from scaler.units import format_quantity
+
+Found = Mapping[str, Any]
+
+
+def listing(found: Sequence[tuple[str, Sequence[tuple[str, str]]]], options: ListOptions) -> None:
+    """Print each kind of name with its names."""
+    for title, rows in found:
+        print(title)
+        for name, summary in rows:
+            print(f"  {name:<30} {summary}")
+
+
+def count(found: Found, options: CountOptions) -> None:
+    """Print FLOPs and parameters, by part if asked."""
+    flops, params = (f"{found[cost]:,} {unit} ({format_quantity(found[cost], 5)})" for cost, unit in _UNITS.items())
+    print(f"{flops}, {params} at {found['resolution']} px, {found['num_classes']} classes")
+    if options.parts:
+        rows = [(part["name"], part["times"], f"{part['flops']:,}", f"{part['params']:,}") for part in found["parts"]]
+        print_table(("part", "times", "flops", "params"), rows, right=("times", "flops", "params"))
+
+
+_UNITS = {"flops": "FLOPs", "params": "parameters"}
+
+
+def space(found: Found, options: DescribeOptions) -> None:
+    """Print the size of the space and of its feasible set, and the bounds of every axis."""
+    members = f"{found['feasible']:,} within {options.budget or 'any cost'}"
+    print(f"{found['size']:,} architectures around {options.seed_model}; {members}")
+    bounds = found["bounds"]
+    if not bounds:
+        return print(found["nearest"])
+    rows = [(axis, choices, bounds.get(axis, "-")) for axis, choices in found["axes"].items()]
+    print_table(("axis", "choices", "feasible, least to greatest"), rows)
+    return print(", ".join(f"{cost} {_to(cost, bounds[cost])}" for cost in ADDITIVE_COSTS if cost in bounds))
+
+
+def _to(cost: str, ends: Sequence[int]) -> str:
+    return " to ".join(format_value(cost, end) for end in ends)
+
+
+def sample(found: Sequence[Found], options: SampleOptions) -> None:
+    """Print one architecture per line."""
+    names = [name for name in found[0]["arch"] if name not in ("num_classes", "in_chans")]
+    rows = [(*_costs(one), *(one["arch"].get(name, "") for name in names)) for one in found]
+    print_table(("flops", "params", *names), rows, right=("flops", "params"))
+
+
+def search(found: Sequence[Any], options: SearchOptions) -> None:
+    """Print the chosen variant of each budget."""
+    if options.as_worker:
+        return
+    rows = [(one.budget, *_costs(asdict(one.record)), f"{one.record.top1:.2f}", one.folder) for one in found]
+    columns = ("budget", "flops", "params", "held-out top-1 %", "variant")
+    print_table(columns, rows, right=("flops", "params", "held-out top-1 %"))
+
+
+def search_json(found: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return one object per budget: the chosen trial's record, its folder and why it was chosen."""
+    return [record_json(one.record) | {"budget": one.budget, "folder": str(one.folder), "why": one.why} for one in found]
+
+
+def record_json(record: Any) -> dict[str, Any]:
+    """Return a ledger's record as a flat object."""
+    return asdict(record)
+
+
+def frontier(found: Mapping[str, Path], options: FrontierOptions) -> None:
+    """Print the files that were written."""
+    print("\n".join(map(str, found.values())))
+
+
+def frontier_json(found: Mapping[str, Path]) -> dict[str, str]:
+    """Return the files by kind."""
+    return {name: str(path) for name, path in found.items()}
+
+
+def demo(found: Any, options: DemoOptions) -> None:
+    """Print the trained family, a yardstick, and where everything is."""
+    rows = [(record.budget, *_costs(asdict(record)), f"{record.top1:.2f}", folder) for folder, record in found.trained.items()]
+    columns = ("budget", "flops", "params", "test top-1 %", "trained variant")
+    print_table(columns, rows, right=("flops", "params", "test top-1 %"))
+    print(f"Logistic regression on the same split: {found.logistic_regression:.2f} % top-1.")
+    for name, path in found.files.items():
+        print(f"{name}: {path}")
+
+
+def scores(found: Any, options: TrainOptions | EvaluateOptions) -> None:
+    """Print a record's or an evaluation's scores."""
+    scored = found if isinstance(found, Mapping) else record_json(found)
+    folder = options.out if isinstance(options, TrainOptions) else options.variant
+    text = f"top-1 {scored['top1']:.2f} %, top-5 {scored['top5']:.2f} %, loss {scored['loss']:.4f}"
+    print(f"{text} on {scored['images']} {scored['split']} images, in {scored['seconds']:.1f} s: {folder}")
+
+
+def store(found: Found, options: TeachOptions) -> None:
+    """Print the size of a store of logits."""
+    views = found["epochs"] * sum(found["parts"])
+    print(f"logits of {views:,} views, {found['bytes_per_view']:.1f} bytes each: {options.out}")
+
+
+def latency(found: Found, options: LatencyOptions) -> None:
+    """Print a measured latency, or how well latencies are predicted."""
+    if options.learn:
+        text = f"{found['networks']} networks measured; the median error of predictions is {found['error']:.1%}"
+    else:
+        interval = f"{found['low_ms']:.2f} to {found['high_ms']:.2f}"
+        text = f"{found['least_ms']:.2f} ms; median of {found['runs']} runs {found['median_ms']:.2f} ms ({interval})"
+    print(f"{text}; {found['machine']}")
+
+
+def imported(found: Found, options: ImportOptions) -> None:
+    """Print what a checkpoint held."""
+    flops, params = _costs(found)
+    print(f"{found['tensors']} tensors of {found['layout']} layout, {flops} FLOPs, {params} parameters: {options.out}")
+
+
+def exported(found: Found, options: ExportOptions) -> None:
+    """Print the largest difference between the file's outputs and the variant's."""
+    differences = ", ".join(f"{difference:.2g} at batch {batch}" for batch, difference in found["difference"].items())
+    print(f"{options.out}: {options.format}, largest difference {differences}")
+
+
+def _costs(found: Found) -> tuple[str, str]:
+    return format_quantity(found["flops"]), format_quantity(found["params"])

@@ -1,0 +1,81 @@
+"""Options that several commands take."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.options.declare import Options, argument, option
+from experiments.recipes import RECIPES
+
+WHAT, SCORING, TRAINING, RUNNING = "What", "How to score", "How to train", "Where to run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomOptions(Options):
+    """The seed of every random draw."""
+
+    seed: int = option(0, help="Seed of every random draw.", group=WHAT, minimum=0, maximum=2**32 - 1, metavar="N")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(Options):
+    """The images."""
+
+    data: str = option(help="digits, folder:PATH, or a timm data set such as torch/fashion_mnist:ROOT.", group=WHAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(ImageOptions, RandomOptions):
+    """The images of a training, and the part of them that is used."""
+
+    train_images: int | None = option(None, help="Use only this many training images.", group=WHAT, minimum=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutOptions(Options):
+    """The folder of the results."""
+
+    out: Path = option(help="Folder for the results.", group=WHAT, is_recorded=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherOptions(Options):
+    """The teacher to distil from, running or stored."""
+
+    teacher: str | None = option(None, help="Folder of a trained variant to distil from.", group=TRAINING, metavar="DIR")
+    logits: Path | None = option(None, help="Stored logits of a teacher (`scaler teach`) to distil from.", group=TRAINING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceOptions(Options):
+    """A seed model's search space."""
+
+    axes: Path | None = option(None, help="JSON file of axes that replace the space's own.", group=WHAT, metavar="FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedOptions(SpaceOptions):
+    """A seed model and its search space."""
+
+    seed_model: str = argument(help="The large model: a seed's name, a timm model or a variant's folder.", metavar="SEED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions(Options):
+    """The shape of a model's input and output."""
+
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=1)
+    num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderOptions(Options):
+    """Processes that load images."""
+
+    loader_workers: int = option(
+        0, help="Processes that load images, for each training process.", group=RUNNING, minimum=0, is_recorded=False
+    )
+
+
+def recipes() -> list[str]:
+    """Return the names of the recipes."""
+    return list(RECIPES)

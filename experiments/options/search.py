@@ -1,0 +1,68 @@
+"""Options of the search, the frontier and the demo."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from experiments.options.common import (
+    RUNNING,
+    SCORING,
+    WHAT,
+    DataOptions,
+    LoaderOptions,
+    OutOptions,
+    SeedOptions,
+    TeacherOptions,
+    recipes,
+)
+from experiments.options.declare import Options, argument, option
+from scaler.trials.strategy import STRATEGIES
+
+PRUNERS = ("none", "halving", "median")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
+    """Find the best variant of a seed model under each budget.
+
+    Run again with the same --out, it continues. The same command with --as-worker joins a search that was started, on this
+    machine or on another one that shares --storage and the folder --out.
+    """
+
+    EXAMPLE: ClassVar = "scaler search tiny_vit_1m_32 --budget flops=1M --data digits --out runs/search"
+
+    budget: tuple[str, ...] = option(help="A budget such as flops=1.3G,params=60%; several make a family.", group=WHAT)
+    strategy: str = option("uniform", help="How candidates are proposed.", group=SCORING, choices=lambda: STRATEGIES)
+    trials: int = option(24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, is_fixed=False)
+    recipe: str = option("proxy", help="The short training that scores a candidate.", group=SCORING, choices=recipes)
+    pruner: str = option("none", help="Rule that stops trainings which lag behind.", group=SCORING, choices=lambda: PRUNERS)
+    first_rung: int | None = option(
+        None, help="Images seen when the pruner first looks; an epoch's by default.", group=SCORING, minimum=1
+    )
+    low_resolution: float = option(
+        1.0, help="Fraction of its side at which a candidate's training begins.", group=SCORING, minimum=0.1, maximum=1.0
+    )
+    finalists: int = option(0, help="Candidates of each budget that are trained again.", group=SCORING, minimum=0)
+    seeds: int = option(2, help="Other seeds from which each finalist is trained.", group=SCORING, minimum=1)
+    workers: int = option(1, help="Processes that train candidates.", group=RUNNING, minimum=1, is_recorded=False)
+    storage: str | None = option(None, help="URL of an Optuna storage; a file in --out by default.", group=RUNNING, metavar="URL")
+    as_worker: bool = option(False, help="Join the search in --out and train its candidates.", group=RUNNING, is_recorded=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontierOptions(Options):
+    """Draw the accuracy-against-cost frontier of runs: CSV, PNG, SVG and one HTML report."""
+
+    EXAMPLE: ClassVar = "scaler frontier runs/search runs/seed --out runs/frontier"
+
+    runs: tuple[Path, ...] = argument(help="Folders of searches and of trained variants.", metavar="RUN...")
+    out: Path | None = option(None, help="Folder for the results; RUN/frontier by default.", group=WHAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(Options):
+    """Run the main job on embedded real images: a seed, three budgets, a search, the frontier, the choices trained."""
+
+    EXAMPLE: ClassVar = "scaler demo --out runs/demo"
+
+    out: Path = option(Path("runs/demo"), help="Folder for the results.", group=WHAT)

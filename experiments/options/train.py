@@ -1,0 +1,116 @@
+"""Options of the commands around one variant: train, teach, evaluate, latency, import, export."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from experiments.options.common import (
+    RUNNING,
+    TRAINING,
+    WHAT,
+    DataOptions,
+    ImageOptions,
+    LoaderOptions,
+    OutOptions,
+    SpaceOptions,
+    TaskOptions,
+    TeacherOptions,
+    recipes,
+)
+from experiments.options.declare import Options, argument, option
+from experiments.options.setup import SetupOptions
+
+ENCODINGS = ("compact", "fp16")
+SPLITS = ("test", "holdout", "train")
+FORMATS = ("onnx", "torch-export")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
+    """Train a variant on all training images and score it on the test split.
+
+    Interrupted, the same command continues.
+    """
+
+    EXAMPLE: ClassVar = "scaler train runs/search/variants/flops-1M --data digits --out runs/flops-1M"
+
+    variant: str = argument(help="A variant's folder, a seed or a timm model.")
+    recipe: str = option("small", help="How to train.", group=TRAINING, choices=recipes)
+    epochs: int | None = option(None, help="Epochs, instead of the recipe's.", group=TRAINING, minimum=1)
+    batch_size: int | None = option(None, help="Images of an update, over all processes.", group=TRAINING, minimum=2)
+    drop_path: float | None = option(
+        None, help="Stochastic depth, instead of the recipe's.", group=TRAINING, minimum=0, maximum=0.9
+    )
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=TRAINING, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeachOptions(LoaderOptions, OutOptions, DataOptions):
+    """Store a teacher's logits for every augmented view of some epochs.
+
+    Interrupted or damaged, the same command completes the store.
+    """
+
+    EXAMPLE: ClassVar = "scaler teach runs/seed --data digits --epochs 30 --topk 5 --out runs/logits"
+
+    teacher: str = argument(help="Folder of a trained variant.")
+    epochs: int = option(help="Epochs to store; students that train longer see them again.", group=TRAINING, minimum=1)
+    topk: int = option(help="Logits to keep of each view.", group=TRAINING, minimum=1)
+    recipe: str = option(
+        "small", help="Recipe of the students: its augmentation and temperature.", group=TRAINING, choices=recipes
+    )
+    encoding: str = option(
+        "compact", help="Encoding of the logits; fp16 takes twice the size.", group=TRAINING, choices=lambda: ENCODINGS
+    )
+    processes: int = option(1, help="Processes that run the teacher.", group=RUNNING, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(LoaderOptions, ImageOptions):
+    """Measure top-1, top-5, loss and images per second of a trained variant."""
+
+    EXAMPLE: ClassVar = "scaler evaluate runs/flops-1M --data digits"
+
+    variant: str = argument(help="Folder of a trained variant.")
+    split: str = option("test", help="Images to score.", group=WHAT, choices=lambda: SPLITS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyOptions(SpaceOptions):
+    """Measure the time that one image takes on this machine.
+
+    With --learn, networks around a seed are measured, from which budgets such as latency=12ms predict all others.
+    """
+
+    EXAMPLE: ClassVar = "scaler latency tiny_vit_1m_32"
+
+    target: str = argument(help="A seed, any timm model, or a variant's folder.")
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=1)
+    learn: bool = option(False, help="Learn what the networks around a seed take, for budgets.", group=WHAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions(TaskOptions, OutOptions):
+    """Import a published checkpoint (TinyViT, Mini-DeiT, Mini-Swin, DeiT, Swin, or timm's) into a variant's folder.
+
+    --resolution allows position tables to be resized; --num-classes puts zeros in place of another head.
+    """
+
+    EXAMPLE: ClassVar = "scaler import tiny_vit_5m.pth --model tiny_vit_5m_224 --out runs/tiny_vit_5m"
+
+    checkpoint: Path = argument(help="A .pth, .pt, .bin or .safetensors file.")
+    model: str = option(help="The seed or timm model that the file holds.", group=WHAT, metavar="NAME")
+    class_map: Path | None = option(
+        None, help="File with a line for each class: its row in the head.", group=WHAT, metavar="FILE"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Options):
+    """Write a deployable file with a free batch size, its outputs compared with the variant's at batch 1 and 8."""
+
+    EXAMPLE: ClassVar = "scaler export runs/flops-1M --out flops-1M.onnx"
+
+    variant: str = argument(help="Folder of a trained variant.")
+    out: Path = option(help="File to write.", group=WHAT, metavar="FILE")
+    format: str = option("onnx", help="Form of the file.", group=WHAT, choices=lambda: FORMATS)
