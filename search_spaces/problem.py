@@ -72,3 +72,19 @@ def _cost_by_name(name: str) -> dict[str, int]:
 
 def _costs(arch: Architecture) -> dict[str, int]:
     return {**cost_of(arch)._asdict(), "resolution": arch.resolution}
+
+
+def feasible_set(seed_model: str, budget: str, *, axes: Path | None = None, num_classes: int | None = None) -> FeasibleSet:
+    """Return every architecture around ``seed_model`` that meets ``budget``.
+
+    Args:
+        seed_model: a seed's name, a timm model's name or a variant's folder.
+        budget: for example ``"flops=1.3G,params=60%"``.
+        axes: a JSON file of axes that replace the space's own.
+        num_classes: number of classes; the seed model's own if None.
+
+    Raises:
+        ScalerError: if a name is unknown or the budget is malformed. The set may be empty.
+    """
+    _, (found,) = spaces(seed_model, [budget], axes=axes, num_classes=num_classes)
+    return found

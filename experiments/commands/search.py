@@ -5,12 +5,9 @@ Torch is loaded only once the request is known to be feasible, so that a request
 
 from typing import TYPE_CHECKING
 
+from experiments.commands.feasible_sets import feasible_sets
 from experiments.data.datasets import peek_num_classes
 from experiments.options.search import SearchOptions
-from scaler.cost.latency import LatencyModel
-from scaler.space.feasible_set import FeasibleSet
-from scaler.space.search_space import SearchSpace
-from search_spaces.problem import spaces
 
 if TYPE_CHECKING:
     from experiments.search.selection import Chosen
@@ -34,21 +31,3 @@ def search(options: SearchOptions) -> "list[Chosen]":
     from experiments.commands.start_search import start_search  # loads torch
 
     return start_search(options, problem)
-
-
-def feasible_sets(options: SearchOptions, num_classes: int) -> tuple[SearchSpace, list[FeasibleSet]]:
-    """Return the space of a search and the feasible set of each budget.
-
-    Raises:
-        InfeasibleError: if a set is empty.
-    """
-    space, sets = spaces(options.seed_model, options.budget, axes=options.axes, num_classes=num_classes, latency=_latency_model)
-    for feasible in sets:
-        feasible.require()
-    return space, sets
-
-
-def _latency_model(space: SearchSpace) -> LatencyModel:
-    from experiments.search.latency import known_or_learned  # loads torch
-
-    return known_or_learned(space)

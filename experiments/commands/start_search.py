@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
-from experiments.commands.search import feasible_sets
 from experiments.options.search import SearchOptions
 from experiments.report.frontier import write_frontier
 from experiments.runtime.console import say

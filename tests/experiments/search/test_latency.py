@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from experiments.commands.search import feasible_sets
+from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.space import sample, space
 from experiments.options.inspect import DescribeOptions, SampleOptions
 from experiments.options.search import SearchOptions

@@ -1,0 +1,5 @@
+"""``python -m scaler`` does what ``scaler`` does."""
+
+from scaler.launch import main
+
+main()
