@@ -77,8 +77,9 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text"), [("ledger.csv", "role,trial\ntrial,0\n"), ("run.json", '{"seed": '), ("result.json", "{")]
-)
+    ("file", "text"), [("ledger.csv", "role,trial\ntrial,0\n"), ("run.json", '{"seed": '), ("run.json", "[1]"),
+     ("run.json", '{"bounds": [{"text": "flops=1M"}]}'), ("result.json", "{")],
+)  # fmt: skip
 def test_damaged_files(tmp_path: Path, file: str, text: str) -> None:
     run = write_run(tmp_path / "run", fake_info(1, finished=False))
     (run / file).write_text(text)
