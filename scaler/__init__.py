@@ -19,7 +19,7 @@ _HOMES = {
     "exact_optimum": "scaler.space.additive_optimum",
     "feasible_set": "search_spaces.problem",
     "open_space": "search_spaces",
-    "pareto": "scaler.pareto",
+    "pareto_set": "scaler.pareto",
     # search and train
     "SearchOptions": "experiments.options.search",
     "TrainOptions": "experiments.options.train",

@@ -7,7 +7,7 @@ from scaler.cost.architecture import cost_of as cost_of
 from scaler.cost.fvcore_count import count as count
 from scaler.errors import InfeasibleError as InfeasibleError
 from scaler.errors import ScalerError as ScalerError
-from scaler.pareto import pareto as pareto
+from scaler.pareto import pareto_set as pareto_set
 from scaler.results.frontier import FrontierInfo as FrontierInfo
 from scaler.results.ledger import Ledger as Ledger
 from scaler.results.ledger import Record as Record

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def pareto(costs: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
+def pareto_set(costs: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
     """The points that no other dominates: no worse in both cost (lower is better) and score (higher is), better in one.
 
     Equal points both stay. A score that is not a number is never on the front. Time n log n.

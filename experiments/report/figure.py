@@ -1,23 +1,24 @@
 """The frontier's figures: accuracy against FLOPs and against parameters, as PNG and SVG.
 
-Trials and models trained in full differ in marker, colour and legend, and no line joins the one to the other. A figure is a
-function of a `FrontierInfo` alone. Colours: Okabe and Ito, "Color Universal Design", 2008, which colour-blind readers can tell
+Trials and models trained in full differ in marker, colour and legend, and no line joins the two kinds. A figure depends on its
+`FrontierInfo` alone. The colours are those of Okabe and Ito, "Color Universal Design", 2008, which colour-blind readers can tell
 apart.
 """
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from experiments.report.label_placement import Label, place
+from experiments.report.label_placement import Label, place_labels
+from experiments.report.wording import COST_NAMES, counted, kind_of_score
 from models.zoo.published import Published, published
 from scaler.budget import Bound
 from scaler.files import write_atomic
@@ -30,11 +31,17 @@ BLUE, VERMILION, BLACK, GREY, PURPLE, GREEN = "#0072B2", "#D55E00", "#1a1a1a", "
 _COLOUR = {"chosen": VERMILION, "seed": BLACK}
 AXIS = {"flops": "FLOPs at batch 1 (one multiply-add is one)", "params": "parameters"}
 STEM = {"flops": "frontier", "params": "frontier_params"}
-TITLE = {"flops": "Accuracy against FLOPs", "params": "Accuracy against parameters"}
 
 SIZE_INCHES, DPI = (9.6, 6.4), 150
-# Text stays text in the SVG, so that it can be searched and read aloud; the salt makes its ids the same in every run.
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "scaler", "font.family": "sans-serif", "font.size": 10}
+# Text stays text in the SVG, so that it can be searched and read aloud; the salt makes the SVG's ids the same in every run.
+# No text is a formula: a "$" in the name of a model or of a data folder is drawn as it is.
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "scaler",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.parse_math": False,
+}
 _NO_METADATA = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
@@ -43,62 +50,54 @@ _NO_METADATA = {
 
 def draw_figures(info: FrontierInfo, out_dir: Path) -> list[Path]:
     """Write ``frontier.{png,svg}`` (against FLOPs) and ``frontier_params.{png,svg}``, and return their paths, in that order."""
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
-        return [
-            _save(figure_of(info, cost), out_dir / f"{STEM[cost]}.{kind}", kind)
-            for cost in PLOTTED_COSTS
-            for kind in _NO_METADATA
-        ]
+    return [
+        _save(figure_of(info, cost), out_dir / f"{STEM[cost]}.{kind}", kind) for cost in PLOTTED_COSTS for kind in _NO_METADATA
+    ]
 
 
 def _save(figure: Figure, path: Path, kind: str) -> Path:
-    write_atomic(path, lambda file: figure.savefig(file, format=kind, dpi=DPI, metadata=_NO_METADATA[kind]))
+    with style.context(_STYLE):
+        write_atomic(path, lambda file: figure.savefig(file, format=kind, dpi=DPI, metadata=_NO_METADATA[kind]))
     return path
 
 
 def figure_of(info: FrontierInfo, cost: str) -> Figure:
-    """Accuracy against ``cost``, ``"flops"`` or ``"params"``."""
-    figure = Figure(figsize=SIZE_INCHES)
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for layer in (_draw_trials, _draw_trained, _draw_published, _draw_budgets):
-        layer(axes, info, cost)
-    _set_axes(axes, *_limits(info, cost), cost)
-    _set_frame(figure, axes, f"{TITLE[cost]} on {data_name(info)}")
-    _name_budgets(axes, info, cost)
-    _name_models(axes, info, cost)
+    """Draw accuracy against ``cost``, ``"flops"`` or ``"params"``."""
+    with style.context(_STYLE):
+        figure = Figure(figsize=SIZE_INCHES)
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        for draw_layer in (_draw_trials, _draw_trained, _draw_published, _draw_budgets):
+            draw_layer(axes, info, cost)
+        _set_axes(axes, *_limits(info, cost), cost)
+        _set_frame(figure, axes, f"Accuracy against {COST_NAMES[cost]} on {info.data_name}")
+        _name_budgets(axes, info, cost)
+        _name_models(axes, info, cost)
     return figure
 
 
-def data_name(info: FrontierInfo) -> str:
-    return info.records[0].data
-
-
-def kind_of_score(records: Iterable[Record]) -> str:
-    """How scores were made, such as "holdout split, 3 epochs"."""
-    records = list(records)
-    epochs = sorted({record.epochs for record in records})
-    splits = " and ".join(sorted({record.split for record in records}))
-    span = f"{epochs[0]:.3g}" if len(epochs) == 1 else f"{epochs[0]:.3g} to {epochs[-1]:.3g}"
-    return f"{splits} split, {span} epoch{'s' * (epochs[-1] != 1)}"
-
-
 def is_imagenet_1k(info: FrontierInfo) -> bool:
-    """Whether published ImageNet-1k accuracies may stand beside these scores."""
+    """Return True if the scores are on ImageNet-1k, so that they compare with published accuracies."""
     classes = {json.loads(record.arch).get("num_classes") for record in info.records} - {None}
-    return "imagenet" in data_name(info).lower() and classes == {1000}
+    return "imagenet" in info.data_name.lower() and classes == {1000}
 
 
 def _draw_trials(axes: Axes, info: FrontierInfo, cost: str) -> None:
     trials, front = info.of(TRIALS), info.front(cost, TRIALS)
     if not trials:
         return
-    how, many = kind_of_score(trials), f"{len(trials)} trial{'s' * (len(trials) != 1)}"
-    axes.scatter(*_xy(trials, cost), s=26, color=GREY, alpha=0.55, linewidths=0, zorder=2, label=f"{many} of the search ({how})")
+    label = f"{counted(len(trials), 'trial')} of the search ({kind_of_score(trials)})"
+    axes.scatter(*_xy(trials, cost), s=26, color=GREY, alpha=0.55, linewidths=0, zorder=2, label=label)
     axes.plot(
-        *_xy(front, cost), label="front of the trials: no cheaper one is as accurate",
-        color=BLUE, marker="o", markersize=5.5, linewidth=1.6, drawstyle="steps-post", zorder=3,
-    )  # fmt: skip
+        *_xy(front, cost),
+        label="front of the trials: no cheaper one is as accurate",
+        color=BLUE,
+        marker="o",
+        markersize=5.5,
+        linewidth=1.6,
+        drawstyle="steps-post",
+        zorder=3,
+    )
 
 
 def _draw_trained(axes: Axes, info: FrontierInfo, cost: str) -> None:
@@ -135,7 +134,7 @@ def _set_axes(axes: Axes, low: float, high: float, cost: str) -> None:
 
 
 def _set_frame(figure: Figure, axes: Axes, title: str) -> None:
-    """Title, legend below the plot, and as much height for the plot as they leave."""
+    """Add the title and, below the plot, the legend; the plot takes the height that they leave."""
     rows = math.ceil(len(axes.get_legend_handles_labels()[0]) / 2)
     bottom = (0.72 + 0.21 * rows) / SIZE_INCHES[1]
     axes.set_position((0.075, bottom, 0.9, 0.875 - bottom))
@@ -145,11 +144,12 @@ def _set_frame(figure: Figure, axes: Axes, title: str) -> None:
     axes.spines[["left", "bottom"]].set_color("#b0b0b0")
     axes.tick_params(color="#b0b0b0")
     figure.suptitle(title, x=0.075, y=0.97, ha="left", fontsize=14, fontweight="bold", color=BLACK)
-    figure.legend(loc="lower left", bbox_to_anchor=(0.065, 0.005), ncols=2, frameon=False, fontsize=9.5, columnspacing=2.5)
+    if rows:
+        figure.legend(loc="lower left", bbox_to_anchor=(0.065, 0.005), ncols=2, frameon=False, fontsize=9.5, columnspacing=2.5)
 
 
 def _limits(info: FrontierInfo, cost: str) -> tuple[float, float]:
-    """The range of costs that holds every point and every budget, with room at both ends."""
+    """Return a range of costs that holds every point and every budget, with room at both ends."""
     drawn = [getattr(point, cost) for point in (*info.records, *_references(info))]
     edges = [edge for bound in _bounds(info, cost) for edge in (bound.low, bound.high) if 0 < edge < math.inf]
     low, high = min(drawn + edges), max(drawn + edges)
@@ -158,7 +158,7 @@ def _limits(info: FrontierInfo, cost: str) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round values in a range that is drawn with a log scale: evenly spaced ones in a short range."""
+    """Return round values in a range of a log scale; they are evenly spaced in a short range."""
     if high / low < 4:
         values = list(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
     else:
@@ -169,7 +169,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def _draw_budgets(axes: Axes, info: FrontierInfo, cost: str) -> None:
-    """A dotted line at each budget's upper bound (or its lower one, if that is all), and shading for a band."""
+    """Draw a dotted line at each budget's upper bound (the lower one of a budget without an upper), and shade bands."""
     for i, bound in enumerate(_bounds(info, cost)):
         if bound.low > 0 and bound.high < math.inf:
             axes.axvspan(bound.low, bound.high, color=GREEN, alpha=0.10, linewidth=0, zorder=0)
@@ -178,7 +178,7 @@ def _draw_budgets(axes: Axes, info: FrontierInfo, cost: str) -> None:
 
 
 def _name_budgets(axes: Axes, info: FrontierInfo, cost: str) -> None:
-    """Each budget's value above its line, in two rows; where both are full, as in a crowd of budgets, the line stands alone."""
+    """Write each budget's value above its line, in two rows; a line has no text where both rows are full."""
     ends = [-math.inf, -math.inf]  # of each row, in pixels
     for bound in _bounds(info, cost):
         where = axes.get_xaxis_transform()
@@ -197,7 +197,7 @@ def _edge(bound: Bound) -> float:
 
 
 def _bounds(info: FrontierInfo, cost: str) -> list[Bound]:
-    """Each bound on ``cost`` once, by its upper end."""
+    """Return each bound on ``cost`` once, by rising upper end."""
     return sorted({budget[cost] for budget in info.budgets} - {Bound()}, key=lambda bound: (bound.high, bound.low))
 
 
@@ -208,7 +208,7 @@ def _bound_text(bound: Bound) -> str:
 
 
 def _name_models(axes: Axes, info: FrontierInfo, cost: str) -> None:
-    """The names of the chosen variants, then of the seed, then of as many published models as there is room for."""
+    """Name the chosen variants, then the seed, then as many published models as there is room for."""
     trained = {(r.role, r.name, getattr(r, cost)): r for r in info.of(TRAINED)}
     models = [
         Label(x=getattr(r, cost), y=r.top1, text=r.name, colour=_COLOUR[r.role], bar=wilson(r.top1, r.images))
@@ -219,7 +219,7 @@ def _name_models(axes: Axes, info: FrontierInfo, cost: str) -> None:
         for model in _references(info)
     ]
     points: list[Record | Published] = [*info.records, *_references(info)]
-    place(axes, models, [(getattr(point, cost), point.top1) for point in points])
+    place_labels(axes, models, [(getattr(point, cost), point.top1) for point in points])
 
 
 def _references(info: FrontierInfo) -> tuple[Published, ...]:

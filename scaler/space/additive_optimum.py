@@ -13,7 +13,7 @@ import numpy as np
 from scaler.arrays import Floats, Ints
 from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError
-from scaler.pareto import pareto
+from scaler.pareto import pareto_set
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.meet_in_the_middle import Halves, find_ranges
 from scaler.space.partial_architectures import Rows, unrank
@@ -134,7 +134,7 @@ def _pairs(start: Ints, stop: Ints) -> Iterator[tuple[Ints, Ints]]:
 
 def _staircase(points: Floats) -> Floats:
     """The columns of ``points`` (FLOPs, score, ...) that are on the frontier, by rising FLOPs, equal ones once."""
-    points = points[:, pareto(points[0], points[1])]
+    points = points[:, pareto_set(points[0], points[1])]
     return points[:, np.unique(points[0], return_index=True)[1]]
 
 

@@ -1,11 +1,14 @@
-"""A search's records and folder, made up: three budgets, trials under each, one variant of each trained in full, and the seed."""
+"""A made-up search: three budgets, trials under each, one variant of each trained in full, and the seed."""
 
 import json
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from experiments.report.runs import Run
 from scaler.budget import Bound, Budget
 from scaler.results.frontier import FrontierInfo
 from scaler.results.ledger import Ledger, Record
@@ -20,7 +23,7 @@ BUDGETS = tuple(Budget((("flops", Bound(high=m * 1e6)),), f"flops={m}M") for m i
 
 
 def fake_info(trials: int = 30, *, finished: bool = True, data: str = "digits", seed: int = 0) -> FrontierInfo:
-    """Accuracy grows with the logarithm of FLOPs, plus noise. Unless ``finished`` there are only trials."""
+    """Return records whose accuracy grows with the logarithm of FLOPs, plus noise; only trials unless ``finished``."""
     rng = random.Random(seed)
     records = [_trial(i, BUDGETS[i % len(BUDGETS)], rng) for i in range(trials)]
     if finished:
@@ -31,8 +34,25 @@ def fake_info(trials: int = 30, *, finished: bool = True, data: str = "digits", 
     return FrontierInfo(records=tuple(replace(record, data=data) for record in records), budgets=BUDGETS)
 
 
+def fake_run(
+    info: FrontierInfo, *, request: Mapping[str, Any] | None = None, result: Mapping[str, Any] | None = None, name: str = "run-1"
+) -> Run:
+    """Return the contents of the folder of a run that found ``info``."""
+    return Run(path=Path(name), records=info.records, budgets=info.budgets, request=request or {}, result=result or {})
+
+
+def fake_result(name: str = "trial-0003") -> dict[str, Any]:
+    """Return a ``result.json`` that chose the trial ``name`` under the first budget."""
+    choice = {
+        "budget": BUDGETS[0].text, "chosen": {"name": name, "origin": "surrogate"}, "reason": "the highest top-1 of 9",
+        "path": [{"step": 0}, {"step": 1}], "baselines": [{"name": "trial-0000", "origin": "uniform scaling", "top1": 61.0}],
+        "neighbours": [{"name": "trial-0007", "lost_by": 0.5, "changed": {"depths[1]": [2, 1]}}],
+    }  # fmt: skip
+    return {"budgets": [choice], "importances": {"resolution": 0.7, "depths[1]": 0.3}}
+
+
 def write_run(path: Path, info: FrontierInfo) -> Path:
-    """The folder of a run that found ``info``."""
+    """Write the folder of a run that found ``info``."""
     path.mkdir(parents=True)
     ledger = Ledger(path / "ledger.csv")
     for record in info.records:

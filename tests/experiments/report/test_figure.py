@@ -96,6 +96,18 @@ def test_trials_alone_are_enough(tmp_path: Path, trials: int) -> None:
     assert not [text for text in texts(tmp_path / "frontier.svg") if "trained in full" in text]
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_pruned_trials_alone_are_enough(tmp_path: Path) -> None:
+    draw_figures(FrontierInfo(records=(replace(SEED, role="pruned"),)), tmp_path)
+    assert "Accuracy against FLOPs on digits" in texts(tmp_path / "frontier.svg")
+
+
+def test_a_dollar_sign_is_drawn_as_it_is(tmp_path: Path) -> None:
+    records = (replace(SEED, name="$y_$", data="folder:$x_$"), replace(SEED, role="chosen", name=r"\$z^$", data="folder:$x_$"))
+    draw_figures(FrontierInfo(records=records), tmp_path)
+    assert {"Accuracy against FLOPs on folder:$x_$", "$y_$", r"\$z^$"} <= set(texts(tmp_path / "frontier.svg"))
+
+
 def test_trained_models_alone_are_enough(tmp_path: Path) -> None:
     draw_figures(FrontierInfo(records=(SEED,)), tmp_path)
     assert "big_seed" in texts(tmp_path / "frontier.svg")

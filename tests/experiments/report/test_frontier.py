@@ -8,7 +8,7 @@ import pytest
 
 from experiments.report.frontier import write_frontier
 from scaler.errors import ScalerError
-from scaler.pareto import pareto
+from scaler.pareto import pareto_set
 from scaler.results.frontier import TRIALS
 from scaler.results.ledger import COLUMNS
 from tests.experiments.report.fake_ledger import BUDGETS, fake_info, write_run
@@ -34,7 +34,7 @@ def test_the_table(tmp_path: Path) -> None:
     assert frame.on_flops_front.dtype == bool
     trials = frame[frame.role == "trial"]
     for cost in ("flops", "params"):
-        assert (trials[f"on_{cost}_front"] == pareto(trials[cost], trials.top1)).all()
+        assert (trials[f"on_{cost}_front"] == pareto_set(trials[cost], trials.top1)).all()
     assert set(trials[trials.on_flops_front].name) == {record.name for record in info.front("flops", TRIALS)}
 
 
@@ -44,7 +44,7 @@ def test_several_runs_share_one_front(tmp_path: Path) -> None:
     trials = frame[frame.role == "trial"]
     assert len(trials) == 60
     assert set(frame.run) == {str(run) for run in runs}
-    assert (trials.on_flops_front == pareto(trials.flops, trials.top1)).all()
+    assert (trials.on_flops_front == pareto_set(trials.flops, trials.top1)).all()
 
 
 def test_trials_alone_and_a_folder_that_keeps_no_request(tmp_path: Path) -> None:
@@ -77,8 +77,9 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text"), [("ledger.csv", "role,trial\ntrial,0\n"), ("run.json", '{"seed": '), ("result.json", "{")]
-)
+    ("file", "text"), [("ledger.csv", "role,trial\ntrial,0\n"), ("run.json", '{"seed": '), ("run.json", "[1]"),
+     ("run.json", '{"bounds": [{"text": "flops=1M"}]}'), ("result.json", "{")],
+)  # fmt: skip
 def test_damaged_files(tmp_path: Path, file: str, text: str) -> None:
     run = write_run(tmp_path / "run", fake_info(1, finished=False))
     (run / file).write_text(text)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from scaler.pareto import pareto
+from scaler.pareto import pareto_set
 from scaler.results.frontier import TRAINED, TRIALS, FrontierInfo
 from scaler.results.intervals import wilson
 from scaler.results.ledger import Record
@@ -32,27 +32,27 @@ def dominated(point: tuple[int, int], points: list[tuple[int, int]]) -> bool:
 @given(POINTS)
 def test_pareto_is_what_nothing_dominates(points: list[tuple[int, int]]) -> None:
     costs, scores = [c for c, _ in points], [s for _, s in points]
-    assert pareto(costs, scores).tolist() == [not dominated(point, points) for point in points]
+    assert pareto_set(costs, scores).tolist() == [not dominated(point, points) for point in points]
 
 
 @given(POINTS, st.randoms(use_true_random=False))
 def test_pareto_does_not_depend_on_the_order(points: list[tuple[int, int]], random) -> None:
     shuffled = random.sample(range(len(points)), len(points))
-    mask = pareto([c for c, _ in points], [s for _, s in points])
-    moved = pareto([points[i][0] for i in shuffled], [points[i][1] for i in shuffled])
+    mask = pareto_set([c for c, _ in points], [s for _, s in points])
+    moved = pareto_set([points[i][0] for i in shuffled], [points[i][1] for i in shuffled])
     assert moved.tolist() == mask[shuffled].tolist()
 
 
 def test_equal_points_both_stay_and_a_dominated_tie_goes() -> None:
-    assert pareto([1, 1, 1, 2, 2], [5, 5, 4, 5, 6]).tolist() == [True, True, False, False, True]
+    assert pareto_set([1, 1, 1, 2, 2], [5, 5, 4, 5, 6]).tolist() == [True, True, False, False, True]
 
 
 def test_a_score_that_is_no_number_is_never_on_the_front() -> None:
-    assert pareto([1, 2, 3], [np.nan, 5, np.nan]).tolist() == [False, True, False]
+    assert pareto_set([1, 2, 3], [np.nan, 5, np.nan]).tolist() == [False, True, False]
 
 
 def test_pareto_of_nothing_is_empty() -> None:
-    assert pareto([], []).shape == (0,)
+    assert pareto_set([], []).shape == (0,)
 
 
 @pytest.mark.parametrize(("right", "images"), [(8, 10), (0, 10), (10, 10), (351, 360), (40_650, 50_000)])

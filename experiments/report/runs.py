@@ -1,0 +1,93 @@
+"""The folders of finished or running searches and trainings, read for the frontier."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from scaler.budget import Bound, Budget
+from scaler.errors import ScalerError
+from scaler.results.frontier import FrontierInfo
+from scaler.results.ledger import Ledger, Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The contents of one run's folder.
+
+    Attributes:
+        records: the rows of ``ledger.csv``.
+        request: ``run.json``, the request of a search; empty for a run of `scaler train`.
+        budgets: the budgets in ``run.json``, with the bounds that their texts came to.
+        result: ``result.json``, the choices of a search and the reasons for them; empty until it has chosen.
+    """
+
+    path: Path
+    records: tuple[Record, ...]
+    request: Mapping[str, Any] = field(default_factory=dict)
+    budgets: tuple[Budget, ...] = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_run(path: Path) -> Run:
+    """Read the folder of a run.
+
+    Raises:
+        ScalerError: if the folder is no run, a file in it is damaged, or its ledger is empty.
+    """
+    ledger = path / "ledger.csv"
+    if not ledger.is_file():
+        raise ScalerError(f"{path} is not a run: it holds no ledger.csv; give a folder that `scaler search --out` wrote")
+    try:
+        request, result = (_read_json(path / name) for name in ("run.json", "result.json"))
+        budgets = tuple(_read_budget(entry) for entry in request.get("bounds", ()))
+        run = Run(path=path, records=tuple(Ledger(ledger)), request=request, budgets=budgets, result=result)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ScalerError(
+            f"{path}: ledger.csv, run.json or result.json is damaged ({error}); restore it or leave the run out"
+        ) from error
+    if not run.records:
+        raise ScalerError(f"{path} has an empty ledger: no evaluation has finished; run the same `scaler search` again to go on")
+    return run
+
+
+def frontier_info(runs: Sequence[Run]) -> FrontierInfo:
+    """Return the records and budgets of all ``runs`` together."""
+    return FrontierInfo(
+        records=tuple(record for run in runs for record in run.records),
+        budgets=_distinct(budget for run in runs for budget in run.budgets),
+    )
+
+
+def budget_of(record: Record, run: Run, runs: Sequence[Run]) -> Budget | None:
+    """Return the budget of a record of ``run``, or None if its text names no budget of ``runs`` or an ambiguous one.
+
+    Equal texts can be different budgets: the bounds of "flops=60%" depend on the seed. So the record's own run comes first. A
+    run of `scaler train` has no budgets; its record takes the only budget of the other runs that has its text or, of several,
+    the only one whose bounds it meets.
+    """
+    own = [budget for budget in run.budgets if budget.text == record.budget]
+    named = own or _distinct(budget for other in runs for budget in other.budgets if budget.text == record.budget)
+    if len(named) > 1:
+        named = [budget for budget in named if budget.admits(record.quantities)]
+    return named[0] if len(named) == 1 else None
+
+
+def _distinct(budgets: Iterable[Budget]) -> tuple[Budget, ...]:
+    """Return the first budget of each set of bounds: "flops=1M" and "flops=1000k" are one budget."""
+    first: dict[tuple[tuple[str, Bound], ...], Budget] = {}
+    for budget in budgets:
+        first.setdefault(budget.bounds, budget)
+    return tuple(first.values())
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _read_budget(entry: Mapping[str, Any]) -> Budget:
+    """Read a budget of ``run.json``, where an open side is null."""
+    bounds = ((key, Bound(low or 0, inf if high is None else high)) for key, (low, high) in entry["bounds"].items())
+    return Budget(tuple(sorted(bounds)), entry["text"])
