@@ -3,17 +3,24 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test install clean
+.PHONY: demo test check static install clean
 
 demo: install
 	$(BIN)/scaler demo --out runs/demo
 
-test: install
+# The whole: what CI runs.
+test: static
+	$(BIN)/pytest
+
+# For the work in between: everything but the tests marked slow.
+check: static
+	$(BIN)/pytest -m "not slow"
+
+static: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
 
 install: $(VENV)/.installed
 
