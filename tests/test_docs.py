@@ -56,3 +56,11 @@ def test_links_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_python_on_the_page_on_python_runs_and_prints_what_stands_there(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "python.md").read_text()
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=ENV, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"```\n{done.stdout.splitlines()[0]}\n```" in page

@@ -1,4 +1,4 @@
-"""`scaler export`: a variant as a file that runs without this project, its outputs compared with the variant's."""
+"""`scaler export`: write a variant as a file that runs without this project, and compare their outputs."""
 
 import warnings
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def export(options: ExportOptions) -> dict[str, Any]:
         ``difference`` is the largest between outputs of the file and the variant on random images, by batch size.
 
     Raises:
-        ScalerError: packages are missing, the network has no such form, or the outputs differ; no file is left then.
+        ScalerError: if packages are missing, the network cannot be exported, or the outputs differ; no file is left then.
     """
     variant, kind, out = options.variant, options.format, options.out
     if out.is_dir():
@@ -40,7 +40,7 @@ def export(options: ExportOptions) -> dict[str, Any]:
     _require(packages)
     spec = open_model_spec(variant)
     if spec.weights is None:
-        say(f"{variant} has no weights: the file gets random ones, good for timing alone")
+        say(f"{variant} has no weights: the file gets random ones, which serve for timing only")
     torch.manual_seed(0)
     network, differences = spec.build().eval(), {}
 
@@ -56,7 +56,7 @@ def export(options: ExportOptions) -> dict[str, Any]:
 
 
 def _images(spec: ModelSpec, batch: int) -> torch.Tensor:
-    """Noise of a random mean in each channel: noise alone is averaged out, and all its outputs are much the same."""
+    """Return noise with a random mean per channel: zero-mean noise gives much the same outputs for every image."""
     draws = torch.Generator().manual_seed(batch)
     channels, height, width = spec.config["pretrained_cfg"]["input_size"]
     return torch.randn(batch, channels, height, width, generator=draws) + torch.randn(batch, channels, 1, 1, generator=draws)
@@ -81,10 +81,10 @@ def _write(write: Callable[..., None], network: nn.Module, images: torch.Tensor,
 
 
 def _compare(network: nn.Module, run: Runner, spec: ModelSpec, kind: str) -> dict[str, float]:
-    """The largest absolute difference by batch size.
+    """Return the largest absolute difference by batch size.
 
     Raises:
-        ScalerError: one is above `TOLERANCE` of the largest output, or an output is not finite.
+        ScalerError: if a difference is above `TOLERANCE` of the largest output, or an output is not finite.
     """
     found = {}
     for batch in BATCHES:
@@ -127,7 +127,7 @@ def _load_program(path: Path) -> Runner:
     return module
 
 
-# By name: what writes the file, what reads it back as a function of images, and the packages that it takes.
+# By name: the function that writes the file, the one that loads it as a function of images, and the packages needed.
 FORMATS: dict[str, tuple[Callable[[nn.Module, torch.Tensor, Path], None], Callable[[Path], Runner], tuple[str, ...]]] = {
     "onnx": (_write_onnx, _load_onnx, ("onnx", "onnxscript", "onnxruntime")),
     "torch-export": (_write_program, _load_program, ()),

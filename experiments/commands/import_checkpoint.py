@@ -1,4 +1,4 @@
-"""`scaler import`: a published checkpoint into a variant's folder."""
+"""`scaler import`: turn a published checkpoint into a variant's folder."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ def import_checkpoint(options: ImportOptions) -> dict[str, Any]:
     with a line for each class: its row in the file's head, or -1) gives the rows of the head.
 
     Raises:
-        ScalerError: the file cannot be read or does not fit, or ``out`` holds something; nothing is written then.
+        ScalerError: if the file cannot be read or does not fit, or ``out`` is not empty; nothing is written then.
     """
     out, model, resolution, num_classes = options.out, options.model, options.resolution, options.num_classes
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -1,4 +1,4 @@
-"""Why this one: what a search's choice was compared with, the path that led to it, and the neighbours that lost."""
+"""The reasons of a choice: its rivals, the baselines, the neighbours that scored lower, and the path of a contraction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ _LOST = 5  # so many neighbours are listed
 
 @dataclass(frozen=True)
 class Contender:
-    """A trial that meets a budget, with the scores of its other trainings, in percent."""
+    """A trial that meets a budget, with the top-1 of its repeated trainings in percent."""
 
     record: Record
     again: tuple[float, ...] = ()
 
     @property
     def top1(self) -> float:
-        """Its mean over other seeds, or the trial's own score where it was not trained again."""
+        """Mean over the repeated trainings, or the trial's own score if there are none."""
         return mean(self.again) if self.again else self.record.top1
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %: over seeds (Student's t) where it was trained again, over held-out images (Wilson) otherwise."""
+        """95 % interval: over seeds (Student's t) if it was trained again, over held-out images (Wilson) otherwise."""
         if len(self.again) < 2:
             return wilson(self.top1, self.record.images)
         half = student_t(len(self.again)) * stdev(self.again) / sqrt(len(self.again))
@@ -36,7 +36,7 @@ class Contender:
 
 
 def contenders(fitting: Sequence[Record], finals: Sequence[Record]) -> list[Contender]:
-    """The trials of a budget, the best first: those trained again by their mean, then the others by their score."""
+    """Return the trials of a budget, the best first: repeated ones by their mean, then the others by their score."""
     found = [Contender(row, tuple(final.top1 for final in finals if final.trial == row.trial)) for row in fitting]
     return sorted(found, key=lambda contender: (not contender.again, -contender.top1, contender.record.loss))
 
@@ -44,7 +44,7 @@ def contenders(fitting: Sequence[Record], finals: Sequence[Record]) -> list[Cont
 def explain(
     ranked: Sequence[Contender], notes: Mapping[int, Mapping[str, Any]], feasible: FeasibleSet, space: SearchSpace
 ) -> dict[str, Any]:
-    """What ``result.json`` says of one budget; ``ranked`` are its contenders, the best first."""
+    """Return the entry of one budget in ``result.json``; ``ranked`` are its contenders, the best first."""
     best = ranked[0]
     return {
         "budget": feasible.budget.text,
@@ -78,7 +78,7 @@ def _reason(ranked: Sequence[Contender]) -> str:
 
 
 def _baselines(ranked: Sequence[Contender]) -> list[dict[str, Any]]:
-    """The best of every origin: uniform scaling, random, published sizes, and what the strategy proposed."""
+    """Return the best contender of every origin: uniform scaling, random, published sizes, the strategy."""
     best: dict[str, Contender] = {}
     for contender in sorted(ranked, key=lambda c: -c.top1):
         best.setdefault(contender.record.origin, contender)
@@ -86,7 +86,7 @@ def _baselines(ranked: Sequence[Contender]) -> list[dict[str, Any]]:
 
 
 def _neighbours(ranked: Sequence[Contender], notes: Mapping[int, Mapping[str, Any]], space: SearchSpace) -> list[dict[str, Any]]:
-    """The candidates that differ least from the chosen one, and how."""
+    """Return the candidates that differ least from the chosen one, with the differing values."""
     mine = space.values(notes[ranked[0].record.trial]["point"])
     found: list[dict[str, Any]] = []
     for contender in ranked[1:]:
@@ -98,7 +98,7 @@ def _neighbours(ranked: Sequence[Contender], notes: Mapping[int, Mapping[str, An
 
 
 def _path(number: int, notes: Mapping[int, Mapping[str, Any]], space: SearchSpace) -> list[dict[str, Any]]:
-    """The bases from the seed to the chosen one, where contraction proposed it."""
+    """Return the bases from the seed to the chosen architecture, if contraction proposed it."""
     path: list[dict[str, Any]] = []
     note: Mapping[str, Any] | None = notes[number]
     while note is not None and "base" in note:

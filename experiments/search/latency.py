@@ -1,7 +1,7 @@
-"""Latency budgets: what the parts of a space's networks take on this machine is learned once, and every choice is measured.
+"""Latency budgets: prices of operators are learned once per machine, and every chosen candidate is measured.
 
-What is bounded is the time of a run that nothing disturbs; the median and its interval, which tell how busy the machine was, are
-kept beside it.
+A budget bounds the least of many runs, which is nearest to an undisturbed run. The median and its interval are recorded with it;
+they show how busy the machine was.
 """
 
 import json
@@ -33,13 +33,13 @@ LATENCY = "latency.json"
 
 
 def known_or_learned(space: SearchSpace) -> LatencyModel:
-    """What the parts of ``space`` take on this machine as it is now: as remembered, or measured, which is remembered."""
+    """Return the latency model of ``space`` on this machine: the cached one, or one that is learned now and cached."""
     found = latency.load_latency_model(space)
     return found if found and found.machine == machine(pick_device()) else learn_latency_model(space)
 
 
 def learn_latency_model(space: SearchSpace) -> LatencyModel:
-    """Measure networks of ``space``, small ones and large ones alike, and learn what their parts take undisturbed."""
+    """Measure networks of ``space`` from the smallest to the largest, and fit the prices of their operators."""
     device, times = pick_device(), []
     archs = list(_spread(space, NETWORKS))
     with meter(f"measuring networks around {space.name}", len(archs), unit="networks") as shown:
@@ -52,7 +52,7 @@ def learn_latency_model(space: SearchSpace) -> LatencyModel:
 
 
 def _spread(space: SearchSpace, number: int) -> Iterator[Architecture]:
-    """Members of ``space``, one in each of ``number`` bands of FLOPs of equal ratio, where there is one."""
+    """Yield members of ``space``, one in each of ``number`` bands of FLOPs of equal ratio."""
     everything, rng = FeasibleSet(space, Budget()), np.random.default_rng(0)
     low, high = everything.bounds()["flops"]
     edges = [exp(log(low) + (log(high + 1) - log(low)) * i / number) for i in range(number + 1)]
@@ -62,17 +62,17 @@ def _spread(space: SearchSpace, number: int) -> Iterator[Architecture]:
 
 
 def learn_around(seed: str, axes: Path | None = None) -> dict[str, Any]:
-    """`learn_latency_model` anew of the space around ``seed``: prices, median relative error, number of networks, machine."""
+    """Learn the latency model of the space around ``seed``, and return it as JSON values."""
     return asdict(learn_latency_model(open_space(seed, axes=axes)))
 
 
 def time_model(spec: ModelSpec) -> dict[str, Any]:
-    """The latency of ``spec`` here, in milliseconds, with its interval."""
+    """Return the latency of ``spec`` on this machine in milliseconds, with its interval."""
     return _in_ms(measure_latency(spec.build(), spec.resolution, pick_device()))
 
 
 def confirm_latency(folder: Path, feasible: FeasibleSet) -> dict[str, Any]:
-    """The measured latency of the trial in ``folder``, beside what was predicted; measured once and kept there."""
+    """Return the measured and the predicted latency of the trial in ``folder``; it is measured once and stored there."""
     path = folder / LATENCY
     if not path.exists():
         spec = open_model_spec(str(folder))

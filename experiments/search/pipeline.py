@@ -1,7 +1,7 @@
-"""The main context: from a seed, budgets and images to a family of variants, each the best found under its budget.
+"""The main job: from feasible sets to a family of variants, each the best found under its budget.
 
-`run_search` reads as the project's picture: a strategy proposes from the feasible sets, fvcore confirms the cost, the backend
-scores, the ledger keeps, and the best under each budget is emitted as a variant.
+`run_search` reads as the picture in docs/architecture.md: a strategy proposes candidates, fvcore confirms their cost, the backend
+scores them, the ledger records the scores, and the best candidate under each budget becomes a variant.
 """
 
 import time
@@ -30,14 +30,15 @@ def run_search(context: SearchContext, train_all: TrainAll | None = None) -> lis
     """Run a search, or continue the one in its folder, until ``trials`` candidates are scored.
 
     Args:
-        train_all: has other processes `run_worker` until the study is finished; None works here.
+        context: the request and the problem.
+        train_all: runs worker processes until the study is finished; None trains in this process.
 
     Returns:
         For each budget the best of all candidates that meet it, whichever budget they were drawn for.
 
     Raises:
-        InfeasibleError: a budget that nothing meets; nothing was written.
-        ScalerError: the folder holds another search, or no candidate of some budget could be scored.
+        InfeasibleError: if no architecture meets a budget; nothing is written then.
+        ScalerError: if the folder holds another search, or no candidate of some budget could be scored.
     """
     for feasible in context.sets:
         feasible.require()
@@ -56,10 +57,10 @@ def run_search(context: SearchContext, train_all: TrainAll | None = None) -> lis
 
 
 def join_search(context: SearchContext) -> None:
-    """Train candidates of a search that another process started, until it has as many as were asked for.
+    """Train candidates of a search that another process started, until all trials are scored.
 
     Raises:
-        ScalerError: no search was started in the folder, or another one.
+        ScalerError: if the folder holds no search, or another one.
     """
     if not (context.out / REQUEST).exists():
         raise ScalerError(f"{context.out} holds no search to join: start it without --as-worker first")
@@ -68,7 +69,10 @@ def join_search(context: SearchContext) -> None:
 
 
 def run_worker(context: SearchContext, study: SearchStudy, *, alone: bool = True) -> None:
-    """Score candidates until the search has as many as were asked for. Only one process at a time keeps the ledger."""
+    """Score candidates until all trials are scored.
+
+    ``alone``: no other process trains candidates, so that this one writes the ledger.
+    """
     pace = _Pace(study.finished(), context.options.trials)
     for asked in study.ask(context.options.trials):
         try:
@@ -85,7 +89,7 @@ def run_worker(context: SearchContext, study: SearchStudy, *, alone: bool = True
 
 
 def sync_ledger(study: SearchStudy, out: Path) -> list[Record]:
-    """Bring the ledger up to the study, whose record of a trial is the one that counts; all trials' rows."""
+    """Append the study's new records to the ledger and return all trials' rows. The study is authoritative."""
     ledger = Ledger(out / LEDGER)
     rows = {row.trial: row for row in ledger if row.role in ("trial", "pruned")}
     for number, told in study.records().items():
@@ -96,7 +100,7 @@ def sync_ledger(study: SearchStudy, out: Path) -> list[Record]:
 
 
 def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Path, *, seed: int, role: str) -> Record:
-    """Train one target in full into ``out``, score it on the test split, and keep the result in ``out``'s ledger."""
+    """Train one model in full into ``out``, score it on the test split, and append the record to ``out``'s ledger."""
     score = backend.score(spec, note, out, seed=seed, final=True)
     record = record_of(role, -1, spec, note, score, backend, seed)
     ledger = Ledger(out / LEDGER)
@@ -106,7 +110,7 @@ def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Pat
 
 
 def _score(asked: Candidate, context: SearchContext) -> tuple[Record, bool]:
-    """The record of a candidate, and whether its training was stopped early."""
+    """Return the record of a candidate, and True if its training was stopped early."""
     name, seed = f"trial-{asked.number:04d}", context.options.seed
     spec = model_spec_of(name, asked.arch)
     note = variant_info(spec, context.options.seed_model, context.sets[asked.budget].budget.text)
@@ -128,7 +132,7 @@ def _watch(asked: Candidate, options: SearchOptions) -> RungSchedule | None:
 
 
 class _Pace:
-    """Progress in words: trials done, time left at the pace of this call."""
+    """Formats the progress of a search: trials done, and time left at the pace of this call."""
 
     def __init__(self, finished: int, wanted: int) -> None:
         self.finished, self.wanted, self.began = finished, wanted, time.monotonic()

@@ -1,4 +1,4 @@
-"""The choice among trials: finalists trained again, the best under each budget emitted as a variant, and why it is the one."""
+"""The choice among scored trials: finalists are trained again, and the best candidate of each budget becomes a variant."""
 
 import json
 import re
@@ -34,10 +34,10 @@ class Chosen:
 
 
 def feasible_records(feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
-    """The fully scored trials that meet a budget, latency as predicted, the best first.
+    """Return the fully scored trials that meet a budget (latency as predicted), the best first.
 
     Raises:
-        ScalerError: there is none.
+        ScalerError: if there is none.
     """
     found = [row for row in rows if row.role == "trial" and _meets(row, feasible)]
     if not found:
@@ -54,7 +54,7 @@ def _meets(row: Record, feasible: FeasibleSet) -> bool:
 
 
 def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
-    """The best of a budget, trained again from other seeds: the score that picked them flatters them."""
+    """Train the best trials of a budget again from other seeds, since the score that selected them is biased upwards."""
     found = []
     ledger = Ledger(context.out / LEDGER)
     known = {(row.trial, row.seed): row for row in ledger if row.role == "finalist"}
@@ -75,7 +75,7 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
 
 
 def choose_variants(context: SearchContext, study: SearchStudy, rows: Sequence[Record], again: Sequence[Record]) -> list[Chosen]:
-    """The best under each budget as a variant, and ``result.json``: what was chosen and why."""
+    """Write the best candidate of each budget as a variant, and ``result.json`` with the choices and their reasons."""
     contenders = [
         _confirmed(explanation.contenders(feasible_records(feasible, rows), again), feasible, context)
         for feasible in context.sets
@@ -91,10 +91,10 @@ def choose_variants(context: SearchContext, study: SearchStudy, rows: Sequence[R
 
 
 def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, context: SearchContext) -> list[explanation.Contender]:
-    """The contenders from the best one on whose measured latency meets the budget, where that bounds it.
+    """Return the contenders without those in front whose measured latency violates the budget.
 
     Raises:
-        ScalerError: no contender's does.
+        ScalerError: if no contender's latency meets the budget.
     """
     bound, nearest = feasible.budget["latency"], inf
     if bound == Bound():
@@ -104,15 +104,15 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, conte
         if bound.admits(measured):
             return ranked[i:]
         nearest = min(nearest, measured, key=bound.miss)
-        context.say(f"{contender.record.name} takes {format_time(measured)}, outside {feasible.budget}: the next one is asked")
+        context.say(f"{contender.record.name} takes {format_time(measured)}, outside {feasible.budget}: trying the next one")
     raise ScalerError(
-        f"none of {len(ranked)} candidates for {feasible.budget} meets it as measured, the nearest takes {format_time(nearest)}: "
+        f"none of {len(ranked)} candidates meets {feasible.budget} when measured; the nearest takes {format_time(nearest)}: "
         "raise --trials, widen the bound, or learn the machine's latencies again (`scaler latency SEED --learn`)"
     )
 
 
 def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
-    """Write a trial as the variant of a budget, its cost counted again on the reloaded model."""
+    """Write a trial as the variant of a budget, and count the reloaded model again."""
     text = feasible.budget.text
     folder = context.out / VARIANTS / _slug(text)
     trial = open_model_spec(str(context.out / TRIALS / best.name))
@@ -128,10 +128,10 @@ def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
 
 
 def _read(path: Path) -> Any:
-    """What JSON is at ``path``; None where there is no file."""
+    """Return the JSON document at ``path``, or None if there is no file."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _slug(text: str) -> str:
-    """A budget as a folder's name: ``flops=60%,params=1M`` becomes ``flops-60pct-params-1M``."""
+    """Return a folder name for a budget: ``flops=60%,params=1M`` becomes ``flops-60pct-params-1M``."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", text.replace("%", "pct")).strip("-")

@@ -1,4 +1,4 @@
-"""Worker processes of a search on this machine: each trains one candidate after the other and may die without harm."""
+"""Worker processes of a search on this machine. Each trains one candidate after another; its death loses none."""
 
 import subprocess
 import sys
@@ -9,42 +9,65 @@ from scaler.errors import ScalerError
 from scaler.trials.study import SearchStudy
 
 _POLL_S = 0.5
-_DEATHS = 3  # in a row without a finished candidate in between: something other than chance kills them
-
+_DEATHS = 3  # per worker, without a finished candidate in between: something other than chance kills them
 
 TrainAll = Callable[[SearchStudy], None]
 
 
-def spawn_workers(words: Sequence[str], workers: int, trials: int, kept: Callable[[SearchStudy], object]) -> TrainAll:
-    """What has ``workers`` processes train until the study is finished.
+def spawn_workers(words: Sequence[str], workers: int, trials: int, sync: Callable[[SearchStudy], object]) -> TrainAll:
+    """Return a function that runs ``workers`` processes until ``trials`` candidates of a study are finished.
 
     Args:
-        words: the command that starts one, without the interpreter.
-        kept: called now and then, to keep what was told.
+        words: the command line of a worker, without the interpreter.
+        sync: called twice a second; it copies new records from the study to the ledger.
     """
+    return lambda study: _Pool(words, workers, trials, study).run(sync)
 
-    def train_all(study: SearchStudy) -> None:
-        command = [sys.executable, "-m", "scaler.launch", *words]
-        running = [subprocess.Popen(command) for _ in range(workers)]
-        deaths, finished = 0, study.finished()
+
+class _Pool:
+    """The running workers of one study; a dead one is replaced and its candidate queued again."""
+
+    def __init__(self, words: Sequence[str], workers: int, trials: int, study: SearchStudy) -> None:
+        self.command = [sys.executable, "-m", "scaler.launch", *words]
+        self.workers, self.trials, self.study = workers, trials, study
+        self.running: list[subprocess.Popen[bytes]] = []
+        self.deaths, self.finished = 0, study.finished()
+
+    def run(self, sync: Callable[[SearchStudy], object]) -> None:
+        """Run until all workers have ended.
+
+        Raises:
+            ScalerError: if workers refuse to start, or die again and again without finishing a candidate.
+        """
         try:
-            while running:
+            self._start(self.workers)
+            while self.running:
                 time.sleep(_POLL_S)
-                ended = [worker for worker in running if worker.poll() is not None]
-                running = [worker for worker in running if worker.poll() is None]
-                for worker in ended:
-                    study.abandon(worker.pid)
-                if ended:
-                    deaths, finished = (deaths + 1 if study.finished() == finished else 1), study.finished()
-                    if any(worker.returncode == 2 for worker in ended) or deaths > _DEATHS * workers:
-                        raise ScalerError("the workers end before the search does: their messages above say why")
-                    if finished < trials:
-                        running += [subprocess.Popen(command) for _ in ended]
-                kept(study)
+                self._replace_dead()
+                sync(self.study)
         finally:
-            for worker in running:
-                worker.terminate()
-            for worker in running:
-                worker.wait()
+            self._stop()
 
-    return train_all
+    def _start(self, number: int) -> None:
+        self.running += [subprocess.Popen(self.command) for _ in range(number)]
+
+    def _replace_dead(self) -> None:
+        dead = [worker for worker in self.running if worker.poll() is not None]
+        if not dead:
+            return
+        self.running = [worker for worker in self.running if worker not in dead]
+        for worker in dead:
+            self.study.abandon(worker.pid)
+        finished = self.study.finished()
+        self.deaths = self.deaths + 1 if finished == self.finished else 1
+        self.finished = finished
+        if any(worker.returncode == 2 for worker in dead) or self.deaths > _DEATHS * self.workers:
+            raise ScalerError("the workers end before the search does: their messages above say why")
+        if finished < self.trials:
+            self._start(len(dead))
+
+    def _stop(self) -> None:
+        for worker in self.running:
+            worker.terminate()
+        for worker in self.running:
+            worker.wait()

@@ -80,5 +80,5 @@ def test_a_candidate_that_takes_longer_than_predicted_is_passed_over(tmp_path: P
     (second,) = run(tmp_path / "second", "latency=100s")
     assert second.record.name != slow
     monkeypatch.setattr(selection, "confirm_latency", lambda *_: {"least_ms": 1e9})
-    with pytest.raises(ScalerError, match=r"none of 10 candidates for latency=100s meets it as measured, .* 1000000s"):
+    with pytest.raises(ScalerError, match=r"none of 10 candidates meets latency=100s when measured; .* 1000000s"):
         run(tmp_path / "third", "latency=100s")
