@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class ScalerError(Exception):
@@ -30,3 +31,21 @@ class UnknownNameError(ScalerError):
         near = get_close_matches(name, names, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names[:12])}"
         super().__init__(f"unknown {kind} {name!r}: {hint} (`scaler list` shows all)")
+
+
+class DamagedFileError(ScalerError):
+    """A file that was written here cannot be read back as it was.
+
+    Args:
+        path: the file.
+        reason: what is wrong with it.
+        remedy: the way out.
+    """
+
+    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+        self.path = path
+        super().__init__(f"{path} is damaged ({reason}): {remedy}")
+
+
+class BusyError(ScalerError):
+    """Another process works in the same folder."""
