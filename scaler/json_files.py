@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from xxhash import xxh3_64, xxh3_64_hexdigest
 
@@ -37,7 +37,7 @@ def read_json(path: Path, kind: type[T], remedy: str) -> T:
     from pydantic import ValidationError
 
     try:
-        found: T = _adapter(kind).validate_json(path.read_bytes(), strict=True)
+        found: T = _adapter(cast(Any, kind)).validate_json(path.read_bytes(), strict=True)
     except OSError as error:
         raise DamagedFileError(path, error.strerror or str(error), remedy) from error
     except ValidationError as error:
@@ -67,7 +67,7 @@ def _valid(fields: Mapping[str, Any], kind: type[T], path: Path, remedy: str) ->
     from pydantic import ValidationError
 
     try:
-        found: T = _adapter(kind).validate_json(json.dumps(fields), strict=True)
+        found: T = _adapter(cast(Any, kind)).validate_json(json.dumps(fields), strict=True)
     except ValidationError as error:
         raise DamagedFileError(path, _reason(error.errors()[0]), remedy) from error
     return found
