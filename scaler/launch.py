@@ -1,7 +1,7 @@
 """The ``scaler`` command: starts the application, wherever it is called from.
 
-The folders beside this package are ordinary top-level packages, and ``models`` or ``experiments`` may be names in the user's own
-project too. Our own folder is put before any that would hide them.
+The packages beside this one are ordinary top-level packages, and ``models`` or ``experiments`` may be names in the user's own
+project too. Ours are loaded from beside this package, whatever the path holds.
 """
 
 import os
@@ -9,8 +9,11 @@ import sys
 import warnings
 from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
+from typing import cast
 
 PACKAGES = ("search_spaces", "models", "experiments")
 _HOME = Path(__file__).resolve().parent.parent
@@ -22,26 +25,32 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")  # in child processes, and here:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.")  # PyTorch's notes to its own developers
-    put_packages_first()
-    for package in PACKAGES:
-        if not _is_ours(package):
-            sys.exit(_complain(f"the package {package!r} of scaler is not installed beside {_HOME / 'scaler'}: reinstall scaler"))
+    load_packages()
     _end(import_module("experiments.cli").run())
 
 
-def put_packages_first() -> None:
-    """Put the folder of these packages on ``sys.path`` before a folder that has packages of the same names.
+def load_packages() -> None:
+    """Load our packages where others of the same names come first on ``sys.path``.
 
-    Such a folder is the current one under ``python -m``, or one on ``PYTHONPATH``. Child processes inherit ``sys.path``.
+    Such packages lie in the current folder under ``python -m``, or on ``PYTHONPATH``. Child processes inherit ``sys.path``.
     """
-    if not all(map(_is_ours, PACKAGES)):
-        sys.path.insert(0, str(_HOME))
+    if all(_is_ours(find_spec(package)) for package in PACKAGES):
+        return
+    sys.path.insert(0, str(_HOME))
+    specs = {package: PathFinder.find_spec(package, [str(_HOME)]) for package in PACKAGES}
+    for package, spec in specs.items():
+        if spec is None or not _is_ours(spec):
+            sys.exit(_complain(f"the package {package!r} of scaler is not installed beside {_HOME / 'scaler'}: reinstall scaler"))
+        sys.modules[package] = module_from_spec(spec)
+        sys.modules[package].__path__ = [str(_HOME / package)]
+    for package, spec in specs.items():  # now that all names are taken
+        if spec and spec.origin:
+            cast(Loader, spec.loader).exec_module(sys.modules[package])
 
 
-def _is_ours(package: str) -> bool:
-    spec = find_spec(package)
-    found = spec.origin if spec else None
-    return found is not None and Path(found).resolve().parent.parent == _HOME
+def _is_ours(spec: ModuleSpec | None) -> bool:
+    places = list(spec.submodule_search_locations or []) if spec else []
+    return bool(places) and Path(places[0]).resolve().parent == _HOME
 
 
 def _end(status: int) -> None:
