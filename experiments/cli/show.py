@@ -1,5 +1,6 @@
 """Print the results of commands for people, and turn them into JSON."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -43,13 +44,19 @@ _UNITS = {"flops": "FLOPs", "params": "parameters"}
 
 
 def space(found: Found, options: DescribeOptions) -> None:
-    """Print the size of the space and of its feasible set, and the bounds of every axis."""
-    members = f"{found['feasible']:,} within {options.budget or 'any cost'}"
-    print(f"{found['size']:,} architectures around {options.seed_model}; {members}")
-    bounds = found["bounds"]
+    """Print the size of the space and, for each budget, of its feasible set and the bounds of every axis."""
+    print(f"{found['size']:,} architectures around {options.seed_model}", end="")
+    for described in found.get("budgets", [found]):
+        separator = "\n" if "budgets" in found else "; "
+        print(f"{separator}{described['feasible']:,} within {described['budget'] or 'any cost'}")
+        _print_bounds(found["axes"], described)
+
+
+def _print_bounds(axes: Found, described: Found) -> None:
+    bounds = described["bounds"]
     if not bounds:
-        return print(found["nearest"])
-    rows = [(axis, choices, bounds.get(axis, "-")) for axis, choices in found["axes"].items()]
+        return print(described["nearest"])
+    rows = [(axis, choices, bounds.get(axis, "-")) for axis, choices in axes.items()]
     print_table(("axis", "choices", "feasible, least to greatest"), rows)
     return print(", ".join(f"{cost} {_to(cost, bounds[cost])}" for cost in ADDITIVE_COSTS if cost in bounds))
 
@@ -63,6 +70,10 @@ def sample(found: Sequence[Found], options: SampleOptions) -> None:
     names = [name for name in found[0]["arch"] if name not in ("num_classes", "in_chans")]
     rows = [(*_costs(one), *(one["arch"].get(name, "") for name in names)) for one in found]
     print_table(("flops", "params", *names), rows, right=("flops", "params"))
+    if options.out:
+        print(
+            f"written to {options.out}, one variant each; train one with: scaler train {options.out / 'sample-0000'} --data ..."
+        )
 
 
 def search(found: Sequence[Any], options: SearchOptions) -> None:
@@ -72,6 +83,21 @@ def search(found: Sequence[Any], options: SearchOptions) -> None:
     rows = [(one.budget, *_costs(asdict(one.record)), f"{one.record.top1:.2f}", one.folder) for one in found]
     columns = ("budget", "flops", "params", "held-out top-1 %", "variant")
     print_table(columns, rows, right=("flops", "params", "held-out top-1 %"))
+    print(f"report: {options.out / 'frontier' / 'report.html'}")
+    print(f"next:   {_train_line(found[0].folder, options)}")
+
+
+def _train_line(variant: Path, options: SearchOptions) -> str:
+    """Return the command that trains ``variant`` in full, on the same images and from the same teacher."""
+    train = TrainOptions(
+        variant=str(variant),
+        data=options.data,
+        train_images=options.train_images,
+        teacher=options.teacher,
+        logits=options.logits,
+        out=options.out / "trained" / variant.name,
+    )
+    return shlex.join(["scaler", "train", *train.words()])
 
 
 def search_json(found: Sequence[Any]) -> list[dict[str, Any]]:

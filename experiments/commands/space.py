@@ -13,30 +13,36 @@ from search_spaces.problem import spaces
 
 
 def space(options: DescribeOptions) -> dict[str, Any]:
-    """Return the size of a space, the size of its feasible set, and the bounds of its members. All are exact.
+    """Return the size of a space and, for each budget, the size of its feasible set and the bounds of its members.
 
-    ``bounds`` holds the least and greatest feasible value of each axis (per stage where the axis is) and of flops and params.
-    It is empty if nothing is feasible; then ``nearest`` describes the nearest architecture.
+    All are exact. ``bounds`` holds the least and greatest feasible value of each axis (per stage where the axis is) and of flops
+    and params. It is empty if nothing is feasible; then ``nearest`` describes the nearest architecture. With several budgets
+    these stand in ``budgets``, one object for each.
     """
-    budgets = [options.budget] if options.budget else []
-    space, sets = spaces(options.seed_model, budgets, axes=options.axes, num_classes=options.num_classes)
+    space, sets = spaces(options.seed_model, options.budget, axes=options.axes, num_classes=options.num_classes)
     everything = FeasibleSet(space, Budget())
-    feasible = sets[0] if sets else everything
-    found = {
-        "seed_model": options.seed_model,
-        "budget": options.budget,
-        "size": everything.size,
-        "feasible": feasible.size,
-        "axes": space.axes(),
-    }
-    return found | ({"bounds": feasible.bounds()} if feasible.size else {"bounds": {}, "nearest": feasible.why_empty()})
+    found = {"seed_model": options.seed_model, "size": everything.size, "axes": space.axes()}
+    described = [_described(feasible) for feasible in sets or [everything]]
+    return found | (described[0] if len(described) == 1 else {"budgets": described})
+
+
+def _described(feasible: FeasibleSet) -> dict[str, Any]:
+    budget = feasible.budget.text if feasible.budget.bounds else None
+    found: dict[str, Any] = {"budget": budget, "feasible": feasible.size, "bounds": {}}
+    return found | ({"bounds": feasible.bounds()} if feasible.size else {"nearest": feasible.why_empty()})
 
 
 def sample(options: SampleOptions) -> list[dict[str, Any]]:
-    """Return architectures drawn uniformly from the feasible set, with their costs."""
+    """Return architectures drawn uniformly from the feasible set, with their costs; write them as variants if asked."""
     _, (feasible,) = spaces(options.seed_model, [options.budget], axes=options.axes, num_classes=options.num_classes)
     drawn = feasible.sample(options.n, np.random.default_rng(options.seed))
-    return [{"arch": arch.to_dict(), **_costs(feasible.space, arch)} for arch in drawn]
+    found = [{"arch": arch.to_dict(), **_costs(feasible.space, arch)} for arch in drawn]
+    if options.out is None:
+        return found
+    from experiments.commands.write_samples import write_samples  # loads torch
+
+    folders = write_samples(drawn, options.out, options.seed_model, options.budget)
+    return [{**one, "folder": str(folder)} for one, folder in zip(found, folders, strict=True)]
 
 
 def _costs(space: SearchSpace, arch: Architecture) -> dict[str, float]:

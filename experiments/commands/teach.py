@@ -19,9 +19,9 @@ from scaler.errors import ScalerError
 def teach(options: TeachOptions) -> dict[str, Any]:
     """Store the logits of a trained model for every view of some epochs; return the manifest."""
     images = open_data(options.data, train_images=options.train_images, seed=options.seed)
-    if options.topk > images.num_classes:
-        classes = f"{images.name} has {images.num_classes} classes"
-        raise ScalerError(f"--topk {options.topk}: {classes}, of which {options.topk} cannot be kept")
+    topk = options.topk or _default_topk(images.num_classes)
+    if topk > images.num_classes:
+        raise ScalerError(f"--topk {topk}: {images.name} has {images.num_classes} classes, of which {topk} cannot be kept")
     spec, recipe, final = open_model_spec(options.teacher), get_recipe(options.recipe), images.for_final_training()
     require_trained(spec, images)
     manifest = Manifest(
@@ -30,10 +30,10 @@ def teach(options: TeachOptions) -> dict[str, Any]:
         mean=spec.mean,
         std=spec.std,
         num_classes=images.num_classes,
-        topk=options.topk,
+        topk=topk,
         temperature=recipe.temperature,
         encoding=options.encoding,
-        epochs=options.epochs,
+        epochs=options.epochs or recipe.epochs,
         seed=options.seed,
         data=images.name,
         parts=final.parts,
@@ -46,3 +46,8 @@ def teach(options: TeachOptions) -> dict[str, Any]:
     store = write_store(writer, manifest, options.out, options.processes)
     named = {"digest": manifest.digest, "folder": str(options.out), "bytes_per_view": store.bytes_per_view}
     return asdict(manifest) | named
+
+
+def _default_topk(num_classes: int) -> int:
+    """Return the number of logits to keep: as TinyViT's authors do, 10 of 1,000 classes and 100 of 21,841."""
+    return min(num_classes, 10 if num_classes <= 1000 else 100)

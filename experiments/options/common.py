@@ -7,6 +7,8 @@ from experiments.options.declare import Options, argument, option
 from experiments.recipes import RECIPES
 
 WHAT, SCORING, TRAINING, RUNNING = "What", "How to score", "How to train", "Where to run"
+# Beyond these a command would not end, or the machine would not bear it; each is far above any use.
+MAX_SIDE, MAX_CLASSES, MAX_EPOCHS, MAX_PROCESSES, MAX_TRIALS = 4096, 10**6, 10**5, 256, 10**6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class ImageOptions(Options):
 class DataOptions(ImageOptions, RandomOptions):
     """The images of a training, and the part of them that is used."""
 
-    train_images: int | None = option(None, help="Use only this many training images.", group=WHAT, minimum=2)
+    train_images: int | None = option(None, help="Use only this many training images.", group=WHAT, minimum=2, maximum=10**9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +65,8 @@ class SeedOptions(SpaceOptions):
 class TaskOptions(Options):
     """The shape of a model's input and output."""
 
-    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=1)
-    num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1)
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=1, maximum=MAX_SIDE)
+    num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1, maximum=MAX_CLASSES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,12 @@ class LoaderOptions(Options):
     """Processes that load images."""
 
     loader_workers: int = option(
-        0, help="Processes that load images, for each training process.", group=RUNNING, minimum=0, is_recorded=False
+        0,
+        help="Processes that load images, for each training process.",
+        group=RUNNING,
+        minimum=0,
+        maximum=MAX_PROCESSES,
+        is_recorded=False,
     )
 
 

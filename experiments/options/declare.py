@@ -85,8 +85,9 @@ class Options:
         return {item.name for item in fields(cls) if info_of(item).is_recorded and info_of(item).is_fixed}
 
     def words(self) -> list[str]:
-        """Return the command line that gives these options; defaults are left out."""
-        return [word for item in fields(self) for word in _words(item, getattr(self, item.name))]
+        """Return the command line that gives these options: arguments first, without defaults."""
+        items = sorted(fields(self), key=lambda item: not info_of(item).is_argument)
+        return [word for item in items for word in _words(item, getattr(self, item.name))]
 
 
 def flag_of(item: "Field[Any]") -> str:

@@ -1,9 +1,10 @@
 """Options of the commands that only decide: list, count, space, sample."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
-from experiments.options.common import WHAT, RandomOptions, SeedOptions, TaskOptions
+from experiments.options.common import MAX_CLASSES, WHAT, RandomOptions, SeedOptions, TaskOptions
 from experiments.options.declare import Options, argument, option
 
 KINDS = ("all", "seeds", "families", "spaces", "strategies", "recipes", "data")
@@ -38,8 +39,10 @@ class DescribeOptions(SeedOptions):
 
     EXAMPLE: ClassVar = "scaler space tiny_vit_21m_224 --budget flops=1.3G,params=5.4M"
 
-    budget: str | None = option(None, help="Count only architectures within this budget.", group=WHAT)
-    num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1)
+    budget: tuple[str, ...] = option(
+        (), help="Count only architectures within this budget; several are counted one by one.", group=WHAT
+    )
+    num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1, maximum=MAX_CLASSES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,5 +52,6 @@ class SampleOptions(RandomOptions, SeedOptions):
     EXAMPLE: ClassVar = "scaler sample tiny_vit_21m_224 --budget flops=60% -n 3"
 
     budget: str = option(help="A budget such as flops=1.3G,params=60%; see `scaler space --help`.", group=WHAT)
-    n: int = option(1, help="Number of architectures.", group=WHAT, minimum=1, flag="-n")
-    num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1)
+    out: Path | None = option(None, help="Folder to write the architectures to, each as a variant.", group=WHAT)
+    n: int = option(1, help="Number of architectures.", group=WHAT, minimum=1, maximum=100_000, flag="-n")
+    num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1, maximum=MAX_CLASSES)

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from experiments.options.common import (
+    MAX_PROCESSES,
+    MAX_TRIALS,
     RUNNING,
     SCORING,
     WHAT,
@@ -33,18 +35,22 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
 
     budget: tuple[str, ...] = option(help="A budget such as flops=1.3G,params=60%; several make a family.", group=WHAT)
     strategy: str = option("uniform", help="How candidates are proposed.", group=SCORING, choices=lambda: STRATEGIES)
-    trials: int = option(24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, is_fixed=False)
+    trials: int = option(
+        24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, maximum=MAX_TRIALS, is_fixed=False
+    )
     recipe: str = option("proxy", help="The short training that scores a candidate.", group=SCORING, choices=recipes)
     pruner: str = option("none", help="Rule that stops trainings which lag behind.", group=SCORING, choices=lambda: PRUNERS)
     first_rung: int | None = option(
-        None, help="Images seen when the pruner first looks; an epoch's by default.", group=SCORING, minimum=1
+        None, help="Images seen when the pruner first looks; an epoch's by default.", group=SCORING, minimum=1, maximum=10**12
     )
     low_resolution: float = option(
         1.0, help="Fraction of its side at which a candidate's training begins.", group=SCORING, minimum=0.1, maximum=1.0
     )
-    finalists: int = option(0, help="Candidates of each budget that are trained again.", group=SCORING, minimum=0)
-    seeds: int = option(2, help="Other seeds from which each finalist is trained.", group=SCORING, minimum=1)
-    workers: int = option(1, help="Processes that train candidates.", group=RUNNING, minimum=1, is_recorded=False)
+    finalists: int = option(0, help="Candidates of each budget that are trained again.", group=SCORING, minimum=0, maximum=1000)
+    seeds: int = option(2, help="Other seeds from which each finalist is trained.", group=SCORING, minimum=1, maximum=1000)
+    workers: int = option(
+        1, help="Processes that train candidates.", group=RUNNING, minimum=1, maximum=MAX_PROCESSES, is_recorded=False
+    )
     storage: str | None = option(None, help="URL of an Optuna storage; a file in --out by default.", group=RUNNING, metavar="URL")
     as_worker: bool = option(False, help="Join the search in --out and train its candidates.", group=RUNNING, is_recorded=False)
 

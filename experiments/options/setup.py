@@ -20,7 +20,11 @@ class SetupOptions(Options):
     checkpoint_activations: bool = option(
         False, help="Recompute activations in the backward pass: less memory, a third more time.", group=RUNNING
     )
-    accumulate: int = option(1, help="Parts that a batch is computed in, one after the other.", group=RUNNING, minimum=1)
+    accumulate: int = option(
+        1, help="Parts that a batch is computed in, one after the other.", group=RUNNING, minimum=1, maximum=10**4
+    )
     shard: bool = option(False, help="Split the network among the launched processes (FSDP2).", group=RUNNING)
-    save_every: float = option(600.0, help="Seconds between checkpoints within an epoch.", group=RUNNING, minimum=0)
+    save_every: float = option(
+        600.0, help="Seconds between checkpoints within an epoch.", group=RUNNING, minimum=0, maximum=10**9
+    )
     tensorboard: bool = option(False, help="Write TensorBoard's files too.", group=RUNNING)

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from experiments.options.common import (
+    MAX_EPOCHS,
+    MAX_PROCESSES,
+    MAX_SIDE,
     RUNNING,
     TRAINING,
     WHAT,
@@ -36,12 +39,14 @@ class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, Data
 
     variant: str = argument(help="A variant's folder, a seed or a timm model.")
     recipe: str = option("small", help="How to train.", group=TRAINING, choices=recipes)
-    epochs: int | None = option(None, help="Epochs, instead of the recipe's.", group=TRAINING, minimum=1)
-    batch_size: int | None = option(None, help="Images of an update, over all processes.", group=TRAINING, minimum=2)
+    epochs: int | None = option(None, help="Epochs, instead of the recipe's.", group=TRAINING, minimum=1, maximum=MAX_EPOCHS)
+    batch_size: int | None = option(
+        None, help="Images of an update, over all processes.", group=TRAINING, minimum=2, maximum=10**6
+    )
     drop_path: float | None = option(
         None, help="Stochastic depth, instead of the recipe's.", group=TRAINING, minimum=0, maximum=0.9
     )
-    resolution: int | None = option(None, help="Side of the input in pixels.", group=TRAINING, minimum=1)
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=TRAINING, minimum=1, maximum=MAX_SIDE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +59,23 @@ class TeachOptions(LoaderOptions, OutOptions, DataOptions):
     EXAMPLE: ClassVar = "scaler teach runs/seed --data digits --epochs 30 --topk 5 --out runs/logits"
 
     teacher: str = argument(help="Folder of a trained variant.")
-    epochs: int = option(help="Epochs to store; students that train longer see them again.", group=TRAINING, minimum=1)
-    topk: int = option(help="Logits to keep of each view.", group=TRAINING, minimum=1)
+    epochs: int | None = option(
+        None,
+        help="Epochs to store, the recipe's by default; students that train longer see them again.",
+        group=TRAINING,
+        minimum=1,
+        maximum=MAX_EPOCHS,
+    )
+    topk: int | None = option(
+        None, help="Logits to keep of each view: 10 by default, 100 of over 1,000 classes.", group=TRAINING, minimum=1
+    )
     recipe: str = option(
         "small", help="Recipe of the students: its augmentation and temperature.", group=TRAINING, choices=recipes
     )
     encoding: str = option(
         "compact", help="Encoding of the logits; fp16 takes twice the size.", group=TRAINING, choices=lambda: ENCODINGS
     )
-    processes: int = option(1, help="Processes that run the teacher.", group=RUNNING, minimum=1)
+    processes: int = option(1, help="Processes that run the teacher.", group=RUNNING, minimum=1, maximum=MAX_PROCESSES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +98,7 @@ class LatencyOptions(SpaceOptions):
     EXAMPLE: ClassVar = "scaler latency tiny_vit_1m_32"
 
     target: str = argument(help="A seed, any timm model, or a variant's folder.")
-    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=1)
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=1, maximum=MAX_SIDE)
     learn: bool = option(False, help="Learn what the networks around a seed take, for budgets.", group=WHAT)
 
 

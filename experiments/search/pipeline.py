@@ -140,8 +140,9 @@ class _Pace:
     def line(self, record: Record, finished: int) -> str:
         left = (time.monotonic() - self.began) / max(1, finished - self.finished) * max(0, self.wanted - finished)
         cost = f"{format_quantity(record.flops)} FLOPs, {format_quantity(record.params)} parameters, {record.resolution} px"
+        ahead = f", about {left / 60:.1f} min left" if finished < self.wanted else ""
         stopped = f", stopped after {record.epochs:.3g} epochs" if record.role == "pruned" else ""
         return (
-            f"trial {finished}/{self.wanted}  {record.budget}: {cost}  {record.origin}  "
-            f"top-1 {record.top1:.2f} %{stopped}  {record.seconds:.0f} s, about {left / 60:.1f} min left"
+            f"{record.name} ({finished} of {self.wanted})  {record.budget}: {cost}  {record.origin}  "
+            f"top-1 {record.top1:.2f} %{stopped}  {record.seconds:.0f} s{ahead}"
         )

@@ -192,15 +192,15 @@ def test_search_is_interrupted_continued_trained_evaluated_and_drawn(tmp_path: P
     run, trained = tmp_path / "run", tmp_path / "trained"
     words = ["search", "tiny_vit_1m_32", "--budget", "flops=10%", "--budget", "flops=400k..600k", "--data", "digits",
              "--train-images", "250", "--trials", "5", "--out", str(run)]  # fmt: skip
-    said = broken_off(words, after="trial 1/5", by=signal.SIGINT)
+    said = broken_off(words, after="trial-0000 (1 of 5)", by=signal.SIGINT)
     assert "the same command continues" in said
-    broken_off(words, after="trial", by=signal.SIGKILL)
+    broken_off(words, after="trial-", by=signal.SIGKILL)
     finished = len((run / "ledger.csv").read_text().splitlines()) - 1
     assert 2 <= finished < 5
 
     done = scaler(*words, "--json")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("trial ") == 5 - finished
+    assert done.stderr.count("  top-1 ") == 5 - finished
     chosen = json.loads(done.stdout)
     assert [choice["budget"] for choice in chosen] == ["flops=10%", "flops=400k..600k"]
     for choice in chosen:

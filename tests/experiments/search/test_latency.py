@@ -35,7 +35,7 @@ def run(out: Path, budget: str) -> list[Any]:
 
 
 def describe(budget: str | None) -> dict[str, Any]:
-    return space(DescribeOptions(seed_model=SEED, budget=budget))
+    return space(DescribeOptions(seed_model=SEED, budget=budget or ()))
 
 
 def test_a_budget_needs_what_was_learned() -> None:
