@@ -1,19 +1,33 @@
 """Files that are whole or absent: written beside their place, synced, then renamed into it."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from scaler.errors import ScalerError
+
+# Errors of a place that the user chose: full, read-only, forbidden, or no name that the file system takes.
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_NAME = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP}
+PLACE_ERRORS = _FULL | _FORBIDDEN | _NO_NAME | {errno.EIO}
+
+
+def place_error(error: OSError) -> str:
+    """Return one line about an error in `PLACE_ERRORS`: the place, the reason and the way out."""
+    way_out = "make room, and the same command continues" if error.errno in _FULL else "choose another place"
+    return f"cannot use {error.filename or 'the output folder'} ({error.strerror}): {way_out}"
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Have ``write`` fill a temporary file in ``path``'s folder, then rename it to ``path``; nothing stays on failure.
 
     Raises:
-        ScalerError: the folder cannot be made.
+        ScalerError: if the folder cannot be made, or the disk is full or not writable.
     """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -22,8 +36,14 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
+    except OSError as error:
+        if error.errno not in PLACE_ERRORS:
+            raise
+        error.filename = str(path)
+        raise ScalerError(place_error(error)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -21,6 +21,7 @@ from experiments.options.train import (
 )
 from experiments.runtime.console import is_main_process, say
 from scaler.errors import ScalerError
+from scaler.files import PLACE_ERRORS, place_error
 
 _START, _SEARCH, _TRAIN, _MODELS = "Start here", "Search", "Train", "Models in and out"
 
@@ -83,6 +84,11 @@ def run() -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in PLACE_ERRORS:
+            raise
+        say(f"scaler: {place_error(error)}")
+        return 2
 
 
 def _interrupted() -> int:

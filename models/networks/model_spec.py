@@ -7,7 +7,7 @@ from typing import Any
 
 import timm
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 import models.zoo.timm_registry  # noqa: F401  timm builds the multiplexed networks too
@@ -17,7 +17,7 @@ from scaler.cost.architecture import Architecture
 from scaler.cost.fvcore_count import count
 from scaler.cost.operators import Cost
 from scaler.errors import ScalerError, UnknownNameError
-from scaler.files import write_atomic
+from scaler.files import write_bytes
 from scaler.results import variant
 
 _WHERE_WEIGHTS_ARE = ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict", "architecture", "tag", "custom_load")
@@ -88,7 +88,7 @@ class ModelSpec:
         """Write the target as a variant's folder, with ``weights`` (a state dict) where given."""
         if weights is not None:
             tensors = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
-            write_atomic(folder / variant.WEIGHTS, lambda path: save_file(tensors, path, {"format": "pt"}))
+            write_bytes(folder / variant.WEIGHTS, save(tensors, {"format": "pt"}))
         variant.write(folder, self.config, note)
 
 
