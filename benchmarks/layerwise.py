@@ -62,6 +62,9 @@ class LayerwiseArch:
     def segments(self) -> tuple[Segment, ...]:
         return _SEGMENTS
 
+    def with_task(self, *, resolution: int | None = None, num_classes: int | None = None) -> "LayerwiseArch":
+        raise NotImplementedError("its parts are those of 224 pixels and 1000 classes")
+
     def to_dict(self) -> dict[str, Any]:
         return {"embed_dim": self.embed_dim, "depth": self.depth, "mlp_ratio": self.mlp_ratio, "num_heads": self.num_heads}
 

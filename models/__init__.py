@@ -1,10 +1,17 @@
-"""What is built: each family's architecture as data, beside its network.
+"""The families: each one's architecture as data, beside its network.
 
-Where timm is loaded already, importing this package adds the multiplexed networks to its models;
-``import models.zoo.timm_registry`` always does. Commands that only decide load neither.
+Once this package is imported, timm knows the multiplexed networks, whichever of the two is imported first. Neither timm nor torch
+is loaded for that.
 """
 
-import sys
+from importlib import import_module
+from types import ModuleType
 
-if "timm" in sys.modules:
-    import models.zoo.timm_registry  # noqa: F401
+from wrapt import register_post_import_hook
+
+
+def _register_networks(_timm: ModuleType) -> None:
+    import_module("models.zoo.timm_registry")
+
+
+register_post_import_hook(_register_networks, "timm")

@@ -8,6 +8,7 @@ and held in nanoseconds.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from math import ceil, floor, inf
 
 from scaler.errors import ScalerError
@@ -106,19 +107,31 @@ def parse_budget(text: str, reference: Mapping[str, int], look_up: Callable[[str
         ScalerError: the text is not a budget; the message says which part and what it may be.
     """
     bounds: dict[str, Bound] = {}
+    for key, value in split_budget(text).items():
+        try:
+            bounds[key] = _parse_bound(value, partial(_parse_side, key=key, reference=reference, look_up=look_up))
+        except ScalerError as error:
+            raise ScalerError(f"budget {text!r}: {error}") from error
+    return Budget(tuple(sorted(bounds.items())), text)
+
+
+def split_budget(text: str) -> dict[str, str]:
+    """Split a budget into its keys and the texts of their values, which are not read.
+
+    Raises:
+        ScalerError: if a part is not KEY=VALUE, or its key is unknown or bounded twice.
+    """
+    values: dict[str, str] = {}
     for part in text.split(","):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not value:
             raise ScalerError(f"budget {text!r}: {part.strip()!r} is not KEY=VALUE, such as flops=1.3G or params=60%")
         if key not in KEYS:
             raise ScalerError(f"budget {text!r}: unknown key {key!r}; the keys are {', '.join(KEYS)}")
-        if key in bounds:
+        if key in values:
             raise ScalerError(f"budget {text!r}: {key} is bounded twice; write one band such as {key}=1.2G..1.3G")
-        try:
-            bounds[key] = _parse_bound(value, lambda side, key=key: _parse_side(side, key, reference, look_up))  # type: ignore[misc]
-        except ScalerError as error:
-            raise ScalerError(f"budget {text!r}: {error}") from error
-    return Budget(tuple(sorted(bounds.items())), text)
+        values[key] = value
+    return values
 
 
 def _parse_bound(value: str, side: Callable[[str], Decimal]) -> Bound:

@@ -1,16 +1,15 @@
-"""What may shrink, by family. `open_space` makes the space around any seed."""
+"""The search spaces, by family. `open_space` makes the space around any seed."""
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models.zoo.families import family
+from models.zoo.families import read_architecture
+from models.zoo.names import SeedName, TimmName, VariantFolder, resolve_model_name
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError, UnknownNameError
-from scaler.results import variant
 from scaler.space.search_space import SearchSpace
 from search_spaces import any_timm, deit, swin, tiny_vit
 
@@ -26,30 +25,43 @@ SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {
 
 
 def open_space(name: str, *, axes: Path | None = None, num_classes: int | None = None) -> SearchSpace:
-    """The space around the seed called ``name``, or around the architecture in a variant's folder of that name.
+    """Return the space around the model called ``name``, or around the architecture in a variant's folder of that name.
 
     Args:
         axes: a JSON file that replaces the axes that it names.
-        num_classes: of the task; the seed's own where None.
+        num_classes: of the task; the model's own where None.
 
     Raises:
-        ScalerError: the seed is unknown, its family has no space, or the axes are malformed.
+        ScalerError: if the model is unknown, its family has no space, or the axes are malformed.
     """
-    arch = architecture(name)
+    arch = architecture(name).with_task(num_classes=num_classes)
     changes = None if axes is None else _read_axes(axes)
-    if num_classes is not None:
-        arch = replace(arch, num_classes=num_classes)  # type: ignore[type-var]
     if arch.family not in SPACES:
         raise UnknownNameError("space", arch.family, SPACES)
     return SPACES[arch.family](name, arch, changes)
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture of a seed's name, of a variant's folder, or of any timm model."""
-    if name in SEEDS:
-        return SEEDS[name]
-    note = variant.read_info(Path(name)) if Path(name).is_dir() else None
-    return family(note.family).from_dict(dict(note.arch)) if note else any_timm.seed(name, list(SEEDS))
+    """Return the architecture of a seed, of the variant in a folder, or of any timm model.
+
+    Raises:
+        UnknownNameError: if ``name`` names no model.
+        ScalerError: if it is a folder that notes no architecture.
+    """
+    match resolve_model_name(name):
+        case SeedName(name=seed):
+            return SEEDS[seed]
+        case VariantFolder(folder=folder):
+            return _noted(folder)
+        case TimmName(name=model):
+            return any_timm.architecture(model)
+
+
+def _noted(folder: Path) -> Architecture:
+    arch = read_architecture(folder)
+    if arch is None:
+        raise ScalerError(f"{folder} notes no architecture in a scaler.json: give a seed, a timm model or a search's variant")
+    return arch
 
 
 def _read_axes(path: Path) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""What may shrink in any timm model: the arguments of its constructor that an axes file names."""
+"""The space around any timm model: the arguments of its constructor that an axes file names."""
 
+from collections import Counter
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
-from models.any_timm.arch import TimmArch
-from scaler.errors import ScalerError, UnknownNameError
+from models.any_timm.arch import TimmArch, count_networks
+from models.any_timm.count_cache import Count, Failure
+from scaler.cost.operators import Cost
+from scaler.errors import ScalerError
 from scaler.space.axes import check_form, is_nested, variables_of
 from scaler.space.search_space import SearchSpace
 
@@ -12,16 +16,10 @@ from scaler.space.search_space import SearchSpace
 _MOST = 4096
 
 
-def seed(name: str, known: list[str]) -> TimmArch:
-    """The timm model called ``name`` as a seed, at timm's resolution for it.
-
-    Raises:
-        UnknownNameError: timm has no such model either; ``known`` are the seeds that could have been meant.
-    """
+def architecture(name: str) -> TimmArch:
+    """Return timm's own model called ``name``, which timm knows, at timm's resolution for it."""
     import timm  # loads torch
 
-    if not timm.is_model(name):
-        raise UnknownNameError("seed", name, [*known, *timm.list_models()])
     cfg = timm.get_pretrained_cfg(name)
     return TimmArch(model=name, resolution=cfg.input_size[-1] if cfg else 224)
 
@@ -29,20 +27,54 @@ def seed(name: str, known: list[str]) -> TimmArch:
 def space(name: str, seed: TimmArch, changes: dict[str, Any] | None = None) -> SearchSpace:
     """Any timm model: the constructor's arguments that --axes names.
 
-    ``changes`` are those axes, per stage or one list of choices.
+    ``changes`` are those axes, per stage or one list of choices. timm does not tell its own values of these arguments, so the
+    seed of the space is its largest architecture: the greatest choice of each axis.
 
     Raises:
-        ScalerError: no axes, malformed ones, or more architectures than can be counted one by one.
+        ScalerError: if there are no axes, malformed ones, more architectures than can be counted one by one, or none that timm
+            builds.
     """
     if not changes:
         example = '{"depths": [[2, 3], [2, 3], [6, 9], [2, 3]]}'
         raise ScalerError(f"{name} has no axes of its own: name arguments of its constructor with --axes, such as {example}")
     for axis, entries in changes.items():
         check_form(axis, entries, len(entries) if is_nested(entries) else 0, whole=axis == "resolution")
-    args = {
-        axis: (None,) * len(entries) if is_nested(entries) else None for axis, entries in changes.items() if axis != "resolution"
+    variables = variables_of(changes)
+    size = SearchSpace(name, seed, variables).size
+    if size > _MOST:
+        raise ScalerError(f"the axes of {name} hold {size:,} architectures, each to be built: narrow them to {_MOST:,}")
+    return SearchSpace(name, _largest(name, _with_arguments(seed, changes), variables), variables)
+
+
+def _with_arguments(seed: TimmArch, changes: dict[str, Any]) -> TimmArch:
+    """Return ``seed`` with the greatest choice for each argument that ``changes`` names."""
+    greatest: dict[str, Any] = {
+        axis: tuple(map(max, entries)) if is_nested(entries) else max(entries) for axis, entries in changes.items()
     }
-    found = SearchSpace(name, replace(seed, args=tuple(sorted(args.items()))), variables_of(changes))
-    if found.size > _MOST:
-        raise ScalerError(f"the axes of {name} hold {found.size:,} architectures, each to be built: narrow them to {_MOST:,}")
-    return found
+    resolution = greatest.pop("resolution", seed.resolution)
+    return replace(seed, args=tuple(sorted((dict(seed.args) | greatest).items())), resolution=resolution)
+
+
+def _largest(name: str, corner: TimmArch, variables: dict[str, Any]) -> TimmArch:
+    """Return ``corner``, the architecture of all greatest choices; where timm does not build it, the costliest that it builds.
+
+    Raises:
+        ScalerError: if timm builds none; the message has timm's most frequent error.
+    """
+    if isinstance(count_networks([corner])[0], Cost):
+        return corner
+    archs = [corner.with_values(dict(zip(variables, row, strict=True))) for row in product(*variables.values())]
+    counts = count_networks(archs)
+    costs = {arch: count for arch, count in zip(archs, counts, strict=True) if isinstance(count, Cost)}
+    if not costs:
+        raise ScalerError(_why_none(name, counts))
+    return max(costs, key=lambda arch: costs[arch])
+
+
+def _why_none(name: str, counts: list[Count]) -> str:
+    reasons = Counter(count.reason for count in counts if isinstance(count, Failure))
+    (reason, times), *others = reasons.most_common()
+    often = f"for {times:,} of them: " if others else ""
+    return (
+        f"timm builds none of the {len(counts):,} architectures that the axes of {name} hold ({often}{reason}): change the axes"
+    )

@@ -12,12 +12,14 @@ from scaler.space.search_space import SearchSpace
 from scaler.trials.history import translate_points
 
 # Source: Tan and Le 2019 (EfficientNet), section 4: depth, width and resolution grow by 1.2, 1.1 and 1.15 to one common power.
-RATES = {"depth": 1.2, "embed_dim": 1.1, "resolution": 1.15}
+_DEPTH, _WIDTH, _RESOLUTION = 1.2, 1.1, 1.15
+# By the beginning of an axis's name, in our families and in other timm models.
+RATES = {"depth": _DEPTH, "layers": _DEPTH, "embed_dim": _WIDTH, "dims": _WIDTH, "resolution": _RESOLUTION}
 _STEPS, _FINE, _DRAWS = 400, 20, 4096
 
 
 def compound_scaling(space: SearchSpace, feasible: FeasibleSet) -> tuple[int, ...]:
-    """The point of ``space`` that is the seed shrunk along depth, width and resolution together, as little as the budget allows.
+    """Return the point of ``space`` that is the seed shrunk in depth, width and resolution, as little as the budget allows.
 
     Each value is rounded to the nearest choice; the other axes stay the seed's. Where rounding steps over the budget (a narrow
     band, or a rule of the family), it is the feasible architecture nearest to the first one below, among 4,096 drawn.
@@ -41,12 +43,11 @@ def _shrunk(space: SearchSpace, power: float) -> Mapping[str, Value]:
 
 
 def _misses(space: SearchSpace, feasible: FeasibleSet, point: tuple[int, ...]) -> float:
-    """0 for a member, above 0 for what costs too much or cannot be built, below 0 for what costs too little."""
+    """Return 0 for a member, above 0 for what costs too much or cannot be built, below 0 for what costs too little."""
     try:
-        arch = space.arch(point)
+        values = space.quantities(space.arch(point))
     except ScalerError:
         return 1
-    values = space.quantities(arch)
     over = [bound.miss(values[key]) for key, bound in feasible.budget.bounds if values[key] > bound.high]
     under = [bound.miss(values[key]) for key, bound in feasible.budget.bounds if values[key] < bound.low]
     return max(over, default=0) or -max(under, default=0)

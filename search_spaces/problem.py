@@ -1,24 +1,24 @@
-"""From the words of a command to a space and its budgets, without torch unless a budget names a model that only timm knows."""
+"""A search problem: the space and the budgets that a request names. Loads torch for a timm model alone."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from models.zoo.seeds import SEEDS
-from scaler.budget import Budget, parse_budget
+from models.zoo.names import SeedName, resolve_model_name
+from scaler.budget import Budget, parse_budget, split_budget
 from scaler.cost.architecture import Architecture, cost_of
 from scaler.cost.latency import LatencyModel, load_latency_model
-from scaler.errors import ScalerError
+from scaler.errors import ScalerError, UnknownNameError, did_you_mean
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from search_spaces import architecture, open_space
 
 
 def known(space: SearchSpace) -> LatencyModel:
-    """What was learned of the latency of ``space`` on this machine.
+    """Return the latency model that was learned of ``space`` on this machine.
 
     Raises:
-        ScalerError: nothing was.
+        ScalerError: if there is none.
     """
     found = load_latency_model(space)
     if found is None:
@@ -37,16 +37,17 @@ def spaces(
     num_classes: int | None = None,
     latency: Callable[[SearchSpace], LatencyModel] = known,
 ) -> tuple[SearchSpace, list[FeasibleSet]]:
-    """The space around ``seed`` and its feasible set under each budget; sets that differ in cost alone share their tables.
+    """Return the space around ``seed`` and its feasible set under each budget; sets that differ in cost alone share their tables.
 
     Args:
-        latency: tells what predicts the space's latencies; asked where a budget bounds them.
+        latency: returns the model that predicts the space's latencies; called where a budget bounds them.
 
     Raises:
-        ScalerError: a malformed or unknown part of the request. Whether a set is empty is for the caller to ask.
+        ScalerError: if a part of the request is malformed or unknown. An empty set is none of these.
     """
+    bounded = {key for text in budgets for key in split_budget(text)}
     space = open_space(seed, axes=axes, num_classes=num_classes)
-    if any("latency" in text for text in budgets):
+    if "latency" in bounded:
         space = replace(space, latency=latency(space))
     sets: list[FeasibleSet] = []
     for text in budgets:
@@ -57,12 +58,29 @@ def spaces(
 
 
 def read_budget(text: str, space: SearchSpace) -> Budget:
-    """A budget's text; percentages are relative to the seed, and a model's name means the model with its own class count."""
-    return parse_budget(text, space.quantities(space.seed), _cost_by_name)
+    """Read a budget of ``space``.
+
+    Percentages are relative to the model that the space is called after, with the space's class count; for a timm model that is
+    timm's own. A model's name stands for that model with its own class count.
+
+    Raises:
+        ScalerError: if ``text`` is not a budget.
+    """
+    own = architecture(space.name).with_task(num_classes=space.seed.num_classes)
+    return parse_budget(text, space.quantities(own), _cost_by_name)
 
 
 def _cost_by_name(name: str) -> dict[str, int]:
-    if name in SEEDS:
+    """Return the costs of the model called ``name``."""
+    try:
+        found = resolve_model_name(name)
+    except UnknownNameError as error:
+        suggestion = f"; {did_you_mean(error.near)}" if error.near else ""
+        raise ScalerError(
+            f"{name!r} is not a value: write a number with k, M, G or T (1.3G), a band (1.2G..1.3G), a percentage of the seed's "
+            f"(60%) or a model's name{suggestion}"
+        ) from error
+    if isinstance(found, SeedName):
         return _costs(architecture(name))
     from models.networks.model_spec import open_model_spec  # loads torch
 

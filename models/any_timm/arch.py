@@ -1,33 +1,45 @@
 """Any timm model as an architecture: an entry point and arguments for its constructor.
 
 Nothing is known of its parts, so its cost is fvcore's count of the built network: slower than a sum, and never wrong. Counts are
-kept in a file of the user's cache, under the versions of timm, fvcore and torch.
+kept in the user's cache (`models.any_timm.count_cache`) under the versions of timm, fvcore and torch.
 """
 
 import json
-import sqlite3
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from models.any_timm.count_cache import Count, CountCache, Failure
+from models.common.json_values import to_lists
 from scaler.cost.architecture import Segment, Value, Values
 from scaler.cost.operators import Cost, Number, Part
-from scaler.errors import ScalerError
-from scaler.files import cache_folder
+from scaler.errors import InputSizeError, ScalerError
+
+_FIELDS = ("model", "resolution", "num_classes", "in_chans")
+# timm's and torch's answers to arguments that make no network.
+_NOT_BUILT = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    ZeroDivisionError,
+)
+_REMEMBERED = 1 << 13  # counts in this process, for a user without a cache folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimmArch:
-    """``model`` built by timm with ``args`` (sorted by name; None stands for timm's own value, which is not spelled out)."""
+    """``model`` built by timm with ``args``, sorted by name; timm has its own values for all others."""
 
     model: str
     args: tuple[tuple[str, Any], ...] = ()
@@ -58,82 +70,94 @@ class TimmArch:
         }
         return replace(self, args=tuple(args.items()), resolution=int(mine["resolution"]))
 
+    def with_task(self, *, resolution: int | None = None, num_classes: int | None = None) -> "TimmArch":
+        return replace(self, resolution=resolution or self.resolution, num_classes=num_classes or self.num_classes)
+
     def timm_args(self) -> dict[str, Any]:
-        given = {name: value for name, value in self.args if value is not None and value != (None,) * _length(value)}
         fixed = {"img_size": self.resolution} if _has_fixed_size(self.model) else {}
-        return given | {"num_classes": self.num_classes, "in_chans": self.in_chans} | fixed
+        return dict(self.args) | {"num_classes": self.num_classes, "in_chans": self.in_chans} | fixed
 
     def segments(self) -> tuple[Segment, ...]:
         return _segments(self)
 
     def to_dict(self) -> dict[str, Any]:
-        named = {"model": self.model, "resolution": self.resolution, "num_classes": self.num_classes, "in_chans": self.in_chans}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.args} | named
+        return {name: to_lists(value) for name, value in self.args} | {name: getattr(self, name) for name in _FIELDS}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TimmArch":
-        args = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name not in _OWN}
-        return cls(args=tuple(sorted(args.items())), **{name: data[name] for name in _OWN})
-
-
-_OWN = ("model", "resolution", "num_classes", "in_chans")
+        args = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name not in _FIELDS}
+        return cls(args=tuple(sorted(args.items())), **{name: data[name] for name in _FIELDS})
 
 
 @lru_cache
 def _segments(arch: TimmArch) -> tuple[Segment, ...]:
-    """The whole network as one segment that reads every value."""
+    """Return the whole network as one segment that reads every value."""
     reads = tuple(arch.values())
 
-    def costs(values: tuple[Any, ...]) -> list[Cost | None]:
+    def counts(values: tuple[Any, ...]) -> list[Count]:
         rows = zip(*(np.ravel(value) for value in np.broadcast_arrays(*values)), strict=True)
-        return counted(arch.with_values(dict(zip(reads, map(_plain, row), strict=True))) for row in rows)
+        return count_networks(arch.with_values(dict(zip(reads, map(_plain, row), strict=True))) for row in rows)
 
     def parts(*values: Number) -> list[Part]:
-        found = [cost or Cost(0, 0) for cost in costs(values)]
-        flops, params = (np.array([getattr(cost, name) for cost in found]) for name in Cost._fields)
-        return [Part("", flops, params)] if any(map(np.ndim, values)) else [Part("", *found[0])]
+        found = counts(values)
+        if not any(map(np.ndim, values)):
+            return [Part("", *_require(found[0], arch.model))]
+        flops, params = np.array([(0, 0) if isinstance(count, Failure) else count for count in found]).T
+        return [Part("", flops, params)]
 
-    return (Segment("", reads, parts, lambda *values: np.array([cost is not None for cost in costs(values)])),)
+    def rule(*values: Number) -> Number:
+        return np.array([not isinstance(count, Failure) for count in counts(values)])
+
+    return (Segment("", reads, parts, rule),)
 
 
-def counted(archs: Iterable[TimmArch]) -> list[Cost | None]:
-    """fvcore's count of each architecture, or None for one that timm cannot build or that does not run at its resolution."""
+def _require(count: Count, model: str) -> Cost:
+    if isinstance(count, Failure):
+        raise ScalerError(f"timm does not build {model} so ({count.reason}): change its arguments")
+    return count
+
+
+def count_networks(archs: Iterable[TimmArch]) -> list[Count]:
+    """Return fvcore's count of each architecture, a `Failure` where timm does not build it or it does not run."""
     wanted = list(archs)
-    with closing(sqlite3.connect(_cache())) as cache, cache:
-        cache.execute("CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, flops INTEGER, params INTEGER)")
-        query = "SELECT flops, params FROM counts WHERE key = ?"
-        found = {arch: cache.execute(query, (_key(arch),)).fetchone() for arch in wanted}
-        missing = [arch for arch, row in found.items() if row is None]
-        for arch in track(missing, f"counting {len(missing)} networks", console=Console(file=sys.stderr), transient=True):
-            found[arch] = _count(arch) or (None, None)
-            cache.execute("INSERT OR REPLACE INTO counts VALUES (?, ?, ?)", (_key(arch), *found[arch]))
-            cache.commit()
-    return [None if found[arch][0] is None else Cost(*found[arch]) for arch in wanted]
+    with CountCache() as kept:
+        found = {arch: kept.get(_key(arch)) for arch in wanted}
+        missing = [arch for arch, count in found.items() if count is None]
+        for arch in _shown(missing):
+            kept.put(_key(arch), _count(arch))
+    return [found[arch] or _count(arch) for arch in wanted]
 
 
-def _count(arch: TimmArch) -> Cost | None:
+def _shown(archs: Sequence[TimmArch]) -> Iterable[TimmArch]:
+    """Iterate over ``archs`` with a progress bar, where standard error is a terminal."""
+    console = Console(file=sys.stderr)
+    text = f"counting {len(archs)} networks"
+    return track(archs, text, console=console, transient=True, disable=not (archs and console.is_terminal))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _count(arch: TimmArch) -> Count:
     import timm  # loads torch
 
     from scaler.cost.fvcore_count import count
 
     try:
         model = timm.create_model(arch.model, pretrained=False, **arch.timm_args())
-    except (RuntimeError, TypeError, ValueError, AssertionError, IndexError, KeyError, ZeroDivisionError):
-        return None
+    except _NOT_BUILT as error:
+        return Failure(reason=f"{type(error).__name__}: {error}".splitlines()[0])
     try:
         return count(model, arch.resolution, arch.in_chans)
-    except ScalerError as error:
-        if "does not run" in str(error):
-            return None
-        raise
+    except InputSizeError as error:
+        return Failure(reason=str(error).splitlines()[0])
 
 
 def _key(arch: TimmArch) -> str:
-    return json.dumps([arch.to_dict(), {name: version(name) for name in ("timm", "fvcore", "torch")}], sort_keys=True)
+    return json.dumps([arch.to_dict(), _versions()], sort_keys=True)
 
 
-def _cache() -> Path:
-    return cache_folder() / "counts.db"
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("timm", "fvcore", "torch")}
 
 
 @lru_cache
@@ -142,10 +166,6 @@ def _has_fixed_size(model: str) -> bool:
 
     cfg = timm.get_pretrained_cfg(model)
     return bool(cfg and cfg.fixed_input_size)
-
-
-def _length(value: Any) -> int:
-    return len(value) if isinstance(value, tuple) else 0
 
 
 def _plain(value: Any) -> Any:

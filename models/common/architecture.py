@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
+from models.common.json_values import to_lists
 from scaler.cost.architecture import Segment, Value, Values
 from scaler.cost.operators import Number, truncate
 from scaler.errors import ScalerError
@@ -94,9 +95,12 @@ class VisionTransformer:
         changes |= {name: tuple(mine[f"{name}[{i}]"] for i in range(len(getattr(self, name)))) for name in self.STAGED}
         return replace(self, num_heads=self.heads_of(mine | changes), **changes)
 
+    def with_task(self, *, resolution: int | None = None, num_classes: int | None = None) -> Self:
+        return replace(self, resolution=resolution or self.resolution, num_classes=num_classes or self.num_classes)
+
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON holds them; ``head_dim`` is added where one value serves all stages, ``share`` left out where plain."""
-        data = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name != "share" or not self.is_plain}
+        data = {f.name: to_lists(getattr(self, f.name)) for f in fields(self) if f.name != "share" or not self.is_plain}
         widths = set(self.head_dims().values())
         return data | ({"head_dim": widths.pop()} if len(widths) == 1 else {})
 
@@ -143,7 +147,3 @@ def can_be_built(width: Number, depth: Number, share: Number, head_dim: Number, 
 def head_dim_at(values: Mapping[str, Any], stage: int) -> int:
     """The head dim of ``stage`` among ``values``: its own, or the one that serves all."""
     return int(values.get(f"head_dim[{stage}]", values.get("head_dim", 0)) or 1)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -1,6 +1,5 @@
-"""Whatever a command may be pointed at: a seed's name, any timm model's name, or a variant's folder."""
+"""Models that a command is given: a seed, any timm model, or a variant's folder, each as timm builds it."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-import models.zoo.timm_registry  # noqa: F401  timm builds the multiplexed networks too
-from models.zoo.families import family
+from models.common.json_values import to_lists
+from models.zoo.families import read_architecture
+from models.zoo.names import SeedName, TimmName, VariantFolder, resolve_model_name
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import Architecture
 from scaler.cost.fvcore_count import count
@@ -20,7 +20,8 @@ from scaler.errors import ScalerError, UnknownNameError
 from scaler.files import write_bytes
 from scaler.results import variant
 
-_WHERE_WEIGHTS_ARE = ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict", "architecture", "tag", "custom_load")
+# Entries of timm's configurations that say where pretrained weights are.
+_SOURCES = ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict")
 # Below this side, in pixels, whole images are shown: cropping to timm's 95 % would cost objects that fill the image.
 _SMALL = 128
 
@@ -62,10 +63,10 @@ class ModelSpec:
         return tuple(self.config["pretrained_cfg"]["std"])
 
     def build(self, **overrides: Any) -> nn.Module:
-        """The network, with its weights where it has some; ``overrides`` go to timm's constructor (``drop_path_rate``).
+        """Build the network, with its weights where it has some; ``overrides`` go to timm's constructor (``drop_path_rate``).
 
         Raises:
-            ScalerError: the weights are damaged or do not fit, or timm does not build the model so.
+            ScalerError: if the weights are damaged or do not fit, or timm does not build the model so.
         """
         model = self._build(**overrides)
         if self.weights is not None:
@@ -81,11 +82,11 @@ class ModelSpec:
         return model
 
     def count(self) -> Cost:
-        """fvcore's count of the built network at the target's resolution."""
+        """Return fvcore's count of the built network at the model's resolution."""
         return count(self._build(), self.resolution, int(self.config["pretrained_cfg"]["input_size"][0]))
 
     def write(self, folder: Path, note: variant.VariantInfo, weights: dict[str, Any] | None = None) -> None:
-        """Write the target as a variant's folder, with ``weights`` (a state dict) where given."""
+        """Write the model as a variant's folder, with ``weights`` (a state dict) where given."""
         if weights is not None:
             tensors = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
             write_bytes(folder / variant.WEIGHTS, save(tensors, {"format": "pt"}))
@@ -93,45 +94,41 @@ class ModelSpec:
 
 
 def open_model_spec(text: str, *, resolution: int | None = None, num_classes: int | None = None) -> ModelSpec:
-    """The target called ``text``, at another resolution or class count where asked.
+    """Return the model that ``text`` names, at another resolution or class count where given.
 
     Raises:
-        UnknownNameError: ``text`` is neither a folder nor a known name.
-        ScalerError: the folder is not a variant's.
+        UnknownNameError: if ``text`` names no model.
+        ScalerError: if it is a folder that is not a variant's.
     """
-    folder = Path(text)
-    if text in SEEDS:
-        spec = model_spec_of(text, SEEDS[text])
-    elif folder.is_dir():
-        spec = _of_folder(folder)
-    elif timm.is_model(text):
-        spec = _of_timm(text)
-    elif folder.name != text:
-        raise ScalerError(f"no folder {text!r}: give a variant's folder, a seed or a timm model")
-    else:
-        raise UnknownNameError("model", text, {*SEEDS, *timm.list_models()})
+    match resolve_model_name(text):
+        case SeedName(name=name):
+            spec = model_spec_of(name, SEEDS[name])
+        case VariantFolder(folder=folder):
+            spec = _of_folder(folder)
+        case TimmName(name=name):
+            spec = _of_timm(name)
     return _changed(spec, resolution, num_classes)
 
 
 def model_spec_of(name: str, arch: Architecture) -> ModelSpec:
-    """An architecture as a target; mean, std and interpolation are those of its family in timm."""
+    """Return ``arch`` as a model; mean, std and interpolation are those of its family in timm."""
     cfg = _pretrained_cfg(arch.timm_name) | ({"crop_pct": 1.0} if arch.resolution < _SMALL else {})
     data = variant.config(arch.timm_name, arch.timm_args(), arch.resolution, cfg)
-    return ModelSpec(name=name, config=json.loads(json.dumps(data)), arch=arch)
+    return ModelSpec(name=name, config=to_lists(data), arch=arch)
 
 
 def _of_folder(folder: Path) -> ModelSpec:
     config = variant.read_config(folder)
     if not timm.is_model(config["architecture"]):
         raise UnknownNameError("timm architecture", config["architecture"], timm.list_models())
-    note, weights = variant.read_info(folder), folder / variant.WEIGHTS
+    weights = folder / variant.WEIGHTS
     config["num_classes"] = config.get("num_classes", config["pretrained_cfg"].get("num_classes", 1000))
-    arch = family(note.family).from_dict(dict(note.arch)) if note and note.family else None
-    return ModelSpec(name=str(folder), config=config, arch=arch, weights=weights if weights.is_file() else None)
+    arch, found = read_architecture(folder), weights if weights.is_file() else None
+    return ModelSpec(name=str(folder), config=config, arch=arch, weights=found)
 
 
 def _of_timm(name: str) -> ModelSpec:
-    """A timm model as timm builds it, with 1000 classes (some entry points would build 21,841 unless told)."""
+    """Return a timm model with 1000 classes (some entry points would build 21,841 unless told)."""
     cfg = _pretrained_cfg(name)
     shape = cfg.get("input_size", (3, 224, 224))
     return ModelSpec(name=name, config=variant.config(name, {"num_classes": 1000, "in_chans": shape[0]}, shape[-1], cfg))
@@ -142,18 +139,15 @@ def _changed(spec: ModelSpec, resolution: int | None, num_classes: int | None) -
         return spec
     if spec.weights is not None and num_classes not in (None, spec.num_classes):
         raise ScalerError(f"{spec.name} was trained for {spec.num_classes} classes, not {num_classes}")
-    arch = spec.arch
-    if arch is not None:
-        changes: dict[str, Any] = {
-            "resolution": resolution or spec.resolution,
-            "num_classes": num_classes or spec.num_classes,
-        }
-        return replace(model_spec_of(spec.name, replace(arch, **changes)), weights=spec.weights)  # type: ignore[type-var]
-    return replace(spec, config=_changed_config(spec, resolution or spec.resolution, num_classes or spec.num_classes))
+    resolution, num_classes = resolution or spec.resolution, num_classes or spec.num_classes
+    if spec.arch is None:
+        return replace(spec, config=_changed_config(spec, resolution, num_classes))
+    arch = spec.arch.with_task(resolution=resolution, num_classes=num_classes)
+    return replace(model_spec_of(spec.name, arch), weights=spec.weights)
 
 
 def _changed_config(spec: ModelSpec, resolution: int, num_classes: int) -> dict[str, Any]:
-    """Another size and class count of a model that only timm knows; ``img_size`` is passed where the size is built in."""
+    """Return the configuration of a model that only timm knows; ``img_size`` is passed where the size is built in."""
     cfg = spec.config["pretrained_cfg"]
     arguments = {**spec.config.get("model_args", {}), "num_classes": num_classes, "in_chans": cfg["input_size"][0]}
     if cfg.get("fixed_input_size") and resolution != spec.resolution:
@@ -162,12 +156,9 @@ def _changed_config(spec: ModelSpec, resolution: int, num_classes: int) -> dict[
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:
-    """timm's configuration of a model, without the places to download weights from."""
+    """Return timm's configuration of a model without the sources of its weights."""
     cfg = timm.get_pretrained_cfg(name)
-    found = {} if cfg is None else cfg.to_dict()
-    return {
-        key: value for key, value in found.items() if key not in ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict")
-    }
+    return {} if cfg is None else {key: value for key, value in cfg.to_dict().items() if key not in _SOURCES}
 
 
 def _load(model: nn.Module, path: Path) -> None:

@@ -108,8 +108,16 @@ class MultiplexedSwin(SwinTransformer):
 
 def _multiplexed(plain: SwinTransformerBlock, identity: bool) -> MultiplexedSwinBlock:
     return MultiplexedSwinBlock(
-        plain.dim, plain.input_resolution, plain.attn.num_heads, identity=identity, window_size=plain.window_size,
-        shift_size=plain.target_shift_size, mlp_ratio=plain.mlp_ratio, proj_drop=plain.attn.proj_drop.p,
-        attn_drop=plain.attn.attn_drop.p, always_partition=plain.always_partition, dynamic_mask=plain.dynamic_mask,
+        plain.dim,
+        plain.input_resolution,
+        plain.attn.num_heads,
+        identity=identity,
+        window_size=plain.window_size,
+        shift_size=plain.target_shift_size,
+        mlp_ratio=plain.mlp_ratio,
+        proj_drop=plain.attn.proj_drop.p,
+        attn_drop=plain.attn.attn_drop.p,
+        always_partition=plain.always_partition,
+        dynamic_mask=plain.dynamic_mask,
         drop_path=plain.drop_path1.drop_prob if isinstance(plain.drop_path1, DropPath) else 0.0,
-    )  # fmt: skip
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.any_timm.arch import TimmArch
@@ -10,6 +11,7 @@ from models.swin.arch import MiniSwinArch, SwinArch
 from models.tiny_vit.arch import MiniTinyViTArch, TinyViTArch
 from scaler.cost.architecture import Architecture
 from scaler.errors import UnknownNameError
+from scaler.results import variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One family: ``summary`` is a line for people, ``from_dict`` the inverse of the architecture's ``to_dict``."""
+    """A family: its ``summary`` in one line, and ``from_dict``, the inverse of its architectures' ``to_dict``."""
 
     summary: str
     from_dict: Callable[[dict[str, Any]], Architecture]
@@ -45,16 +47,25 @@ FAMILIES: dict[str, Family] = {
 
 
 def family(name: str) -> Family:
+    """Return the family called ``name``.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
     if name not in FAMILIES:
         raise UnknownNameError("family", name, FAMILIES)
     return FAMILIES[name]
 
 
-def build(arch: Architecture, **overrides: Any) -> "nn.Module":
-    """The network of ``arch`` with random weights; ``overrides`` go to timm's constructor (``drop_path_rate``, for example)."""
-    import timm  # loads torch
+def read_architecture(folder: Path) -> Architecture | None:
+    """Return the architecture that the variant in ``folder`` notes; None where it notes none."""
+    info = variant.read_info(folder)
+    return family(info.family).from_dict(dict(info.arch)) if info and info.family else None
 
-    import models.zoo.timm_registry  # noqa: F401  the multiplexed networks
+
+def build(arch: Architecture, **overrides: Any) -> "nn.Module":
+    """Build the network of ``arch`` with random weights; ``overrides`` go to timm's constructor (``drop_path_rate``)."""
+    import timm  # loads torch
 
     network: nn.Module = timm.create_model(arch.timm_name, pretrained=False, **arch.timm_args(), **overrides)
     return network

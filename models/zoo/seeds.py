@@ -11,7 +11,6 @@ from models.common.architecture import VisionTransformer
 from models.deit.arch import DeiTArch, MiniDeiTArch
 from models.swin.arch import MiniSwinArch, SwinArch
 from models.tiny_vit.arch import MiniTinyViTArch, TinyViTArch
-from scaler.errors import UnknownNameError
 
 _21M = TinyViTArch(embed_dims=(96, 192, 384, 576), depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 18), window_sizes=(7, 7, 14, 7))
 _DEIT = DeiTArch(embed_dim=768, depth=12, num_heads=12)
@@ -36,22 +35,32 @@ _PLAIN: dict[str, Any] = {
     "swin_base_patch4_window12_384": replace(_SWIN_B, window_size=(12,) * 4, resolution=384),
     # Ours: a TinyViT whose maps are 8, 4, 2 and 1 wide, a DeiT of 64 patches, a Swin whose maps are 16, 8 and 4 wide.
     "tiny_vit_1m_32": TinyViTArch(
-        embed_dims=(32, 64, 128, 160), depths=(2, 2, 3, 1), num_heads=(2, 4, 8, 10), window_sizes=(4, 4, 2, 1),
-        resolution=32, num_classes=10,
+        embed_dims=(32, 64, 128, 160),
+        depths=(2, 2, 3, 1),
+        num_heads=(2, 4, 8, 10),
+        window_sizes=(4, 4, 2, 1),
+        resolution=32,
+        num_classes=10,
     ),
     "deit_1m_patch4_32": DeiTArch(embed_dim=128, depth=6, num_heads=4, patch_size=4, resolution=32, num_classes=10),
     "swin_1m_patch2_32": SwinArch(
-        embed_dim=48, depths=(2, 2, 2), num_heads=(3, 6, 12), window_size=(4, 4, 4), mlp_ratio=(4.0,) * 3, patch_size=2,
-        resolution=32, num_classes=10,
+        embed_dim=48,
+        depths=(2, 2, 2),
+        num_heads=(3, 6, 12),
+        window_size=(4, 4, 4),
+        mlp_ratio=(4.0,) * 3,
+        patch_size=2,
+        resolution=32,
+        num_classes=10,
     ),
-}  # fmt: skip
+}
 
 
 Mini = TypeVar("Mini", bound=VisionTransformer)
 
 
 def _mini(kind: type[Mini], name: str, share: Any) -> Mini:
-    """The plain seed ``name``, multiplexed: ``share`` passes per block."""
+    """Return the plain seed ``name``, multiplexed: ``share`` passes per block."""
     plain = _PLAIN[name]
     return kind(**{field.name: getattr(plain, field.name) for field in fields(plain)} | {"share": share})
 
@@ -77,14 +86,3 @@ _MINIS: dict[str, VisionTransformer] = {
 }
 
 SEEDS: dict[str, VisionTransformer] = _PLAIN | _MINIS
-
-
-def seed(name: str) -> VisionTransformer:
-    """The architecture called ``name``.
-
-    Raises:
-        UnknownNameError: with the closest known name.
-    """
-    if name not in SEEDS:
-        raise UnknownNameError("seed", name, SEEDS)
-    return SEEDS[name]

@@ -1,6 +1,7 @@
-"""The multiplexed networks among timm's models: import this module, and ``timm.create_model("mini_swin_tiny_224")`` builds one.
+"""The multiplexed networks among timm's models: ``timm.create_model("mini_swin_tiny_224")`` builds one.
 
-Every multiplexed seed is an entry point; each takes the arguments of its class and builds any member of its family.
+Every multiplexed seed is an entry point, which takes the arguments of its class and builds any member of its family. Package
+`models` imports this module as soon as timm is loaded.
 """
 
 from collections.abc import Callable
@@ -8,9 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import timm
-from timm.models import swin_transformer, tiny_vit, vision_transformer
-from timm.models._builder import build_model_with_cfg
-from timm.models._registry import generate_default_cfgs, register_model
+from timm.models import (
+    build_model_with_cfg,
+    generate_default_cfgs,
+    register_model,
+    swin_transformer,
+    tiny_vit,
+    vision_transformer,
+)
 from torch import nn
 
 from models.common.architecture import VisionTransformer
@@ -32,7 +38,7 @@ _CROP = 224 / 256
 
 
 def _cfg(arch: VisionTransformer) -> dict[str, Any]:
-    """timm's configuration of the plain model of that family, at this size, without weights to download."""
+    """Return timm's configuration of the family's plain model at ``arch``'s size, without weights to download."""
     plain = timm.get_pretrained_cfg(arch.TIMM_NAME)
     crop = 1.0 if arch.resolution == 384 and arch.family == "mini_swin" else _CROP
     size = (arch.in_chans, arch.resolution, arch.resolution)

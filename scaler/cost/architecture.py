@@ -71,6 +71,9 @@ class Architecture(Protocol):
             ScalerError: the combination cannot be built.
         """
 
+    def with_task(self, *, resolution: int | None = None, num_classes: int | None = None) -> "Architecture":
+        """Return the architecture for images and classes of another task; None keeps its own."""
+
     def to_dict(self) -> dict[str, Any]: ...
 
 

@@ -19,7 +19,7 @@ from fvcore.nn.jit_handles import get_shape
 from torch import nn
 
 from scaler.cost.operators import Cost
-from scaler.errors import ScalerError
+from scaler.errors import InputSizeError, ScalerError
 
 # Operators that multiply matrices, as PyTorch names them; fvcore leaves out those it has no rule for.
 _MULTIPLIES = re.compile(
@@ -33,7 +33,8 @@ def count(model: nn.Module, resolution: int, in_chans: int = 3) -> Cost:
     One multiply-add is one FLOP; parameters are counted once however often they are used.
 
     Raises:
-        ScalerError: the model does not run at this size, or holds an operator that multiplies and cannot be counted.
+        InputSizeError: if the model does not run at this size.
+        ScalerError: if it holds an operator that multiplies and cannot be counted.
     """
     with _eval_mode(model):
         flops = _flops(model, torch.zeros(1, in_chans, resolution, resolution))
@@ -58,7 +59,7 @@ def _flops(model: nn.Module, image: torch.Tensor) -> int:
             flops = analysis.total()
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise ScalerError(
+        raise InputSizeError(
             f"the model does not run on an image of shape {tuple(image.shape)}: {reason}; check its resolution"
         ) from error
     lost = sorted(name for name in analysis.unsupported_ops() if _MULTIPLIES.search(name))

@@ -58,9 +58,10 @@ class FeasibleSet:
     def __contains__(self, arch: Architecture) -> bool:
         try:
             self.space.point(arch)
+            quantities = self.space.quantities(arch)
         except ScalerError:
             return False
-        return self.budget.admits(self.space.quantities(arch))
+        return self.budget.admits(quantities)
 
     def sample_points(self, n: int, rng: np.random.Generator) -> Ints:
         """``n`` points of the space, shape (n, variables), each uniform over the feasible set and independent of the others.

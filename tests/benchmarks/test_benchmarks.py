@@ -86,10 +86,10 @@ def test_other_tools_differ_from_fvcore_by_as_much_as_the_page_says() -> None:
     """Their counts over fvcore's, where a multiply-add is one; calflops' second answer counts those."""
     from benchmarks.cost import _counters
     from models.zoo.families import build
-    from models.zoo.seeds import seed
+    from models.zoo.seeds import SEEDS
 
     def shares(name: str) -> list[float]:
-        arch = seed(name)
+        arch = SEEDS[name]
         found = {tool: counter(build(arch).eval(), arch.resolution) for tool, counter in _counters().items()}
         counted = found["flop_counter_mode"] / 2, found["ptflops"][0], found["calflops"][1]
         return [float(flops) / cost_of(arch).flops for flops in counted]

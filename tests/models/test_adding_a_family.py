@@ -3,17 +3,19 @@
 import random
 import re
 import sys
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
-import models.zoo.families
-import models.zoo.seeds
 import search_spaces
+from models.zoo.families import FAMILIES, Family
+from models.zoo.seeds import SEEDS
 from scaler.budget import Bound, Budget
 from scaler.space.feasible_set import FeasibleSet
 from tests.models import conformance
@@ -22,7 +24,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "adding_a_family.md"
 
 
 @pytest.fixture
-def beit(monkeypatch: pytest.MonkeyPatch) -> Any:
+def beit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The page's code, each block as the module that it is headed by; the class of architectures."""
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     for name in ("models.beit", "models.beit.arch", "search_spaces.beit"):
@@ -30,12 +32,10 @@ def beit(monkeypatch: pytest.MonkeyPatch) -> Any:
     arch, space = sys.modules["models.beit.arch"], sys.modules["search_spaces.beit"]
     exec(compile(blocks[0], "models/beit/arch.py", "exec"), vars(arch))
     exec(compile(blocks[1], "search_spaces/beit.py", "exec"), vars(space))
-    for module, registry in [(models.zoo.families, "FAMILIES"), (search_spaces, "SPACES"), (models.zoo.seeds, "SEEDS")]:
-        monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
-    monkeypatch.setattr(search_spaces, "SEEDS", models.zoo.seeds.SEEDS)
-    registries = {"FAMILIES": models.zoo.families.FAMILIES, "SPACES": search_spaces.SPACES, "SEEDS": models.zoo.seeds.SEEDS}
-    exec(blocks[2], registries | {"Family": models.zoo.families.Family, "BeitArch": arch.BeitArch, "space": space.space})
-    return arch.BeitArch
+    with patch.dict(FAMILIES), patch.dict(search_spaces.SPACES), patch.dict(SEEDS):
+        registries = {"FAMILIES": FAMILIES, "SPACES": search_spaces.SPACES, "SEEDS": SEEDS}
+        exec(blocks[2], registries | {"Family": Family, "BeitArch": arch.BeitArch, "space": space.space})
+        yield arch.BeitArch
 
 
 def some(kind: Any, rng: random.Random) -> Any:

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import models.zoo.timm_registry  # noqa: F401
 from models.checkpoints import files
 from models.checkpoints.fitting import fit
 from models.checkpoints.resize import AllowedChanges

@@ -120,7 +120,7 @@ def test_samples_meet_the_budget_and_repeat_with_the_seed() -> None:
     ("words", "message"),
     [
         (("search", "tiny_vit_1m_32", "--budget", "flops=1k", "--data", "digits", "--out", "x"), "the nearest has flops 252k"),
-        (("space", "tiny_vit_21_224"), "unknown seed 'tiny_vit_21_224': did you mean 'tiny_vit_21m_224'"),
+        (("space", "tiny_vit_21_224"), "unknown model 'tiny_vit_21_224': did you mean 'tiny_vit_21m_224'"),
         (("count", "tiny_vit_21m_244"), "unknown model 'tiny_vit_21m_244': did you mean 'tiny_vit_21m_224'"),
         (("sample", "tiny_vit_5m_224", "--budget", "flops=fast%"), "'fast%' is not a percentage: write, for example, 60%"),
         (("space", "tiny_vit_1m_32", "--budget", "resolution=20"), "is 24 (20.00% beyond its bound; at most 20 asked)"),

@@ -1,21 +1,27 @@
 """Any timm model as a seed, through the same space and feasible set as the families that describe their parts."""
 
 import json
+import re
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import timm
+import torch
+from torch import nn
 
-from models.any_timm.arch import TimmArch, counted
+from models.any_timm import arch as arch_module
+from models.any_timm.arch import TimmArch, count_networks
+from models.any_timm.count_cache import Failure
 from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.families import build, family
 from scaler.budget import Bound, Budget
 from scaler.cost.architecture import cost_of
 from scaler.cost.fvcore_count import count
 from scaler.cost.operators import Cost
-from scaler.errors import ScalerError, UnknownNameError
+from scaler.errors import ScalerError
 from scaler.results import variant
 from scaler.space.feasible_set import FeasibleSet
 from search_spaces import open_space
@@ -47,16 +53,12 @@ def test_the_feasible_set_of_a_convnext_agrees_with_counting_each(tmp_path: Path
         assert cost_of(arch) == costs[values["depths[2]"], values["dims[0]"], arch.resolution]
 
 
-def test_the_seed_itself_is_what_timm_builds(tmp_path: Path) -> None:
-    seed = open_space("convnext_atto", axes=axes_file(tmp_path)).seed
-    assert cost_of(seed) == count(timm.create_model("convnext_atto"), 224)
-
-
 def test_counts_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arch = TimmArch(model="resnet10t", resolution=32, num_classes=2)
-    first = counted([arch])
+    first = count_networks([arch])
+    arch_module._count.cache_clear()
     monkeypatch.setattr(timm, "create_model", None)
-    assert counted([arch]) == first != [None]
+    assert count_networks([arch]) == first == [cost_of(arch)]
     assert (tmp_path / "cache" / "scaler" / "counts.db").exists()
 
 
@@ -68,6 +70,35 @@ def test_what_timm_cannot_build_is_left_out(tmp_path: Path) -> None:
     feasible = FeasibleSet(space, Budget())
     assert feasible.size == 1
     assert feasible.choices()["embed_dim"] == [48]
+    assert space.seed.values()["embed_dim"] == 48
+    other = space.arch_of({"embed_dim": 50})
+    assert other not in feasible
+    with pytest.raises(ScalerError, match=r"timm does not build vit_tiny_patch16_224 so .*AssertionError"):
+        cost_of(other)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "args", "reason"),
+    [
+        (32, (("depthz", 1),), r"TypeError: ConvNeXt.__init__\(\) got an unexpected keyword argument 'depthz'"),
+        (32, (("depths", 2),), r"ValueError: .*depths"),
+        (1, (), r"the model does not run on an image of shape \(1, 3, 1, 1\)"),
+    ],
+)
+def test_the_reason_is_told_for_what_is_not_counted(resolution: int, args: tuple[Any, ...], reason: str) -> None:
+    (found,) = count_networks([TimmArch(model="convnext_atto", args=args, resolution=resolution)])
+    assert isinstance(found, Failure)
+    assert re.match(reason, found.reason)
+
+
+def test_an_operator_that_cannot_be_counted_is_an_error_and_no_network_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fourier(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.fft.fft2(images).real
+
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: Fourier())
+    with pytest.raises(ScalerError, match="cannot count aten::fft"):
+        count_networks([TimmArch(model="convnext_atto", resolution=9)])
 
 
 def test_an_architecture_survives_json_and_becomes_a_variant(tmp_path: Path) -> None:
@@ -92,8 +123,3 @@ def test_an_architecture_survives_json_and_becomes_a_variant(tmp_path: Path) -> 
 def test_axes_that_cannot_be_counted_are_refused(tmp_path: Path, axes: object, message: str) -> None:
     with pytest.raises(ScalerError, match=message):
         open_space("convnext_atto", axes=None if axes is None else axes_file(tmp_path, axes))
-
-
-def test_a_name_that_nobody_knows_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match="unknown seed 'convnext_atoo': did you mean 'convnext_atto'"):
-        open_space("convnext_atoo")

@@ -14,7 +14,6 @@ import timm
 import torch
 from timm.utils import ModelEmaV3
 
-import models.zoo.timm_registry  # noqa: F401
 from models.common.multiplexing import aliases, start_from
 from models.deit.multiplexed import BUCKETS, buckets
 from models.networks.model_spec import model_spec_of, open_model_spec

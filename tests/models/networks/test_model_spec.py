@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,12 @@ def test_resolution_and_classes_change_on_request() -> None:
     assert smaller.count().params == 5_717_416 - 52 * 192 - 990 * 193
 
 
-def test_names_that_are_nothing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'tiny_vit_21m_224'"):
-        open_model_spec("tiny_vit_21m_244")
-    with pytest.raises(ScalerError, match="no folder 'no/where'"):
-        open_model_spec("no/where")
+def test_a_folder_that_is_no_variant_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScalerError, match=r"cannot read .*config.json"):
+        open_model_spec(str(tmp_path))
+    spec = model_spec_of("tiny", ARCH)
+    replace(spec, config={**spec.config, "architecture": "tiny_vitt_21m_224"}).write(tmp_path, NOTE)
+    with pytest.raises(UnknownNameError, match=r"unknown timm architecture .* did you mean 'tiny_vit_21m_224'\?$"):
         open_model_spec(str(tmp_path))
 
 

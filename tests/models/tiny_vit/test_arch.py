@@ -1,21 +1,40 @@
-"""What is TinyViT's own; what it shares with the other families is in test_families.py."""
+"""TinyViT's own behaviour; the behaviour of every family is in test_families.py."""
 
 from dataclasses import replace
 
 import pytest
+from timm.models.tiny_vit import TinyVit
 
-from models.tiny_vit import net
 from models.tiny_vit.arch import TinyViTArch
 from models.zoo.families import build
-from models.zoo.seeds import SEEDS, seed
+from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import parts_of
 from scaler.cost.fvcore_count import parameters_by_module
-from scaler.errors import ScalerError, UnknownNameError
+from scaler.errors import ScalerError
 
 
 @pytest.mark.parametrize("name", ["tiny_vit_5m_224", "tiny_vit_21m_384", "tiny_vit_1m_32"])
 def test_a_network_is_read_back(name: str) -> None:
-    assert net.read(build(SEEDS[name]), SEEDS[name].resolution) == SEEDS[name]
+    assert read(build(SEEDS[name]), SEEDS[name].resolution) == SEEDS[name]
+
+
+def read(model: TinyVit, resolution: int) -> TinyViTArch:
+    """Return the architecture of a built TinyViT, from the network alone."""
+    convs, *stages = model.stages
+    blocks = [stage.blocks[0] for stage in stages]
+    dims = (convs.dim, *(block.dim for block in blocks))
+    head_dims = {f"head_dim[{i}]": block.attn.key_dim for i, block in enumerate(blocks, start=1)}
+    return TinyViTArch(
+        embed_dims=dims,
+        depths=tuple(len(stage.blocks) for stage in model.stages),
+        num_heads=TinyViTArch.heads_of({"embed_dims": dims, **head_dims}),
+        window_sizes=(blocks[0].window_size, *(block.window_size for block in blocks)),
+        mlp_ratio=float(model.mlp_ratio),
+        mbconv_expand_ratio=convs.blocks[0].conv1.conv.out_channels / convs.dim,
+        resolution=resolution,
+        num_classes=model.num_classes,
+        in_chans=model.in_chans,
+    )
 
 
 def test_parts_hold_the_parameters_of_the_modules_of_their_name() -> None:
@@ -37,12 +56,12 @@ def _is_repeat_of(module: str, name: str, part: str) -> bool:
 
 
 def test_heads_may_be_given_by_head_dim() -> None:
-    data = seed("tiny_vit_5m_224").to_dict()
+    data = SEEDS["tiny_vit_5m_224"].to_dict()
     assert data["head_dim"] == 32
     del data["num_heads"]
-    assert TinyViTArch.from_dict(data) == seed("tiny_vit_5m_224")
+    assert TinyViTArch.from_dict(data) == SEEDS["tiny_vit_5m_224"]
     with pytest.raises(ScalerError, match="head_dim = 64"):
-        TinyViTArch.from_dict({**seed("tiny_vit_5m_224").to_dict(), "head_dim": 64})
+        TinyViTArch.from_dict({**SEEDS["tiny_vit_5m_224"].to_dict(), "head_dim": 64})
 
 
 @pytest.mark.parametrize(
@@ -57,16 +76,4 @@ def test_heads_may_be_given_by_head_dim() -> None:
 )
 def test_what_cannot_be_built_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ScalerError, match=message):
-        replace(seed("tiny_vit_5m_224"), **change)  # type: ignore[arg-type]
-
-
-def test_an_unknown_seed_names_the_closest() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'tiny_vit_21m_224'"):
-        seed("tiny_vit_21_224")
-
-
-def test_another_class_is_not_read_as_tiny_vit() -> None:
-    import torch
-
-    with pytest.raises(ScalerError, match="Linear is not a TinyViT"):
-        net.read(torch.nn.Linear(2, 2), 32)
+        replace(SEEDS["tiny_vit_5m_224"], **change)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.zoo.seeds import seed
+from models.zoo.seeds import SEEDS
 from scaler.budget import Budget
 from scaler.cost.architecture import parts_of
 from scaler.cost.latency import LatencyModel, fit_latency_model, load_latency_model, save_latency_model
@@ -15,7 +15,7 @@ from search_spaces import open_space
 
 SPACE = open_space("tiny_vit_1m_32")
 ARCHS = FeasibleSet(SPACE, Budget()).sample(60, np.random.default_rng(0))
-KINDS = {part.kind for part in parts_of(seed("tiny_vit_1m_32"))}
+KINDS = {part.kind for part in parts_of(SEEDS["tiny_vit_1m_32"])}
 TRUE = LatencyModel({kind: (1000.0 + 100 * i, 0.05 * (i + 1), 0.1 * i) for i, kind in enumerate(sorted(KINDS))}, 0, 0, "made up")
 
 
@@ -23,7 +23,7 @@ def test_prices_that_made_the_times_predict_them() -> None:
     found = fit_latency_model(ARCHS, [TRUE.predict(arch) for arch in ARCHS], "here")
     assert found.networks == 60
     assert found.error < 1e-3
-    assert found.predict(seed("tiny_vit_1m_32")) == pytest.approx(TRUE.predict(seed("tiny_vit_1m_32")), rel=1e-3)
+    assert found.predict(SEEDS["tiny_vit_1m_32"]) == pytest.approx(TRUE.predict(SEEDS["tiny_vit_1m_32"]), rel=1e-3)
 
 
 def test_the_error_is_of_networks_that_were_left_out() -> None:
@@ -42,7 +42,7 @@ def test_few_networks_are_refused() -> None:
 
 @pytest.mark.parametrize("name", ["tiny_vit_1m_32", "mini_deit_1m_patch4_32", "swin_1m_patch2_32"])
 def test_every_part_that_takes_time_has_a_kind(name: str) -> None:
-    assert all(part.kind for part in parts_of(seed(name)))
+    assert all(part.kind for part in parts_of(SEEDS[name]))
 
 
 def test_tables_add_up_to_what_is_predicted() -> None:

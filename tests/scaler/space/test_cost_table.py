@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.zoo.seeds import seed
+from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of, parts_of
 from scaler.cost.operators import total
 from scaler.space import cost_table
@@ -44,7 +44,7 @@ def test_bulk_costs_are_those_of_single_ones_however_segments_are_grouped(space:
 
 
 def test_tiny_vits_in_bulk_over_more_than_one_slice() -> None:
-    space = tiny_vit_space("tiny_vit_21m_224", seed("tiny_vit_21m_224"))
+    space = tiny_vit_space("tiny_vit_21m_224", SEEDS["tiny_vit_21m_224"])
     points = random_points(space, 2 * cost_table._SLICE + 1, 1).astype(np.int8)
     flops, params = CostTable(space)(points)
     checked = [*range(0, len(points), 1000), len(points) - 1]
@@ -58,7 +58,7 @@ def test_no_points_cost_nothing() -> None:
 
 
 def test_a_remembered_cost_is_the_sum_of_the_parts_in_plain_integers() -> None:
-    arch = seed("tiny_vit_5m_224")
+    arch = SEEDS["tiny_vit_5m_224"]
     values = {name: np.int64(value) if isinstance(value, int) else value for name, value in arch.values().items()}
     for segment in arch.segments():  # costs of equal NumPy integers are met first and must not be given back
         segment.cost(*(values.get(name, values.get(name.partition("[")[0])) for name in segment.reads))

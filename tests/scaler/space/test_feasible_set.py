@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.zoo.seeds import seed
+from models.zoo.seeds import SEEDS
 from scaler.budget import Bound, Budget
 from scaler.cost.architecture import Architecture, Value
 from scaler.cost.latency import LatencyModel
@@ -137,10 +137,10 @@ def test_draws_are_uniform() -> None:
 
 
 def test_a_space_of_tiny_vits_is_counted_and_drawn_from() -> None:
-    space = tiny_vit_space("tiny_vit_21m_224", seed("tiny_vit_21m_224"))
+    space = tiny_vit_space("tiny_vit_21m_224", SEEDS["tiny_vit_21m_224"])
     budget = Budget((("flops", Bound(1_257_000_000, 1_270_500_000)), ("params", Bound(0, 5_400_000))), "5M's cost")
     feasible = FeasibleSet(space, budget)
-    published = seed("tiny_vit_5m_224")
+    published = SEEDS["tiny_vit_5m_224"]
     assert published in feasible
     drawn = feasible.sample(300, np.random.default_rng(0))
     assert all(arch in feasible for arch in drawn)
@@ -150,7 +150,7 @@ def test_a_space_of_tiny_vits_is_counted_and_drawn_from() -> None:
 
 
 def test_an_empty_set_names_the_nearest_and_the_miss() -> None:
-    space = tiny_vit_space("tiny_vit_5m_224", seed("tiny_vit_5m_224"))
+    space = tiny_vit_space("tiny_vit_5m_224", SEEDS["tiny_vit_5m_224"])
     with pytest.raises(InfeasibleError) as error:
         FeasibleSet(space, Budget((("flops", Bound(0, 1000)),), "flops=1k")).require()
     message = str(error.value)
@@ -161,6 +161,6 @@ def test_an_empty_set_names_the_nearest_and_the_miss() -> None:
 
 
 def test_a_resolution_that_the_space_does_not_offer_is_named() -> None:
-    space = tiny_vit_space("tiny_vit_5m_224", seed("tiny_vit_5m_224"))
+    space = tiny_vit_space("tiny_vit_5m_224", SEEDS["tiny_vit_5m_224"])
     with pytest.raises(InfeasibleError, match=r"the nearest of its resolutions \[160, 192, 224\] is 160 \(\d"):
         FeasibleSet(space, Budget((("resolution", Bound(0, 100)),), "resolution=100"))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.zoo.seeds import seed
+from models.zoo.seeds import SEEDS
 from scaler.budget import Bound, Budget
 from scaler.space import meet_in_the_middle
 from scaler.space.feasible_set import FeasibleSet
@@ -36,7 +36,7 @@ def test_pairing_in_small_slices_finds_the_same(problem: tuple[SearchSpace, Budg
 
 
 def test_an_outlook_leaves_most_rows_of_a_space_of_tiny_vits_out_and_changes_no_count() -> None:
-    space = tiny_vit_space("tiny_vit_21m_224", seed("tiny_vit_21m_224"))
+    space = tiny_vit_space("tiny_vit_21m_224", SEEDS["tiny_vit_21m_224"])
     flops, params = Bound(1_257_000_000, 1_283_000_000), Bound(0, 5_400_000)
     whole = Halves.of(space)
     partners = find_partners(whole, flops, params)
