@@ -7,7 +7,7 @@ from math import log, prod
 from typing import Any
 
 from scaler.cost.architecture import Architecture, Segment, Value, cost_of, resolve
-from scaler.cost.latency import LatencyModel
+from scaler.cost.latency import LatencyKey, LatencyModel
 from scaler.cost.operators import Cost, Number, Part, total
 from scaler.errors import ScalerError
 from scaler.space.axes import Choices
@@ -112,6 +112,11 @@ class SearchSpace:
             else:
                 found[axis] = list(choices)
         return found
+
+    @property
+    def latency_key(self) -> LatencyKey:
+        """Key of the space's latency model in the cache; spaces that differ in the number of classes alone share one."""
+        return self.seed.family, self.axes()
 
 
 def _value_of(name: str, values: Mapping[str, Value]) -> Value:
