@@ -74,11 +74,7 @@ def search(
     if as_worker:
         pipeline.join_search(job)
         return []
-    crewed = (
-        spawn_workers([*words, "--as-worker"], workers, trials, lambda study: pipeline.sync_ledger(study, out))
-        if workers > 1
-        else None
-    )
+    crewed = spawn_workers([*words, "--as-worker"], workers, trials, job.trial_rows.sync) if workers > 1 else None
     chosen = pipeline.run_search(job, crewed)
     write_frontier([out], out / "frontier")
     return [{**asdict(c.record), "budget": c.budget, "folder": str(c.folder), "why": c.why} for c in chosen]

@@ -45,12 +45,13 @@ def run_search(job: SearchContext, train_all: Callable[[SearchStudy], None] | No
     study = job.study()
     study.enqueue(baselines(job.space, job.sets, job.request.draw_seed))
     study.recover()
-    sync_ledger(study, job.out)
+    job.trial_rows.sync(study)
     if train_all is None:
         run_worker(job, study)
     else:
         train_all(study)
-    rows = sync_ledger(study, job.out)
+    job.trial_rows.sync(study)
+    rows = job.trial_rows.rows()
     again = {(row.trial, row.seed): row for feasible in job.sets for row in train_finalists(job, feasible, rows)}
     return choose_variants(job, study, rows, list(again.values()))
 
@@ -80,19 +81,8 @@ def run_worker(job: SearchContext, study: SearchStudy, *, alone: bool = True) ->
             continue
         study.tell(asked, record.top1, asdict(record), pruned)
         if alone:
-            sync_ledger(study, job.out)
+            job.trial_rows.sync(study)
         job.say(pace.line(record, study.finished()))
-
-
-def sync_ledger(study: SearchStudy, out: Path) -> list[Record]:
-    """Bring the ledger up to the study, whose record of a trial is the one that counts; all trials' rows."""
-    ledger = Ledger(out / LEDGER)
-    rows = {row.trial: row for row in ledger if row.role in ("trial", "pruned")}
-    for number, told in study.records().items():
-        if number not in rows:
-            rows[number] = Record(**told)
-            ledger.append(rows[number])
-    return list(rows.values())
 
 
 def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Path, *, seed: int, role: str) -> Record:
@@ -122,7 +112,16 @@ def _score(asked: Candidate, job: SearchContext) -> tuple[Record, bool]:
 def _watch(asked: Candidate, request: Request) -> RungSchedule | None:
     if request.halving == "none":
         return None
-    return RungSchedule(stops=asked.stops, first=request.first_rung, growth=rule(request.halving).growth)
+    return RungSchedule(
+        stops=lambda place, top1: _report(asked, place, top1),
+        first=request.first_rung,
+        growth=rule(request.halving).growth,
+    )
+
+
+def _report(asked: Candidate, place: int, top1: float) -> bool:
+    asked.report(place, top1)
+    return asked.should_prune()
 
 
 class _Pace:

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from experiments.scoring.score import Backend
 from experiments.search.request import Request
+from experiments.search.trial_rows import TrialRows
 from scaler.errors import ScalerError
 from scaler.files import write_json
+from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.strategy import strategy
@@ -30,6 +33,16 @@ class SearchContext:
     sets: Sequence[FeasibleSet]
     backend: Backend
     say: Say
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The search's ledger, which this process alone writes."""
+        return Ledger(self.out / LEDGER)
+
+    @cached_property
+    def trial_rows(self) -> TrialRows:
+        """The rows of its trials."""
+        return TrialRows(self.ledger)
 
     def study(self) -> SearchStudy:
         asked = self.request
