@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_cache_path
+
 from scaler.errors import ScalerError
 
 # Errors of a place that the user chose: full, read-only, forbidden, or no name that the file system takes.
@@ -46,17 +48,24 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, way_out: str = "give another place") -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ScalerError(f"cannot make the folder {folder} ({error.strerror}): give another place") from error
+        raise ScalerError(f"cannot make the folder {folder} ({error.strerror}): {way_out}") from error
 
 
 def cache_folder() -> Path:
-    """This user's folder for what can be made again."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaler"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Return this user's folder for files that can be made again, as the platform has it.
+
+    Raises:
+        ScalerError: it cannot be made or written to.
+    """
+    folder = user_cache_path("scaler", appauthor=False)
+    way_out = "set XDG_CACHE_HOME to a folder that you can write to"
+    make_folder(folder, way_out)
+    if not os.access(folder, os.W_OK):
+        raise ScalerError(f"cannot write to the cache folder {folder}: {way_out}")
     return folder
 
 

@@ -20,7 +20,7 @@ def known(space: SearchSpace) -> LatencyModel:
     Raises:
         ScalerError: if there is none.
     """
-    found = load_latency_model(space)
+    found = load_latency_model(space.latency_key)
     if found is None:
         raise ScalerError(
             f"a budget bounds latency, and what the parts of {space.name} take on this machine is not known: run "

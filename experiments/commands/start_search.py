@@ -9,7 +9,7 @@ from experiments.report.frontier import write_frontier
 from experiments.runtime.console import say
 from experiments.runtime.processes import world_size
 from experiments.scoring.backend import TrainingBackend
-from experiments.search.pipeline import join_search, run_search, sync_ledger
+from experiments.search.pipeline import join_search, run_search
 from experiments.search.run_folder import SearchContext
 from experiments.search.selection import Chosen
 from experiments.search.workers import TrainAll, spawn_workers
@@ -34,7 +34,7 @@ def start_search(options: SearchOptions, problem: Problem | None) -> list[Chosen
     if options.as_worker:
         join_search(context)
         return []
-    chosen = run_search(context, _workers(options) if options.workers > 1 else None)
+    chosen = run_search(context, _workers(context) if options.workers > 1 else None)
     write_frontier([options.out], options.out / "frontier")
     return chosen
 
@@ -64,7 +64,8 @@ def _check_first_rung(options: SearchOptions, backend: TrainingBackend) -> None:
         )
 
 
-def _workers(options: SearchOptions) -> TrainAll:
-    """Return a function that has ``options.workers`` processes train candidates until the study is finished."""
+def _workers(context: SearchContext) -> TrainAll:
+    """Return a function that has several processes train candidates until the study is finished."""
+    options = context.options
     words = ["search", *replace(options, as_worker=True, workers=1).words()]
-    return spawn_workers(words, options.workers, options.trials, lambda study: sync_ledger(study, options.out))
+    return spawn_workers(words, options.workers, options.trials, context.trial_rows.sync)

@@ -34,7 +34,7 @@ LATENCY = "latency.json"
 
 def known_or_learned(space: SearchSpace) -> LatencyModel:
     """Return the latency model of ``space`` on this machine: the cached one, or one that is learned now and cached."""
-    found = latency.load_latency_model(space)
+    found = latency.load_latency_model(space.latency_key)
     return found if found and found.machine == machine(pick_device()) else learn_latency_model(space)
 
 
@@ -48,7 +48,7 @@ def learn_latency_model(space: SearchSpace) -> LatencyModel:
                 measure_latency(model_spec_of("measured", arch).build(), arch.resolution, device, seconds=_SECONDS).least
             )
             shown.advance(1, f"{times[-1] / 1e6:.2f} ms")
-    return latency.save_latency_model(space, latency.fit_latency_model(archs, times, machine(device)))
+    return latency.save_latency_model(space.latency_key, latency.fit_latency_model(archs, times, machine(device)))
 
 
 def _spread(space: SearchSpace, number: int) -> Iterator[Architecture]:

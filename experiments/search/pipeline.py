@@ -46,12 +46,13 @@ def run_search(context: SearchContext, train_all: TrainAll | None = None) -> lis
     study = context.study()
     study.enqueue(baselines(context.space, context.sets, context.options.seed))
     study.recover()
-    sync_ledger(study, context.out)
+    context.trial_rows.sync(study)
     if train_all is None:
         run_worker(context, study)
     else:
         train_all(study)
-    rows = sync_ledger(study, context.out)
+    context.trial_rows.sync(study)
+    rows = context.trial_rows.rows()
     again = {(row.trial, row.seed): row for feasible in context.sets for row in train_finalists(context, feasible, rows)}
     return choose_variants(context, study, rows, list(again.values()))
 
@@ -84,19 +85,8 @@ def run_worker(context: SearchContext, study: SearchStudy, *, alone: bool = True
             continue
         study.tell(asked, record.top1, asdict(record), pruned)
         if alone:
-            sync_ledger(study, context.out)
+            context.trial_rows.sync(study)
         context.say(pace.line(record, study.finished()))
-
-
-def sync_ledger(study: SearchStudy, out: Path) -> list[Record]:
-    """Append the study's new records to the ledger and return all trials' rows. The study is authoritative."""
-    ledger = Ledger(out / LEDGER)
-    rows = {row.trial: row for row in ledger if row.role in ("trial", "pruned")}
-    for number, told in study.records().items():
-        if number not in rows:
-            rows[number] = Record(**told)
-            ledger.append(rows[number])
-    return list(rows.values())
 
 
 def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Path, *, seed: int, role: str) -> Record:
@@ -128,7 +118,14 @@ def _score(asked: Candidate, context: SearchContext) -> tuple[Record, bool]:
 def _watch(asked: Candidate, options: SearchOptions) -> RungSchedule | None:
     if options.pruner == "none":
         return None
-    return RungSchedule(stops=asked.stops, first=options.first_rung, growth=rule(options.pruner).growth)
+    return RungSchedule(
+        stops=lambda place, top1: _report(asked, place, top1), first=options.first_rung, growth=rule(options.pruner).growth
+    )
+
+
+def _report(asked: Candidate, place: int, top1: float) -> bool:
+    asked.report(place, top1)
+    return asked.should_prune()
 
 
 class _Pace:

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from experiments.options.search import SearchOptions
 from experiments.scoring.score import Backend
+from experiments.search.trial_rows import TrialRows
 from scaler.errors import ScalerError
 from scaler.files import write_json
+from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.strategy import strategy
@@ -44,6 +47,16 @@ class SearchContext:
     def out(self) -> Path:
         """The folder of the search."""
         return self.options.out
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The search's ledger, which this process alone writes."""
+        return Ledger(self.out / LEDGER)
+
+    @cached_property
+    def trial_rows(self) -> TrialRows:
+        """The rows of its trials."""
+        return TrialRows(self.ledger)
 
     def study(self) -> SearchStudy:
         """Open the study of this search."""

@@ -11,13 +11,13 @@ from typing import Any
 from experiments.scoring.records import record_of, variant_info
 from experiments.search import explanation
 from experiments.search.latency import LATENCY, confirm_latency
-from experiments.search.run_folder import FINALS, LEDGER, RESULT, TRIALS, VARIANTS, SearchContext
+from experiments.search.run_folder import FINALS, RESULT, TRIALS, VARIANTS, SearchContext
 from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.families import family
 from scaler.budget import Bound
 from scaler.errors import ScalerError
 from scaler.files import write_json
-from scaler.results.ledger import Ledger, Record
+from scaler.results.ledger import Record
 from scaler.space.feasible_set import FeasibleSet
 from scaler.trials.study import SearchStudy
 from scaler.units import format_time
@@ -56,8 +56,7 @@ def _meets(row: Record, feasible: FeasibleSet) -> bool:
 def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
     """Train the best trials of a budget again from other seeds, since the score that selected them is biased upwards."""
     found = []
-    ledger = Ledger(context.out / LEDGER)
-    known = {(row.trial, row.seed): row for row in ledger if row.role == "finalist"}
+    known = {(row.trial, row.seed): row for row in context.ledger if row.role == "finalist"}
     for row in feasible_records(feasible, rows)[: context.options.finalists]:
         trial = open_model_spec(str(context.out / TRIALS / row.name))
         spec = model_spec_of(row.name, trial.arch) if trial.arch else trial
@@ -68,7 +67,7 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
                 known[row.trial, seed] = record_of(
                     "finalist", row.trial, spec, note, score, context.backend, seed, row.origin
                 )  # fmt: skip
-                ledger.append(known[row.trial, seed])
+                context.ledger.append(known[row.trial, seed])
                 context.say(f"finalist {row.name}, seed {seed}: top-1 {score.top1:.2f} % (as a trial {row.top1:.2f} %)")
             found.append(known[row.trial, seed])
     return found

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +20,9 @@ from scaler.cost.architecture import Architecture, parts_of, read
 from scaler.cost.operators import Number, Part
 from scaler.files import cache_folder, write_json
 
-if TYPE_CHECKING:
-    from scaler.space.search_space import SearchSpace  # which holds a Latency
-
 _FOLDS = 5
 Prices = tuple[float, float, float]
+LatencyKey = tuple[str, Mapping[str, Any]]  # the family and the axes of a space, which a model was fitted to
 
 
 @dataclass(frozen=True)
@@ -98,21 +96,21 @@ def _amounts(part: Part) -> Floats:
     return np.stack(np.broadcast_arrays(*(np.asarray(amount, float) for amount in each)), axis=-1)
 
 
-def load_latency_model(space: "SearchSpace") -> LatencyModel | None:
-    """What was learned on this machine of ``space``, whatever its number of classes; None where nothing was."""
-    path = _path(space)
+def load_latency_model(key: LatencyKey) -> LatencyModel | None:
+    """Load the model that was fitted on this machine for ``key`` from the user's cache, or None if there is none."""
+    path = _path(key)
     if not path.exists():
         return None
     found = json.loads(path.read_text(encoding="utf-8"))
     return LatencyModel(**{**found, "prices": {kind: tuple(prices) for kind, prices in found["prices"].items()}})
 
 
-def save_latency_model(space: "SearchSpace", latency: LatencyModel) -> LatencyModel:
-    """Keep ``latency`` in this user's cache, in place of what was learned before."""
-    write_json(_path(space), asdict(latency))
+def save_latency_model(key: LatencyKey, latency: LatencyModel) -> LatencyModel:
+    """Save ``latency`` in the user's cache, in place of the model of this machine and ``key`` before."""
+    write_json(_path(key), asdict(latency))
     return latency
 
 
-def _path(space: "SearchSpace") -> Path:
-    key = json.dumps([platform.node(), space.seed.family, space.axes()], sort_keys=True)
-    return cache_folder() / f"latency-{sha256(key.encode()).hexdigest()[:16]}.json"
+def _path(key: LatencyKey) -> Path:
+    text = json.dumps([platform.node(), *key], sort_keys=True)
+    return cache_folder() / f"latency-{sha256(text.encode()).hexdigest()[:16]}.json"

@@ -1,16 +1,17 @@
 """The ledger: one row for each finished evaluation, append-only, a CSV that pandas reads.
 
-A row is written with one call and synced, so a killed process leaves at most one torn last line, which is cut off by the next
-append and skipped by readers.
+A row is written with one call and synced, so a killed process leaves at most one torn last line. Readers skip it, and the next
+process that appends cuts it off.
 """
 
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,44 +59,61 @@ class Record:
 
     @property
     def quantities(self) -> dict[str, int]:
-        """What budgets bound."""
+        """The record's values that budgets bound."""
         return {"flops": self.flops, "params": self.params, "resolution": self.resolution}
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
+_TYPES = {name: get_type_hints(Record)[name] for name in COLUMNS}
 
 
 class Ledger:
-    """The ledger at ``path``; the file is made by the first `append`."""
+    """The ledger at ``path``, as it was when first read and with the rows that were appended here since.
+
+    The file is read once, and made by the first `append`. One `Ledger` at a time writes a file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._ends_whole = False  # whether the file is known to end with a whole line
 
     def append(self, record: Record) -> None:
-        """Add one row, durably."""
+        """Add one row, durably; the first cuts off a torn last line."""
+        rows = self._rows
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab+") as handle:
-            end = _end_of_whole_lines(self.path)
-            handle.truncate(end)
+        with self.path.open("ab") as handle:
+            if not self._ends_whole:
+                handle.truncate(len(_whole_lines(self.path)))
+            self._ends_whole = False  # until this row is on the disk
             row = _line(asdict(record).values())
-            handle.write((row if end else _line(COLUMNS) + row).encode())
+            handle.write((row if handle.seek(0, os.SEEK_END) else _line(COLUMNS) + row).encode())
             handle.flush()
             os.fsync(handle.fileno())
+        self._ends_whole = True
+        rows.append(_record(asdict(record)))
 
     def __iter__(self) -> Iterator[Record]:
+        return iter(self._rows)
+
+    @cached_property
+    def _rows(self) -> list[Record]:
         if not self.path.exists():
-            return
-        types = get_type_hints(Record)
-        whole = self.path.read_bytes()[: _end_of_whole_lines(self.path)].decode()
-        for row in csv.DictReader(io.StringIO(whole)):
-            yield Record(**{name: types[name](row[name]) for name in COLUMNS if name in row})
+            return []
+        return [_record(row) for row in csv.DictReader(io.StringIO(_whole_lines(self.path).decode()))]
 
 
-def _end_of_whole_lines(path: Path) -> int:
-    return path.read_bytes().rfind(b"\n") + 1
+def _whole_lines(path: Path) -> bytes:
+    """The file without a torn last line."""
+    data = path.read_bytes()
+    return data[: data.rfind(b"\n") + 1]
 
 
-def _line(values: object) -> str:
+def _record(row: Mapping[str, Any]) -> Record:
+    """A row's record, each value of its column's type: 1 epoch is read back as 1.0."""
+    return Record(**{name: kind(row[name]) for name, kind in _TYPES.items() if name in row})
+
+
+def _line(values: Iterable[object]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(values)  # type: ignore[arg-type]
+    csv.writer(buffer, lineterminator="\n").writerow(values)
     return buffer.getvalue()

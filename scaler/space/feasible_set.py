@@ -4,7 +4,7 @@ The members are pairs of rows, one of each half of the space (`scaler.space.meet
 being listed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,22 @@ class FeasibleSet:
     def under(self, budget: Budget) -> "FeasibleSet":
         """The same space under another budget whose bound on the resolution is the same; the space's tables are shared."""
         return FeasibleSet(self.space, budget, self._halves if budget.costs == self.costs else None)
+
+    def having(self, values: Mapping[str, Value]) -> "FeasibleSet":
+        """Return the architectures that have ``values``, those of some variables.
+
+        Raises:
+            InfeasibleError: a value is not among the variable's choices under the budget.
+        """
+        variables = dict(self.space.variables)
+        for name, value in values.items():
+            variables[name] = tuple(choice for choice in variables[name] if choice == value)
+            if not variables[name]:
+                raise InfeasibleError(
+                    f"{name} = {value} is not among the choices of {self.space.name} under {self.budget}: "
+                    f"{list(self.space.variables[name])}"
+                )
+        return FeasibleSet(replace(self.space, variables=variables), self.budget)
 
     @property
     def costs(self) -> Costs:

@@ -7,7 +7,7 @@ from math import log, prod
 from typing import Any
 
 from scaler.cost.architecture import Architecture, Segment, Value, cost_of, resolve
-from scaler.cost.latency import LatencyModel
+from scaler.cost.latency import LatencyKey, LatencyModel
 from scaler.cost.operators import Cost, Number, Part, total
 from scaler.errors import ScalerError
 from scaler.space.axes import Choices
@@ -65,21 +65,27 @@ class SearchSpace:
         return self.seed.with_values(values)
 
     def point(self, arch: Architecture) -> tuple[int, ...]:
-        """The row of indices of ``arch``.
+        """Return the row of indices of ``arch``.
 
         Raises:
             ScalerError: ``arch`` is not in the space.
         """
         values = arch.values()
-        row = []
-        for name, choices in self.variables.items():
-            value = _value_of(name, values)
-            if value not in choices:
-                raise ScalerError(f"{name} = {value} is not in the space of {self.name}: its choices are {list(choices)}")
-            row.append(choices.index(value))
+        row = self.point_of({name: _value_of(name, values) for name in self.variables})
         if self.arch(row) != arch:
             raise ScalerError(f"{arch} differs from {self.name} outside the axes of its space")
-        return tuple(row)
+        return row
+
+    def point_of(self, values: Mapping[str, Value]) -> tuple[int, ...]:
+        """Return the row of indices of ``values``, which has one for each variable.
+
+        Raises:
+            ScalerError: a value is not among its variable's choices.
+        """
+        for name, choices in self.variables.items():
+            if values[name] not in choices:
+                raise ScalerError(f"{name} = {values[name]} is not in the space of {self.name}: its choices are {list(choices)}")
+        return tuple(choices.index(values[name]) for name, choices in self.variables.items())
 
     def nearest(self, values: Mapping[str, Value]) -> tuple[int, ...]:
         """The row of indices whose every choice is, in proportion, nearest to ``values``."""
@@ -112,6 +118,11 @@ class SearchSpace:
             else:
                 found[axis] = list(choices)
         return found
+
+    @property
+    def latency_key(self) -> LatencyKey:
+        """Key of the space's latency model in the cache; spaces that differ in the number of classes alone share one."""
+        return self.seed.family, self.axes()
 
 
 def _value_of(name: str, values: Mapping[str, Value]) -> Value:

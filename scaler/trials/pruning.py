@@ -1,7 +1,7 @@
-"""Which trials are stopped early: Optuna's pruners, each candidate compared with those of its own budget alone.
+"""Early stopping of trials: Optuna's pruners, each candidate compared with those of its own budget alone.
 
-They count in looks' distances from the start, the first look's being 1: an epoch, or fewer images (see
-`experiments.training.rungs`).
+A pruner's steps are the rungs' distances from the start of the training, in units of the first rung's: an epoch, or fewer images
+(see `experiments.training.rungs`).
 """
 
 from collections.abc import Callable
@@ -13,12 +13,18 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvin
 from optuna.trial import FrozenTrial
 
 from scaler.errors import UnknownNameError
-from scaler.trials.sampler import NOTES
+from scaler.trials.attributes import NOTES
+from scaler.trials.storage import stored_trial
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How to make a pruner, and where it looks: each time ``growth`` times as far as before; 1 for equal distances."""
+    """A kind of pruner.
+
+    Attributes:
+        make: makes the pruner.
+        growth: each rung is ``growth`` times as far from the start as the one before; 1 for rungs at equal distances.
+    """
 
     make: Callable[[], BasePruner]
     growth: int = 1
@@ -34,31 +40,40 @@ RULES = {
 
 
 def rule(name: str) -> Rule:
-    """Raises UnknownNameError where there is none of that name."""
+    """Return the rule called ``name``.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
     if name not in RULES:
         raise UnknownNameError("pruner", name, RULES)
     return RULES[name]
 
 
 def pruner(name: str) -> BasePruner:
-    """Raises UnknownNameError where there is none of that name."""
+    """Make the pruner of the rule called ``name``.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
     return PerBudget(rule(name).make())
 
 
 class PerBudget(BasePruner):
-    """A larger budget's trials are more accurate; without this they would crowd out the smaller ones'."""
+    """Shows a pruner the trials of one budget: a larger budget's are more accurate and would crowd out the smaller one's."""
 
     def __init__(self, inner: BasePruner) -> None:
         self.inner = inner
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        stored = study._storage.get_trial(trial._trial_id)  # what a trial holds of its attributes may be older than its proposal
-        seen: Any = _OfBudget(study, stored.user_attrs.get(NOTES, {}).get("budget"))
-        return self.inner.prune(seen, trial)
+        """Return whether ``inner`` stops the trial; see `optuna.pruners.BasePruner.prune`."""
+        stored = stored_trial(study, trial)  # the attributes of the trial at hand may be older than its proposal
+        of_budget: Any = _OfBudget(study, _budget(stored))
+        return self.inner.prune(of_budget, trial)
 
 
 class _OfBudget:
-    """A study that shows the trials of one budget."""
+    """A study with the trials of one budget alone."""
 
     def __init__(self, study: Study, budget: int | None) -> None:
         self._inner, self._budget = study, budget
@@ -68,4 +83,10 @@ class _OfBudget:
 
     def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:
         trials = self._inner.get_trials(deepcopy=deepcopy, states=states)
-        return [trial for trial in trials if trial.user_attrs.get(NOTES, {}).get("budget") == self._budget]
+        return [trial for trial in trials if _budget(trial) == self._budget]
+
+
+def _budget(trial: FrozenTrial) -> int | None:
+    """Index of the budget that a trial was proposed for."""
+    found: int | None = trial.user_attrs.get(NOTES, {}).get("budget")
+    return found

@@ -1,32 +1,37 @@
 """An Optuna sampler whose every suggestion meets a budget."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from scaler.arrays import Floats, Ints
-from scaler.errors import ScalerError
+from scaler.cost.architecture import Value
+from scaler.errors import InfeasibleError, ScalerError
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.history import History
+from scaler.trials.attributes import ERROR, NOTES
+from scaler.trials.history_reader import HistoryReader
+from scaler.trials.storage import enqueued_parameters, partially_fixed_parameters, set_state, set_user_attr
 from scaler.trials.strategy import Proposal, ProposalContext, Strategy
 
-NOTES = "scaler"  # the user attribute that holds what was noted of a proposal
-_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+ENQUEUED = "enqueued"  # the origin of an architecture that a user chose
 
 
 class FeasibleSampler(BaseSampler):
-    """Suggests feasible architectures of a space, variable by variable, as a strategy chooses them.
+    """Suggests feasible architectures of a space, as a strategy chooses them.
 
-    What it proposes for a trial depends on ``seed``, the trial's number and the trials before, and on nothing else. It takes
-    single- and multi-objective studies, any storage, and pruned trials, which teach as much as they were trained.
+    A proposal depends on ``seed``, the trial's number and the trials before, and on nothing else. Studies may have one objective
+    or several, any storage, several threads, and pruned trials, which teach as much as they were trained.
+
+    Values that the user sets, by `optuna.Study.enqueue_trial` or `optuna.samplers.PartialFixedSampler`, are kept, and the others
+    are chosen among the feasible architectures that have them. A trial that no feasible architecture fits is refused: the error
+    is a `ScalerError`, and the trial fails. Parameters that are no variables of the space are drawn by Optuna's `RandomSampler`.
 
     Args:
         space: the space; its variables are the trial's parameters.
@@ -37,14 +42,51 @@ class FeasibleSampler(BaseSampler):
         for feasible in sets:
             feasible.require()
         self.space, self.sets, self.strategy, self.seed = space, sets, strategy, seed
-        self._trials = _Trials(space)
+        self._history = HistoryReader(space)
+        self._narrowed: tuple[dict[str, Value], dict[int, FeasibleSet]] = {}, {}  # of the latest fixed values
+        self._lock = Lock()  # threads of a study propose one after the other
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Return the distribution of each variable of the space."""
         return distributions(self.space)
 
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Check the values that a user set in the queue; see `optuna.samplers.BaseSampler.before_trial`.
+
+        Raises:
+            ScalerError: no feasible architecture has them. The trial has failed.
+        """
+        given = {**trial.params, **enqueued_parameters(trial)}
+        if NOTES in trial.user_attrs:
+            return
+        try:
+            with self._lock:
+                sets = self._sets_with(self._fixed(given), trial)
+        except ScalerError as error:
+            set_user_attr(study, trial, ERROR, str(error))
+            set_state(study, trial, TrialState.FAIL)
+            raise
+        if all(name in given or len(choices) == 1 for name, choices in self.space.variables.items()):
+            budget = list(sets)[trial.number % len(sets)]
+            only = {name: choices[0] for name, choices in self.space.variables.items()}
+            point = self.space.point_of({name: given.get(name, value) for name, value in only.items()})
+            set_user_attr(study, trial, NOTES, noted_of(Proposal(point, budget, ENQUEUED)))
+
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        point = (trial.user_attrs.get(NOTES) or self._propose(study, trial))["point"]
-        return {name: value for name, value in self.space.values(point).items() if name in search_space}
+        """Return a feasible architecture's values of the variables in ``search_space``.
+
+        Raises:
+            ScalerError: no feasible architecture has the values that were set for the other variables, or these are not known.
+        """
+        given = {**partially_fixed_parameters(study), **trial.params, **enqueued_parameters(trial)}
+        unknown = [name for name in self.space.variables if name not in search_space and name not in given]
+        if unknown:
+            raise ScalerError(
+                f"{type(study.sampler).__name__} samples {', '.join(unknown)} apart from FeasibleSampler: fix them with "
+                "optuna.samplers.PartialFixedSampler, or give the space one choice for each"
+            )
+        noted = trial.user_attrs.get(NOTES) or self._propose(study, trial, self._fixed(given))
+        return {name: value for name, value in self.space.values(noted["point"]).items() if name in search_space}
 
     def sample_independent(
         self,
@@ -53,93 +95,65 @@ class FeasibleSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        raise ScalerError(f"parameter {param_name!r} is not a variable of {self.space.name}: use {list(self.space.variables)}")
+        """Draw a parameter that is no variable of the space, from the sampler's seed, the trial's number and the name."""
+        rng = np.random.default_rng([self.seed, trial.number, *param_name.encode()])
+        drawn = RandomSampler(int(rng.integers(1 << 32)))
+        return drawn.sample_independent(study, trial, param_name, param_distribution)
 
-    def _propose(self, study: Study, trial: FrozenTrial) -> Mapping[str, Any]:
+    def _propose(self, study: Study, trial: FrozenTrial, fixed: dict[str, Value]) -> Mapping[str, Any]:
         """Ask the strategy, and keep its answer with the trial, where one that is taken up again finds it."""
-        history = self._trials.before(study, trial.number)
         rng = np.random.default_rng([self.seed, trial.number])
-        proposal = self.strategy.propose(ProposalContext(self.space, self.sets, trial.number, history, rng))
-        noted = noted_of(proposal)
-        study._storage.set_trial_user_attr(trial._trial_id, NOTES, noted)
+        with self._lock:
+            sets = self._sets_with(fixed, trial)
+            history = self._history.before(study, trial.number)
+            context = ProposalContext(self.space, list(sets.values()), trial.number, history, rng, fixed)
+            proposal = self.strategy.propose(context)
+        noted = noted_of(replace(proposal, budget=list(sets)[proposal.budget]))
+        set_user_attr(study, trial, NOTES, noted)
         return noted
+
+    def _fixed(self, given: Mapping[str, Any]) -> dict[str, Value]:
+        """The variables in ``given`` that could have another value."""
+        names = [name for name, choices in self.space.variables.items() if name in given and choices != (given[name],)]
+        return {name: given[name] for name in names}
+
+    def _sets_with(self, fixed: dict[str, Value], trial: FrozenTrial) -> dict[int, FeasibleSet]:
+        """By the budget's index, the architectures that have the values in ``fixed``, if there are some."""
+        if not fixed:
+            return dict(enumerate(self.sets))
+        if self._narrowed[0] != fixed:
+            self._narrowed = fixed, _narrow(self.sets, fixed, trial.number)
+        return self._narrowed[1]
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Return the parameters of a trial, one for each variable of ``space``."""
     return {name: CategoricalDistribution(choices) for name, choices in space.variables.items()}
 
 
 def noted_of(proposal: Proposal) -> dict[str, Any]:
-    """A proposal as JSON."""
+    """Return a proposal as JSON."""
     limits = None if proposal.limits is None else [[key, bound.low, bound.high] for key, bound in proposal.limits.bounds]
     return {
-        "point": list(proposal.point), "budget": proposal.budget, "origin": proposal.origin, "limits": limits,
+        "point": list(proposal.point),
+        "budget": proposal.budget,
+        "origin": proposal.origin,
+        "limits": limits,
         **proposal.notes,
-    }  # fmt: skip
+    }
 
 
-def _only(history: History, kept: NDArray[np.bool_]) -> History:
-    notes = [note for note, keep in zip(history.notes, kept, strict=True) if keep]
-    return History(history.space, history.points[kept], history.scores[kept], history.fidelity[kept], notes)
-
-
-class _Trials:
-    """A study's trials as arrays, in which each finished trial is read once."""
-
-    def __init__(self, space: SearchSpace) -> None:
-        self.space = space
-        self._index = {name: {value: i for i, value in enumerate(choices)} for name, choices in space.variables.items()}
-        self._forget(None, 1)
-
-    def _forget(self, study: str | None, objectives: int) -> None:
-        self.study = study
-        self.points: Ints = np.zeros((0, len(self.space.variables)), np.int64)
-        self.scores: Floats = np.zeros((0, objectives))
-        self.steps: Floats = np.zeros(0)
-        self.notes: list[Mapping[str, Any]] = []
-        self.kept: NDArray[np.bool_] = np.zeros(0, np.bool_)
-        self.read = 0
-        self.done = bytearray()  # which trials are finished; looked at one by one, where a list's speed counts
-
-    def before(self, study: Study, number: int) -> History:
-        """The trials numbered below ``number`` that have all their parameters."""
-        if self.study != study.study_name:
-            self._forget(study.study_name, len(study.directions))
-        self._grow(number)
-        trials = study.get_trials(deepcopy=False)
-        # Some pruners show a part of the trials only; of all, those below `read` are known to be done.
-        whole = self.read < len(trials) and trials[self.read].number == self.read
-        for trial in trials[self.read if whole else 0 :]:
-            if trial.number < number and not self.done[trial.number]:
-                self._take(trial, study.directions)
-        while self.read < number and self.done[self.read]:
-            self.read += 1
-        fidelity = np.nan_to_num(self.steps[:number] / np.nanmax(self.steps[:number], initial=1.0), nan=1.0)
-        known = History(self.space, self.points[:number], self.scores[:number], fidelity, self.notes[:number])
-        return known if self.kept[:number].all() else _only(known, self.kept[:number])
-
-    def _take(self, trial: FrozenTrial, directions: Sequence[StudyDirection]) -> None:
-        i = trial.number
-        self.done[i] = trial.state.is_finished()
-        self.kept[i] = self.space.variables.keys() <= trial.params.keys()
-        if not self.kept[i]:
-            return
-        self.points[i] = [self._index[name][trial.params[name]] for name in self.space.variables]
-        self.notes[i] = trial.user_attrs.get(NOTES, {})
-        self.scores[i] = np.nan
-        self.steps[i] = np.nan if trial.last_step is None else trial.last_step
-        if trial.state in _DONE:
-            values = trial.values or [trial.intermediate_values.get(trial.last_step or 0, np.nan)]
-            signs = [1 if direction == StudyDirection.MAXIMIZE else -1 for direction in directions]
-            self.scores[i] = np.array(values) * signs
-
-    def _grow(self, size: int) -> None:
-        if size <= len(self.done):
-            return
-        room = max(size - len(self.done), len(self.done))  # twice the size each time
-        self.points = np.pad(self.points, ((0, room), (0, 0)))
-        self.scores = np.pad(self.scores, ((0, room), (0, 0)), constant_values=np.nan)
-        self.steps = np.pad(self.steps, (0, room), constant_values=np.nan)
-        self.kept = np.pad(self.kept, (0, room))
-        self.done += bytes(room)
-        self.notes += [{}] * room
+def _narrow(sets: Sequence[FeasibleSet], fixed: Mapping[str, Value], number: int) -> dict[int, FeasibleSet]:
+    found, reason = dict[int, FeasibleSet](), ""
+    for i, feasible in enumerate(sets):
+        try:
+            narrowed = feasible.having(fixed)
+            narrowed.require()
+        except ScalerError as error:
+            reason = reason or str(error)
+        else:
+            found[i] = narrowed
+    if not found:
+        values = ", ".join(f"{name} = {value}" for name, value in fixed.items())
+        raise InfeasibleError(f"trial {number} cannot have {values}: {reason}")
+    return found

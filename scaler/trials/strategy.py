@@ -1,7 +1,7 @@
 """Strategies: which architecture to try next, given the trials so far.
 
-A strategy decides in pure data, and answers only with architectures that meet a budget (or the limits on the way to one), so that
-nothing infeasible is ever trained. `scaler.trials.sampler` offers any strategy to Optuna.
+A strategy is a function of plain data, and proposes only architectures that meet a budget (or the limits on the way to one), so
+that nothing infeasible is ever trained. `scaler.trials.sampler` offers any strategy to Optuna.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,25 +13,27 @@ import numpy as np
 
 from scaler.arrays import Ints
 from scaler.budget import Budget
+from scaler.cost.architecture import Value
 from scaler.errors import UnknownNameError
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.history import History, translate_points
 
-# So many draws look for an architecture that was not tried yet; in a set so small that all are tried, one is tried again.
+# Points drawn to find one that was not tried yet; in a set so small that all of them were, one is tried again.
 _DRAWS = 64
 
 
 @dataclass(frozen=True)
 class ProposalContext:
-    """What a strategy may look at.
+    """A strategy's input: its proposal follows from these values alone, so that a continued search repeats an uninterrupted one.
 
     Attributes:
         space: the space; a point of it is a row of indices into its variables' choices.
-        sets: the feasible set of each budget, none of them empty; a set's own space may offer fewer resolutions.
+        sets: the feasible set of each budget, none of them empty; a set's own space may offer fewer choices.
         number: the trial's, from 0.
-        history: the trials with smaller numbers, those that still run included.
-        rng: of this trial; the answer follows from these five alone, so that a continued search repeats an uninterrupted one.
+        history: the trials with smaller numbers, including those that still run.
+        rng: the trial's own generator.
+        fixed: values that the user set for this trial; ``sets`` hold only architectures that have them.
     """
 
     space: SearchSpace
@@ -39,17 +41,22 @@ class ProposalContext:
     number: int
     history: History
     rng: np.random.Generator
+    fixed: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def budget(self) -> int:
-        """The budget whose turn it is."""
+        """Index of the trial's budget: trials take turns."""
         return self.number % len(self.sets)
 
     def draw(self, feasible: FeasibleSet, n: int) -> Ints:
-        """``n`` points of `space`, uniform over ``feasible``; those already tried are left out while others were drawn."""
+        """Draw ``n`` points of `space` uniformly from ``feasible`` and return those that no trial has, or all if there are none.
+
+        Returns:
+            Shape (at most n, variables).
+        """
         drawn = translate_points(feasible.sample_points(n, self.rng), feasible.space, self.space)
-        fresh = self.history.untried(drawn)
-        return fresh if len(fresh) else drawn
+        untried = self.history.untried(drawn)
+        return untried if len(untried) else drawn
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,8 @@ class Proposal:
 
     Attributes:
         budget: index of the budget that it was drawn for.
-        origin: what found it, for the result: ``"random"``, ``"surrogate"``, ...
-        limits: what it meets, where that is not the budget itself but a step on the way to it.
+        origin: what proposed it, for the result: ``"random"``, ``"surrogate"``, ...
+        limits: bounds that it meets on the way to the budget; None if it meets the budget itself.
         notes: JSON that the strategy finds again in `History.notes`.
     """
 
@@ -71,57 +78,63 @@ class Proposal:
 
 
 class Strategy(Protocol):
-    """What every strategy offers."""
+    """The interface of strategies. A sampler calls its strategy from one thread at a time."""
 
-    def propose(self, ask: ProposalContext) -> Proposal:
-        """The next architecture to try."""
+    def propose(self, context: ProposalContext) -> Proposal:
+        """Return the next architecture to try, a member of one of ``context.sets`` or within the proposal's own limits."""
 
 
 class Uniform:
-    """Every feasible architecture equally likely, those already tried left out."""
+    """Draws uniformly from the feasible set, without repeating a trial while others are left."""
 
-    def propose(self, ask: ProposalContext) -> Proposal:
-        return Proposal(as_point(ask.draw(ask.sets[ask.budget], _DRAWS)[0]), ask.budget, "random")
+    def propose(self, context: ProposalContext) -> Proposal:
+        """Return a random member of the set of the trial's budget."""
+        return Proposal(as_point(context.draw(context.sets[context.budget], _DRAWS)[0]), context.budget, "random")
 
 
 def as_point(row: Ints) -> tuple[int, ...]:
+    """Return an array's row of indices as a tuple of Python integers."""
     return tuple(int(i) for i in row)
 
 
 @dataclass(frozen=True)
-class _Known:
-    """Where a strategy is made, so that naming one loads none; ``make`` takes the number of trials of the whole search."""
+class _Entry:
+    """A strategy by name; ``factory`` is looked up in ``module`` when the strategy is made, so that listing them loads none."""
 
     module: str
-    make: str
+    factory: str
     summary: str
 
 
-STRATEGIES: dict[str, _Known] = {
-    "uniform": _Known("scaler.trials.strategy", "Uniform", "draws uniformly from the feasible set, without repeating a trial"),
-    "surrogate": _Known(
+STRATEGIES: dict[str, _Entry] = {
+    "uniform": _Entry("scaler.trials.strategy", "Uniform", "draws uniformly from the feasible set, without repeating a trial"),
+    "surrogate": _Entry(
         "scaler.trials.surrogate", "Surrogate", "ranks feasible candidates by a model learned from the trials so far"
     ),
-    "contraction": _Known(
+    "contraction": _Entry(
         "scaler.trials.contraction",
         "Contraction",
         "TinyViT's: from the seed in steps of tightening limits, the best as the next base",
     ),
-    "tpe": _Known(
+    "tpe": _Entry(
         "scaler.trials.tpe", "Tpe", "Optuna's TPE with the budget as a constraint; what does not meet it is not trained"
     ),
 }
 
 
 def check_strategy(name: str) -> None:
-    """Raises UnknownNameError where there is no such strategy."""
+    """Raise UnknownNameError if there is no strategy called ``name``."""
     if name not in STRATEGIES:
         raise UnknownNameError("strategy", name, STRATEGIES)
 
 
 def strategy(name: str, trials: int) -> Strategy:
-    """The strategy called ``name`` for a search of ``trials`` trials."""
+    """Make the strategy called ``name`` for a search of ``trials`` trials.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
     check_strategy(name)
-    made = getattr(import_module(STRATEGIES[name].module), STRATEGIES[name].make)
-    found: Strategy = made(trials) if name == "contraction" else made()
-    return found
+    factory = getattr(import_module(STRATEGIES[name].module), STRATEGIES[name].factory)
+    made: Strategy = factory(trials) if name == "contraction" else factory()
+    return made

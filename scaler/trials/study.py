@@ -5,9 +5,8 @@ queues another one of the same parameters; both count as one candidate.
 """
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,8 +14,8 @@ from time import sleep
 from typing import Any
 
 import optuna
-from optuna.storages import RetryHeartbeatStaleTrialCallback, fail_stale_trials
-from optuna.storages._heartbeat import get_heartbeat_thread  # ask-and-tell has no public way to a heartbeat
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 from optuna.trial import Trial as OptunaTrial
 
@@ -24,18 +23,36 @@ from scaler.budget import Bound, Budget
 from scaler.cost.architecture import Architecture
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
+from scaler.trials.attributes import ERROR, NOTES, RECORD, SURPLUS, WORKER
+from scaler.trials.candidates import Candidates
 from scaler.trials.pruning import pruner
-from scaler.trials.sampler import NOTES, FeasibleSampler, distributions, noted_of
-from scaler.trials.storage import RETRIES, is_alive, open_storage, worker_name
+from scaler.trials.sampler import FeasibleSampler, distributions, noted_of
+from scaler.trials.storage import (
+    first_number,
+    heartbeat,
+    is_alive,
+    open_storage,
+    quiet_optuna,
+    retry_trial,
+    set_state,
+    stored_trial,
+    worker_name,
+)
 from scaler.trials.strategy import Proposal, Strategy
 
-_RECORD, _ERROR, _SURPLUS, _WORKER, _FIRST = "record", "error", "surplus", "worker", "failed_trial"
 _POLL_S, _CLAIM_S = 0.5, 60
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A candidate that waits for its score: number ``number``, drawn for budget ``budget`` (an index), which meets ``limits``."""
+    """A candidate that waits for its score.
+
+    Attributes:
+        number: of the trial that first asked for it.
+        budget: index of the budget that it was drawn for.
+        limits: what its cost meets: that budget, or a step on the way to it.
+        origin: what proposed it; see `scaler.trials.strategy.Proposal`.
+    """
 
     number: int
     budget: int
@@ -44,11 +61,18 @@ class Candidate:
     arch: Architecture
     trial: OptunaTrial
 
-    def stops(self, place: int, top1: float) -> bool:
-        """Report the score at ``place``, in units of the first look's distance; whether the training is to stop there."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a training that goes on reports its first looks again
-            self.trial.report(top1, place)
+    @quiet_optuna()
+    def report(self, step: int, top1: float) -> None:
+        """Report an intermediate score to the pruner; of a step that was reported before, the first score stays.
+
+        Args:
+            step: how far the training is, in units of the first rung's distance from the start.
+            top1: the held-out top-1, in percent.
+        """
+        self.trial.report(top1, step)
+
+    def should_prune(self) -> bool:
+        """Return whether the pruner stops the training at the last step that was reported."""
         return self.trial.should_prune()
 
 
@@ -57,7 +81,7 @@ class SearchStudy:
 
     Args:
         storage: an Optuna storage's URL, or None for ``study.db`` (SQLite) in ``folder``.
-        halving: how trials are stopped early; see `scaler.trials.pruning`.
+        pruner_name: the rule that stops trials early; see `scaler.trials.pruning`.
 
     Raises:
         ScalerError: the storage cannot be opened.
@@ -71,59 +95,57 @@ class SearchStudy:
         strategy: Strategy,
         seed: int,
         storage: str | None = None,
-        halving: str = "none",
+        pruner_name: str = "none",
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-        warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")  # ask-and-tell: `training` sends them
-        self.space, self.sets, self._owned = space, sets, storage is None
+        self.space, self.sets, self._has_own_storage = space, sets, storage is None
         folder.mkdir(parents=True, exist_ok=True)
-        # A run's own file may be moved with its folder; a storage that many runs share tells them apart by name.
-        self._study = optuna.create_study(
-            storage=open_storage(storage or f"sqlite:///{folder / 'study.db'}"),
-            study_name=folder.resolve().name if storage else "search",
-            sampler=FeasibleSampler(space, sets, strategy, seed),
-            pruner=pruner(halving),
-            direction="maximize",
-            load_if_exists=True,
-        )
+        with quiet_optuna():
+            # A run's own file may be moved with its folder; a storage that many runs share tells them apart by name.
+            self._study = optuna.create_study(
+                storage=open_storage(storage or f"sqlite:///{folder / 'study.db'}"),
+                study_name=folder.resolve().name if storage else "search",
+                sampler=FeasibleSampler(space, sets, strategy, seed),
+                pruner=pruner(pruner_name),
+                direction="maximize",
+                load_if_exists=True,
+            )
+        self._known = Candidates(self._study)
 
     def enqueue(self, proposals: Sequence[Proposal]) -> None:
-        """Have these tried first, where nothing was tried yet."""
+        """Have ``proposals`` tried first, unless the study has trials already."""
         if not self._study.get_trials(deepcopy=False):
             for proposal in proposals:
                 noted = {NOTES: noted_of(proposal)}
                 self._study.enqueue_trial(dict(self.space.values(proposal.point)), user_attrs=noted)
 
     def recover(self) -> None:
-        """Have trials that dead processes left without a score taken up again under their own numbers.
+        """Queue trials that dead processes left without a score, under their own numbers.
 
-        Only where the storage is the run's own file, and so its workers are on this machine; elsewhere heartbeats tell.
+        Does nothing in a storage that is not the run's own file: its workers may be on other machines, and heartbeats tell.
         """
-        for trial in self._trials(TrialState.RUNNING) if self._owned else ():
-            if not is_alive(trial.user_attrs.get(_WORKER, "")):
-                self._study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        for trial in self._running() if self._has_own_storage else ():
+            if not is_alive(trial.user_attrs.get(WORKER, "")):
+                set_state(self._study, trial, TrialState.WAITING)
 
     def abandon(self, worker: int) -> None:
-        """Have the trials of a process of this machine that died tried again."""
-        for trial in self._trials(TrialState.RUNNING):
-            if trial.user_attrs.get(_WORKER) == worker_name(worker):
-                self._retry(trial)
+        """Queue a retry of the trials of process ``worker`` of this machine, which died."""
+        for trial in self._running():
+            if trial.user_attrs.get(WORKER) == worker_name(worker):
+                retry_trial(self._study, trial)
 
     def finished(self) -> int:
-        """How many candidates have a score or have failed."""
-        return sum(self._is_done(group) for group in self._candidates().values())
+        """Return the number of candidates that have a score or have failed."""
+        return len(self._candidates().finished)
 
     def ask(self, trials: int) -> Iterator[Candidate]:
-        """Candidates until ``trials`` are finished in all: first those that wait, then new ones.
+        """Yield candidates until ``trials`` are finished in all: first those that wait, then new ones.
 
         Where other workers still train the last ones, it waits for them, and takes up what a dead one left.
         """
         while self.finished() < trials:
-            fail_stale_trials(self._study)
-            self._abandon_unclaimed()
-            if self._trials(TrialState.WAITING) or len(self._candidates()) < trials:
-                asked = self._asked(self._study.ask(distributions(self.space)), trials)
+            self._retry_lost()
+            if self._candidates().in_state(TrialState.WAITING) or len(self._known) < trials:
+                asked = self._ask_one(trials)
                 if asked is not None:
                     yield asked
             else:
@@ -131,92 +153,91 @@ class SearchStudy:
 
     @contextmanager
     def training(self, asked: Candidate) -> Iterator[None]:
-        """While it is open, other workers see that this one lives."""
-        with get_heartbeat_thread(asked.trial._trial_id, self._study._storage):
+        """Show other workers, while the block runs, that this one lives."""
+        with heartbeat(self._study, asked.trial):
             yield
 
     def tell(self, asked: Candidate, score: float, record: Mapping[str, Any], pruned: bool = False) -> None:
-        """Keep a candidate's score; ``record`` is what `records` gives back."""
-        asked.trial.set_user_attr(_RECORD, dict(record))
-        if pruned:
-            self._study.tell(asked.trial, state=TrialState.PRUNED, skip_if_finished=True)
-        else:
-            self._study.tell(asked.trial, score, skip_if_finished=True)
+        """Store a candidate's score and its ``record``, which `records` gives back.
+
+        Does nothing where the trial was given up meanwhile because its worker seemed dead: another one retries it.
+        """
+        outcome = {"state": TrialState.PRUNED} if pruned else {"values": score}
+        self._finish(asked, {RECORD: dict(record)}, outcome)
 
     def fail(self, asked: Candidate, error: str) -> None:
         """Record that the candidate could not be scored; it is not tried again."""
-        asked.trial.set_user_attr(_ERROR, error)
-        self._study.tell(asked.trial, state=TrialState.FAIL, skip_if_finished=True)
+        self._finish(asked, {ERROR: error}, {"state": TrialState.FAIL})
 
-    def records(self) -> dict[int, Mapping[str, Any]]:
-        """What was told of every scored candidate, by number, in the order in which they finished."""
-        done = [t for t in self._trials(TrialState.COMPLETE, TrialState.PRUNED) if _RECORD in t.user_attrs]
-        done.sort(key=lambda trial: (trial.datetime_complete, trial.number))
-        return {_first(trial): trial.user_attrs[_RECORD] for trial in done}
+    def records(self) -> Sequence[tuple[int, Mapping[str, Any]]]:
+        """Return (number, record) of every scored candidate, in the order in which they finished; new ones come at the end."""
+        return self._candidates().records
 
+    @quiet_optuna()
     def importances(self) -> dict[str, float]:
-        """How much of the scores' variance each variable explains, by Optuna's functional ANOVA; empty where they do not vary."""
-        if len({trial.value for trial in self._trials(TrialState.COMPLETE)}) < 2:
+        """Return the fraction of the scores' variance that each variable explains, by Optuna's functional ANOVA.
+
+        Empty where the scores do not vary.
+        """
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len({trial.value for trial in complete}) < 2:
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator))
 
     def notes(self) -> dict[int, Mapping[str, Any]]:
-        """By number, how each candidate came to be proposed: its origin, and for contraction its step and base."""
-        return {_first(trial): trial.user_attrs.get(NOTES, {}) for trial in self._trials()}
+        """Return the sampler's note of each candidate by number: its point, its origin, and a contraction's step and base."""
+        return {first_number(trial): self._note(trial) for trial in self._study.get_trials(deepcopy=False)}
 
-    def _asked(self, trial: OptunaTrial, trials: int) -> Candidate | None:
-        """The candidate, unless enough others were asked for at the same moment."""
-        frozen = self._study._storage.get_trial(trial._trial_id)
-        number = _first(frozen)
-        if list(self._candidates()).index(number) >= trials:
-            trial.set_user_attr(_SURPLUS, True)
+    def _note(self, trial: FrozenTrial) -> Mapping[str, Any]:
+        """What was noted of a trial's proposal; of one that another program added to the study, its point."""
+        if NOTES in trial.user_attrs:
+            noted: Mapping[str, Any] = trial.user_attrs[NOTES]
+            return noted
+        is_whole = self.space.variables.keys() <= trial.params.keys()
+        return {"point": list(self.space.point_of(trial.params))} if is_whole else {}
+
+    def _ask_one(self, trials: int) -> Candidate | None:
+        """The next candidate; None where enough others were asked for at the same moment."""
+        with quiet_optuna():
+            trial = self._study.ask(distributions(self.space))
+        stored = stored_trial(self._study, trial)
+        number = first_number(stored)
+        if self._candidates().position(number) >= trials:
+            trial.set_user_attr(SURPLUS, True)
             self._study.tell(trial, state=TrialState.FAIL)
             return None
-        with get_heartbeat_thread(trial._trial_id, self._study._storage):  # the first beat
-            trial.set_user_attr(_WORKER, worker_name(os.getpid()))
-        values = {name: trial.params[name] for name in self.space.variables}
-        own = {"budget": trial.number % len(self.sets), "origin": "enqueued", "limits": None}  # of a trial that a user put in
-        notes = self._study._storage.get_trial(trial._trial_id).user_attrs.get(NOTES, own)
-        budget = self.sets[notes["budget"]].budget
-        limits = notes["limits"]
-        if limits:
-            budget = Budget(tuple((key, Bound(low, high)) for key, low, high in limits), f"limits on the way to {budget}")
-        return Candidate(number, notes["budget"], budget, notes["origin"], self.space.arch_of(values), trial)
+        with heartbeat(self._study, trial):  # the first beat
+            trial.set_user_attr(WORKER, worker_name(os.getpid()))
+        note = stored.user_attrs[NOTES]
+        arch = self.space.arch_of({name: trial.params[name] for name in self.space.variables})
+        return Candidate(number, note["budget"], self._limits(note), note["origin"], arch, trial)
 
-    def _candidates(self) -> dict[int, list[FrozenTrial]]:
-        """The trials of each candidate, by its number."""
-        found: dict[int, list[FrozenTrial]] = {}
-        for trial in self._trials():
-            if _SURPLUS not in trial.user_attrs:
-                found.setdefault(_first(trial), []).append(trial)
-        return found
+    def _limits(self, note: Mapping[str, Any]) -> Budget:
+        budget: Budget = self.sets[note["budget"]].budget
+        if not note["limits"]:
+            return budget
+        return Budget(tuple((key, Bound(low, high)) for key, low, high in note["limits"]), f"limits on the way to {budget}")
 
-    def _is_done(self, group: Sequence[FrozenTrial]) -> bool:
-        states = {trial.state for trial in group}
-        if states & {TrialState.COMPLETE, TrialState.PRUNED}:
-            return True
-        return states == {TrialState.FAIL} and (len(group) > RETRIES or any(_ERROR in trial.user_attrs for trial in group))
+    @quiet_optuna()
+    def _finish(self, asked: Candidate, attributes: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
+        with suppress(UpdateFinishedTrialError):
+            for name, value in attributes.items():
+                asked.trial.set_user_attr(name, value)
+            self._study.tell(asked.trial, **outcome, skip_if_finished=True)
 
-    def _abandon_unclaimed(self) -> None:
-        """Have trials tried again whose worker died before it could say that it has them, and so has no heartbeat either."""
+    def _candidates(self) -> Candidates:
+        self._known.update()
+        return self._known
+
+    def _running(self) -> list[FrozenTrial]:
+        return self._candidates().in_state(TrialState.RUNNING)
+
+    def _retry_lost(self) -> None:
+        """Queue retries of trials whose worker's heartbeat stopped, or that has none: it died before it could claim its trial."""
+        with quiet_optuna():
+            fail_stale_trials(self._study)
         long_ago = datetime.now() - timedelta(seconds=_CLAIM_S)
-        for trial in self._trials(TrialState.RUNNING):
-            if _WORKER not in trial.user_attrs and (trial.datetime_start or long_ago) < long_ago:
-                self._retry(trial)
-
-    def _retry(self, trial: FrozenTrial) -> None:
-        """Fail a running trial and queue it again, unless another process has done so."""
-        try:
-            if self._study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
-                RetryHeartbeatStaleTrialCallback(RETRIES)(self._study, trial)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            pass
-
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False, states=states or None)
-
-
-def _first(trial: FrozenTrial) -> int:
-    """The number of the trial that first asked for the candidate."""
-    return int(trial.system_attrs.get(_FIRST, trial.number))
+        for trial in self._running():
+            if WORKER not in trial.user_attrs and (trial.datetime_start or long_ago) < long_ago:
+                retry_trial(self._study, trial)

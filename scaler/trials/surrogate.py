@@ -1,4 +1,4 @@
-"""A strategy that learns from the trials so far which feasible architectures promise most.
+"""A strategy that ranks feasible architectures by a model of the scores so far.
 
 The model is Bayesian ridge regression (MacKay 1992, scikit-learn's) on every axis's logarithm, its square, and the logarithms of
 both costs: few enough coefficients for twenty noisy scores, with the uncertainty that expected improvement needs. Trials of all
@@ -7,6 +7,7 @@ budgets and of all fidelities teach it.
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib import import_module
 from math import pi, sqrt
 from typing import Any
 
@@ -21,9 +22,9 @@ from scaler.space.segment_tables import FLOPS_AND_PARAMS, Costs
 from scaler.trials.history import History
 from scaler.trials.strategy import Proposal, ProposalContext, Uniform, as_point
 
-STARTUP = 8  # so many scores before the model is asked
+STARTUP = 8  # scores before the model is used
 _POOL = 1024  # candidates that are drawn and ranked
-_REMEMBERED = 512  # the latest trials teach the model; more would cost time, and their scores agree by then
+_REMEMBERED = 512  # latest trials that the model learns from; more cost time and change little
 _RHO = 0.05  # Source: Knowles 2006 (ParEGO), section III: the weight of the sum beside the worst objective
 
 
@@ -37,48 +38,51 @@ class Surrogate:
     def __init__(self) -> None:
         self._features: Features | None = None
 
-    def propose(self, ask: ProposalContext) -> Proposal:
-        if ask.history.scored.sum() < STARTUP:
-            return Uniform().propose(ask)
-        if self._features is None or self._features.space is not ask.space:
-            self._features = Features(ask.space)
-        feasible = ask.sets[ask.budget]
-        candidates = ask.draw(feasible, _POOL)
-        weights = ask.rng.dirichlet(np.ones(ask.history.scores.shape[1]))
+    def propose(self, context: ProposalContext) -> Proposal:
+        """Return the best of some feasible candidates, drawn at random; before there are enough scores, a random one."""
+        if context.history.scored.sum() < STARTUP:
+            return Uniform().propose(context)
+        if self._features is None or self._features.space is not context.space:
+            self._features = Features(context.space)
+        feasible = context.sets[context.budget]
+        candidates = context.draw(feasible, _POOL)
+        weights = context.rng.dirichlet(np.ones(context.history.scores.shape[1]))
         with _one_thread():
-            fitted = fit(self._features, ask.history, weights)
+            fitted = fit(self._features, context.history, weights)
             mean, deviation = fitted.predict(candidates)
             gain = expected_improvement(mean, deviation, fitted.best_under(feasible.budget))
-        return Proposal(as_point(candidates[int(gain.argmax())]), ask.budget, "surrogate")
+        return Proposal(as_point(candidates[int(gain.argmax())]), context.budget, "surrogate")
 
 
 class Features:
-    """What the model sees of a point."""
+    """The model's inputs: a point's values on each axis and its costs, all as logarithms."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-        self._tables = [_of_choices(choices) for choices in space.variables.values()]
-        self._costs: dict[Costs, CostTable] = {}
+        self._columns = [_of_choices(choices) for choices in space.variables.values()]
+        self._cost_tables: dict[Costs, CostTable] = {}
 
     def __call__(self, points: Ints) -> Floats:
-        """Shape (n, features)."""
-        axes = [table[points[:, j]] for j, table in enumerate(self._tables)]
-        return np.concatenate([*axes, np.log(np.stack(self._table(FLOPS_AND_PARAMS)(points), axis=1))], axis=1)
+        """Return the features of ``points``, shape (n, features)."""
+        axes = [columns[points[:, j]] for j, columns in enumerate(self._columns)]
+        costs = np.stack(self._cost_table(FLOPS_AND_PARAMS)(points), axis=1)
+        return np.concatenate([*axes, np.log(costs)], axis=1)
 
-    def _table(self, costs: Costs) -> CostTable:
-        if costs not in self._costs:
-            self._costs[costs] = CostTable(self.space, costs)
-        return self._costs[costs]
+    def _cost_table(self, costs: Costs) -> CostTable:
+        if costs not in self._cost_tables:
+            self._cost_tables[costs] = CostTable(self.space, costs)
+        return self._cost_tables[costs]
 
     def resolutions(self, points: Ints) -> Ints:
+        """Return the points' resolutions in pixels, shape (n,)."""
         names = list(self.space.variables)
         if "resolution" not in names:
             return np.full(len(points), self.space.seed.resolution)
         return np.array(self.space.variables["resolution"])[points[:, names.index("resolution")]]
 
     def meets(self, points: Ints, budget: Budget) -> NDArray[np.bool_]:
-        """Shape (n,): which points meet a budget."""
-        costs = zip(budget.costs, self._table(budget.costs)(points), strict=True)
+        """Return which points meet ``budget``, shape (n,)."""
+        costs = zip(budget.costs, self._cost_table(budget.costs)(points), strict=True)
         values = {**dict(costs), "resolution": self.resolutions(points)}
         met = np.ones(len(points), np.bool_)
         for key, bound in budget.bounds:
@@ -88,14 +92,14 @@ class Features:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """The model and what it learned from; scores are standardised."""
+    """The model and the scored points that it learned from; scores are standardised."""
 
     model: Any
     features: Features
     points: Ints
 
     def predict(self, points: Ints) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the score of a full training, without its noise; each (n,)."""
+        """Return mean and standard deviation, each (n,), of the score of a full training, without its noise."""
         mean, deviation = self.model.predict(_with_fidelity(self.features(points), np.ones(len(points))), return_std=True)
         return mean, np.sqrt(np.maximum(deviation**2 - 1 / self.model.alpha_, 1e-12))
 
@@ -104,13 +108,13 @@ class FittedModel:
         return self.predict(self.points)[0]
 
     def best_under(self, budget: Budget) -> float:
-        """The greatest mean among the trials that meet ``budget``, or the least of all where none does."""
+        """Return the greatest mean among the trials that meet ``budget``, or the least of all if none does."""
         met = self.features.meets(self.points, budget)
         return float(self._means[met].max() if met.any() else self._means.min())
 
 
 def fit(features: Features, history: History, weights: Floats) -> FittedModel:
-    """Learn from the latest trials of ``history``; ``weights`` of the objectives, shape (objectives,), sum to 1."""
+    """Fit the model to the latest trials of ``history``; ``weights`` of the objectives, shape (objectives,), sum to 1."""
     from sklearn.linear_model import BayesianRidge  # takes a second to load, which commands that only decide do not have
 
     recent = slice(-_REMEMBERED, None)
@@ -123,7 +127,7 @@ def fit(features: Features, history: History, weights: Floats) -> FittedModel:
 
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
-    """By how much each candidate is expected to beat ``best``; shapes (n,)."""
+    """Return the expected gain of each candidate over ``best``; shapes (n,)."""
     from scipy.special import ndtr
 
     z = (mean - best) / deviation
@@ -132,20 +136,20 @@ def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats
 
 
 def _one_thread() -> Any:
-    """Matrices this small are ten times slower on two threads that others use too."""
-    return _libraries().limit(limits=1)
+    """A context in which linear algebra runs on one thread: matrices this small take ten times as long on two busy ones."""
+    return _thread_pools().limit(limits=1)
 
 
 @cache
-def _libraries() -> Any:
-    import sklearn.linear_model  # noqa: F401  what it computes with must be loaded to be limited
+def _thread_pools() -> Any:
+    import_module("sklearn.linear_model")  # the libraries that it computes with must be loaded to be limited
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 def _scalarised(scores: Floats, weights: Floats) -> Floats:
-    """One score from several, shape (n,): the worst weighted objective and a little of all, each scaled to 0..1."""
+    """One score from several objectives (ParEGO), shape (n,): the worst weighted one and a little of all, each scaled to 0..1."""
     if len(weights) == 1:
         return scores[:, 0]
     low, high = np.nanmin(scores, axis=0), np.nanmax(scores, axis=0)
@@ -159,7 +163,7 @@ def _with_fidelity(features: Floats, fidelity: Floats) -> Floats:
 
 
 def _of_choices(choices: tuple[Any, ...]) -> Floats:
-    """Shape (choices, features): the logarithm scaled to -1..1, and its square where there are more than two choices."""
+    """An axis's features, shape (choices, features): the logarithm scaled to -1..1, and its square if there are three or more."""
     if len(choices) == 1:
         return np.zeros((1, 0))
     log = np.log(np.array(choices, float))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scaler.errors import ScalerError
-from scaler.files import write_atomic, write_text
+from scaler.files import cache_folder, write_atomic, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -43,3 +43,23 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
     write_text(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "deep" / "cache"))
+    assert cache_folder() == tmp_path / "deep" / "cache" / "scaler"
+    assert cache_folder().is_dir()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "scaler"
+
+
+def test_a_cache_that_cannot_be_written_to_is_said_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ScalerError, match=r"cannot make the folder .*file/scaler .*: set XDG_CACHE_HOME to a folder"):
+        cache_folder()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("os.access", lambda *_: False)  # as for a file system that is mounted read-only
+    with pytest.raises(ScalerError, match=r"cannot write to the cache folder .*/scaler: set XDG_CACHE_HOME to"):
+        cache_folder()

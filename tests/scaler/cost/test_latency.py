@@ -56,8 +56,8 @@ def test_tables_add_up_to_what_is_predicted() -> None:
 
 def test_what_was_learned_is_remembered_for_the_axes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert load_latency_model(SPACE) is None
-    save_latency_model(SPACE, TRUE)
-    assert load_latency_model(SPACE) == TRUE
-    assert load_latency_model(open_space("tiny_vit_1m_32", num_classes=7)) == TRUE
-    assert load_latency_model(open_space("deit_1m_patch4_32")) is None
+    assert load_latency_model(SPACE.latency_key) is None
+    save_latency_model(SPACE.latency_key, TRUE)
+    assert load_latency_model(SPACE.latency_key) == TRUE
+    assert load_latency_model(open_space("tiny_vit_1m_32", num_classes=7).latency_key) == TRUE
+    assert load_latency_model(open_space("deit_1m_patch4_32").latency_key) is None

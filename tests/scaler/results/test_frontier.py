@@ -1,18 +1,15 @@
-"""The Pareto set against its definition, the interval against known values."""
+"""The Pareto set against its definition, and the fronts of a search."""
 
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from scaler.pareto import pareto_set
 from scaler.results.frontier import TRAINED, TRIALS, FrontierInfo
-from scaler.results.intervals import wilson
 from scaler.results.ledger import Record
 
 # Few distinct values, so that ties in cost, in score and in both are common.
@@ -53,22 +50,6 @@ def test_a_score_that_is_no_number_is_never_on_the_front() -> None:
 
 def test_pareto_of_nothing_is_empty() -> None:
     assert pareto_set([], []).shape == (0,)
-
-
-@pytest.mark.parametrize(("right", "images"), [(8, 10), (0, 10), (10, 10), (351, 360), (40_650, 50_000)])
-def test_wilson_agrees_with_scipy(right: int, images: int) -> None:
-    expected = binomtest(right, images).proportion_ci(method="wilson")
-    assert wilson(100 * right / images, images) == pytest.approx((100 * expected.low, 100 * expected.high), abs=1e-9)
-
-
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))))
-def test_wilson_holds_its_accuracy_and_narrows_with_images(case: tuple[int, int]) -> None:
-    images, right = case
-    low, high = wilson(100 * right / images, images)
-    assert 0 <= low <= 100 * right / images + 1e-9
-    assert 100 * right / images - 1e-9 <= high <= 100
-    narrow_low, narrow_high = wilson(100 * right / images, 4 * images)
-    assert narrow_high - narrow_low < high - low
 
 
 def test_each_kind_of_score_has_its_own_front() -> None:

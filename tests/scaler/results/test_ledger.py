@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from scaler.results.ledger import COLUMNS, Ledger, Record
 
@@ -38,9 +39,48 @@ def test_every_cut_of_the_file_keeps_the_rows_before_it(tmp_path: Path) -> None:
     both = ledger.path.read_bytes()
     for end in range(len(whole), len(both)):
         ledger.path.write_bytes(both[:end])
-        assert list(ledger) == [RECORD]
-        ledger.append(second)
+        again = Ledger(ledger.path)
+        assert list(again) == [RECORD]
+        again.append(second)
         assert ledger.path.read_bytes() == both
+        assert list(again) == [RECORD, second]
+
+
+def test_a_row_that_could_not_be_written_whole_is_cut_off_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: int) -> None:
+        raise OSError("disk is full")
+
+    ledger, whole = Ledger(tmp_path / "ledger.csv"), Ledger(tmp_path / "whole.csv")
+    for one in (ledger, whole):
+        one.append(RECORD)
+    with monkeypatch.context() as patch:
+        patch.setattr("scaler.results.ledger._line", lambda _: "trial,4,hal")
+        patch.setattr("os.fsync", fails)
+        with pytest.raises(OSError, match="disk is full"):
+            ledger.append(replace(RECORD, trial=4))
+    for one in (ledger, whole):
+        one.append(replace(RECORD, trial=5))
+    assert ledger.path.read_bytes() == whole.path.read_bytes()
+    assert list(ledger) == list(whole)
+
+
+def test_the_file_is_read_at_the_start_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(tmp_path / "ledger.csv").append(RECORD)
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(replace(RECORD, trial=4))
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("the file is read again"))
+    for trial in (5, 6):
+        ledger.append(replace(RECORD, trial=trial))
+        assert [row.trial for row in ledger] == [3, *range(4, trial + 1)]
+    monkeypatch.undo()
+    assert list(Ledger(ledger.path)) == list(ledger)
+
+
+def test_an_appended_row_is_that_of_a_reader(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(replace(RECORD, epochs=4))
+    (mine,), (read,) = ledger, Ledger(ledger.path)
+    assert repr(mine) == repr(read)
 
 
 def test_an_absent_ledger_is_empty(tmp_path: Path) -> None:
@@ -52,4 +92,4 @@ def test_a_ledger_without_the_newest_column_is_read(tmp_path: Path) -> None:
     ledger.append(replace(RECORD, train_flops=7))
     lines = ledger.path.read_text().splitlines()
     ledger.path.write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
-    assert list(ledger) == [RECORD]
+    assert list(Ledger(ledger.path)) == [RECORD]

@@ -79,6 +79,25 @@ def test_the_set_is_exactly_what_brute_force_finds(problem: tuple[SearchSpace, B
 
 
 @settings(max_examples=100, deadline=None)
+@given(problems() | timed_problems(), st.data())
+def test_a_set_is_narrowed_to_some_values(problem: tuple[SearchSpace, Budget], data: st.DataObject) -> None:
+    space, budget = problem
+    names = data.draw(st.lists(st.sampled_from(sorted(space.variables)), unique=True))
+    values = {name: data.draw(st.sampled_from(space.variables[name])) for name in names}
+    expected = [arch for arch in brute_force(space, budget) if values.items() <= arch.values().items()]
+    narrowed = FeasibleSet(space, budget).having(values)
+    listed = [narrowed.space.arch(point) for point in narrowed.points(np.arange(narrowed.size))]
+    assert sorted(map(repr, listed)) == sorted(map(repr, expected))
+
+
+def test_a_value_that_is_no_choice_is_named() -> None:
+    space = toy_space({"widths": [[1, 2]], "kinds": [[1]], "resolution": [8, 16]})
+    small = FeasibleSet(space, Budget((("resolution", Bound(0, 8)),), "resolution=8"))
+    with pytest.raises(InfeasibleError, match=r"resolution = 16 is not among the choices of toy under resolution=8: \[8\]"):
+        small.having({"resolution": 16})
+
+
+@settings(max_examples=100, deadline=None)
 @given(problems())
 def test_the_nearest_miss_is_the_least(problem: tuple[SearchSpace, Budget]) -> None:
     space, budget = problem

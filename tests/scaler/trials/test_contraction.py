@@ -8,9 +8,10 @@ from models.zoo.seeds import SEEDS
 from scaler.arrays import Ints
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
+from scaler.trials.attributes import NOTES
 from scaler.trials.contraction import Contraction, plan, step_set
 from scaler.trials.history import translate_points
-from scaler.trials.sampler import NOTES, FeasibleSampler
+from scaler.trials.sampler import FeasibleSampler
 from search_spaces.problem import spaces
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -38,11 +39,11 @@ def test_the_published_tiny_vits_lie_on_the_path_from_the_largest(number: int) -
     for step in steps:
         goal = SEEDS["tiny_vit_11m_224" if step.budget == 1 else "tiny_vit_5m_224"]
         near = step_set(space, sets[step.budget], step.limits, base)
-        if step.last:
+        if step.is_last:
             assert goal in near
         base = towards(space, near, space.point(goal))
         assert space.arch(base) in near
-        assert (space.arch(base) == goal) == step.last
+        assert (space.arch(base) == goal) == step.is_last
 
 
 def test_each_step_starts_from_the_best_of_the_one_before_and_stays_under_its_limits() -> None:

@@ -4,8 +4,8 @@ import optuna
 import pytest
 
 from scaler.errors import UnknownNameError
+from scaler.trials.attributes import NOTES
 from scaler.trials.pruning import RULES, pruner
-from scaler.trials.sampler import NOTES
 
 
 def test_each_budget_has_its_own_rungs() -> None:

@@ -13,7 +13,8 @@ from scaler.budget import Bound, Budget
 from scaler.cost.architecture import Architecture
 from scaler.errors import InfeasibleError, UnknownNameError
 from scaler.space.feasible_set import FeasibleSet
-from scaler.trials.sampler import NOTES, FeasibleSampler
+from scaler.trials.attributes import NOTES
+from scaler.trials.sampler import FeasibleSampler
 from scaler.trials.strategy import STRATEGIES, check_strategy, strategy
 from tests.scaler.toy import toy_space
 
@@ -95,7 +96,7 @@ def test_the_sampler_refuses_an_empty_set() -> None:
 
 def test_a_trial_that_a_user_enqueued_teaches_as_any_other() -> None:
     study = optuna.create_study(sampler=sampler("surrogate", SETS[:1]), direction="maximize")
-    best = {name: choices[-1] for name, choices in SPACE.variables.items()}
+    best = SPACE.values(SETS[0].points(np.array([0]))[0])
     study.enqueue_trial(best)
     study.optimize(lambda trial: score(suggested(trial)), n_trials=12)
     assert study.trials[0].params == best

@@ -11,13 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
 from scaler.errors import ScalerError
+from scaler.trials import candidates
 from scaler.trials.sampler import distributions
+from scaler.trials.storage import first_number
+from scaler.trials.strategy import strategy
 from scaler.trials.study import SearchStudy
-from tests.scaler.toy_worker import SPACE, open_study, work
+from tests.scaler.toy_worker import SETS, SPACE, open_study, work
 
 TRIALS = 12
 
@@ -29,9 +33,8 @@ def start(folder: Path, url: str | None) -> "subprocess.Popen[str]":
 
 def check_complete(study: SearchStudy) -> None:
     records = study.records()
-    assert len(records) == TRIALS
-    assert sorted(records) == sorted(study._candidates())
-    assert all(told["number"] == number for number, told in records.items())
+    assert len(records) == len(dict(records)) == len(study._candidates()) == TRIALS
+    assert all(told["number"] == number for number, told in records)
     assert study.finished() == TRIALS
 
 
@@ -71,8 +74,8 @@ def test_a_trial_whose_heart_stopped_is_taken_up_by_others(tmp_path: Path, monke
     with study.training(lost):  # one beat, then the worker is as good as dead
         pass
     work(study, 3, 0.0)
-    assert sorted(study.records()) == [0, 1, 2]
-    retried = [trial for trial in study._study.trials if trial.system_attrs.get("failed_trial") == lost.number]
+    assert sorted(dict(study.records())) == [0, 1, 2]
+    retried = [trial for trial in study._study.trials if first_number(trial) == lost.number != trial.number]
     assert [trial.params for trial in retried] == [lost.trial.params]
 
 
@@ -81,13 +84,68 @@ def test_a_candidate_that_kills_every_worker_counts_as_failed(tmp_path: Path) ->
     for _ in range(4):
         assert next(study.ask(1)).number == 0
         study.abandon(os.getpid())
-    assert (study.finished(), study.records()) == (1, {})
+    assert (study.finished(), study.records()) == (1, [])
 
 
 def test_more_are_never_scored_than_were_asked_for(tmp_path: Path) -> None:
     study = open_study(tmp_path, None, TRIALS)
-    asked = [study._asked(study._study.ask(distributions(SPACE)), 2) for _ in range(4)]
+    asked = [study._ask_one(2) for _ in range(4)]
     assert [one.number if one else None for one in asked] == [0, 1, None, None]
+
+
+def test_a_score_that_comes_after_its_trial_was_given_up_is_left_to_the_retry(tmp_path: Path) -> None:
+    study = open_study(tmp_path, None, 2)
+    slow = next(study.ask(2))
+    study.abandon(os.getpid())
+    study.tell(slow, 1.0, {"score": "too late"})
+    study.fail(slow, "too late")
+    assert (study.finished(), study.records()) == (0, [])
+    work(study, 2, 0.0)
+    assert sorted(dict(study.records())) == [0, 2]  # trial 1 is the retry of 0
+
+
+def test_a_finished_trial_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, read = open_study(tmp_path, None, 20), []
+    work(study, 20, 0.0)
+    monkeypatch.setattr(candidates, "first_number", lambda trial: read.append(trial.number) or first_number(trial))
+    for number in (20, 21):
+        asked = next(study.ask(22))
+        study.tell(asked, 1.0, {"number": number})
+        assert (study.finished(), len(study.records())) == (number + 1, number + 1)
+    assert set(read) == {20, 21}
+    assert dict(study.records()) == dict(open_study(tmp_path, None, 22).records())
+
+
+def test_a_pruner_is_told_once_and_asked_apart(tmp_path: Path) -> None:
+    study = SearchStudy(tmp_path, SPACE, SETS, strategy("uniform", 4), 0, pruner_name="halving")
+    stopped = []
+    for score, asked in zip((9.0, 1.0, 8.0, 2.0), study.ask(4), strict=False):
+        asked.report(1, score)
+        asked.report(1, 99.0)  # as a resumed training does
+        stopped.append(asked.should_prune())
+        study.tell(asked, score, {}, pruned=stopped[-1])
+    assert stopped == [False, True, True, True]
+    assert [trial.intermediate_values for trial in study._study.trials] == [{1: 9.0}, {1: 1.0}, {1: 8.0}, {1: 2.0}]
+
+
+def test_an_enqueued_trial_that_nothing_feasible_fits_counts_as_failed(tmp_path: Path) -> None:
+    study = open_study(tmp_path, None, 3)
+    users = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/study.db")
+    users.enqueue_trial({name: choices[-1] for name, choices in SPACE.variables.items()})
+    with pytest.raises(ScalerError, match=r"trial 0 cannot have widths\[0\] = 4, .*flops=40\.\.300"):
+        work(study, 3, 0.0)
+    work(study, 3, 0.0)
+    assert (study.finished(), sorted(dict(study.records()))) == (3, [1, 2])
+
+
+def test_a_trial_of_another_program_is_noted_by_its_point(tmp_path: Path) -> None:
+    study = open_study(tmp_path, None, 2)
+    point = SETS[0].points(np.array([5]))[0]
+    trial = optuna.trial.create_trial(params=SPACE.values(point), distributions=distributions(SPACE), value=1.0)
+    optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/study.db").add_trial(trial)
+    work(study, 2, 0.0)
+    assert study.notes()[0] == {"point": point.tolist()}
+    assert study.notes()[1]["origin"] == "random"
 
 
 def test_a_storage_that_does_not_answer_is_said_in_a_line(tmp_path: Path) -> None:

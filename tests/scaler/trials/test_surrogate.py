@@ -7,7 +7,9 @@ import optuna
 import pytest
 
 from scaler.cost.architecture import Architecture
-from scaler.trials.sampler import NOTES, FeasibleSampler
+from scaler.trials.attributes import NOTES
+from scaler.trials.history_reader import HistoryReader
+from scaler.trials.sampler import FeasibleSampler
 from scaler.trials.strategy import strategy
 from scaler.trials.surrogate import Features, expected_improvement
 from search_spaces.problem import spaces
@@ -72,7 +74,7 @@ def test_pruned_trials_teach_at_the_fidelity_that_they_reached(pruner: optuna.pr
         return value
 
     study.optimize(objective, n_trials=30)
-    history = sampler._trials.before(study, 30)
+    history = HistoryReader(SPACE).before(study, 30)
     assert history.scored.all()
     assert (history.fidelity == 1).sum() >= len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE]))
     assert (history.fidelity < 1).any()
