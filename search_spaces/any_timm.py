@@ -75,6 +75,4 @@ def _why_none(name: str, counts: list[Count]) -> str:
     reasons = Counter(count.reason for count in counts if isinstance(count, Failure))
     (reason, times), *others = reasons.most_common()
     often = f"for {times:,} of them: " if others else ""
-    return (
-        f"timm builds none of the {len(counts):,} architectures that the axes of {name} hold ({often}{reason}): change the axes"
-    )
+    return f"none of the {len(counts):,} networks that the axes of {name} hold can be counted ({often}{reason}): change the axes"

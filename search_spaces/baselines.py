@@ -1,4 +1,4 @@
-"""What a search must beat, tried first in each: uniform scaling of the seed, the published sizes, random feasible draws."""
+"""The baselines of a search, which are tried first: uniform scaling of the seed, published sizes, random feasible draws."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ SCALING, RANDOM = "uniform scaling", "random"
 
 
 def baselines(space: SearchSpace, sets: Sequence[FeasibleSet], seed: int) -> list[Proposal]:
-    """For each budget the seed scaled uniformly, a random draw, and the published sizes that are in the space and fit."""
+    """Return for each budget the seed scaled uniformly, a random draw, and the published sizes that are in the space and fit."""
     rng = np.random.default_rng([seed, 1 << 32])
     found = [Proposal(compound_scaling(space, feasible), i, SCALING) for i, feasible in enumerate(sets)]
     for i, feasible in enumerate(sets):

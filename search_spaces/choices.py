@@ -6,42 +6,43 @@ from models.common.architecture import VisionTransformer
 from scaler.errors import ScalerError
 from scaler.space.axes import is_nested
 
-# Resolutions below the seed's, as shares of it: 224 gives 160, 192 and 224; 32 gives 24, 28 and 32.
-_RESOLUTION_SHARES = (5 / 7, 6 / 7, 1)
+# Resolutions below the seed's, as fractions of it: 224 gives 160, 192 and 224; 32 gives 24, 28 and 32.
+_RESOLUTION_FRACTIONS = (5 / 7, 6 / 7, 1)
 _RATIOS = (2.0, 3.0, 4.0)
 
 
 def widths(dim: int, head_dim: int) -> list[int]:
-    """Whole heads, from a quarter of the seed's width."""
+    """Return the widths of whole heads, from a quarter of the seed's width."""
     least = max(1, -(-dim // (4 * head_dim)))
     return [head_dim * heads for heads in range(least, dim // head_dim + 1)]
 
 
 def ratios(ratio: float) -> list[float]:
+    """Return the MLP ratios up to the seed's."""
     return sorted({*(choice for choice in _RATIOS if choice < ratio), float(ratio)})
 
 
 def resolutions(resolution: int) -> list[int]:
-    """In steps of 32 pixels, or of 4 for small images."""
+    """Return resolutions up to the seed's, in steps of 32 pixels, or of 4 for small images."""
     step = 32 if resolution >= 128 else 4
-    return sorted({step * round(resolution * share / step) for share in _RESOLUTION_SHARES})
+    return sorted({step * round(resolution * fraction / step) for fraction in _RESOLUTION_FRACTIONS})
 
 
 def shares(seed: VisionTransformer, passes: int) -> list[int]:
-    """Passes per block, where the seed has ``passes``. A plain seed's blocks are their own unless an axis says otherwise."""
+    """Return the numbers of passes per block for a seed that has ``passes``; a plain seed's blocks are not shared."""
     return sorted({1, 2, 3, passes}) if seed.MULTIPLEXED else sorted({1, passes})
 
 
 def by_stage(choices: list[Any], stages: int) -> list[Any]:
-    """A list of choices for each stage; one that serves all stages is repeated."""
+    """Return a list of choices for each stage; one that serves all stages is repeated."""
     return choices if is_nested(choices) else [choices] * stages
 
 
 def check_shares(offered: list[list[int]], depths: list[list[int]]) -> None:
-    """Refuse passes per block that make up no depth that is offered; both are lists of choices for each stage.
+    """Check that passes per block divide a depth; both are lists of choices for each stage.
 
     Raises:
-        ScalerError: naming the first such number.
+        ScalerError: if a number of passes divides none of its stage's depths; the message names the first.
     """
     for passes, choices in zip(offered, depths, strict=True):
         for share in passes:
@@ -50,10 +51,10 @@ def check_shares(offered: list[list[int]], depths: list[list[int]]) -> None:
 
 
 def check_widths(axis: str, offered: list[int], head_dims: list[int]) -> None:
-    """Refuse widths that no head dim divides.
+    """Check that a head dim divides each width.
 
     Raises:
-        ScalerError: naming the first such width.
+        ScalerError: if none does; the message names the first such width.
     """
     for width in offered:
         if all(width % head_dim for head_dim in head_dims):
@@ -61,10 +62,10 @@ def check_widths(axis: str, offered: list[int], head_dims: list[int]) -> None:
 
 
 def check_resolutions(offered: list[int], patch_size: int) -> None:
-    """Refuse images that hold no patch.
+    """Check that images hold a patch.
 
     Raises:
-        ScalerError: naming the smallest.
+        ScalerError: if they do not; the message names the smallest.
     """
     if min(offered) < patch_size:
         raise ScalerError(f"axis 'resolution': {min(offered)} is below one patch of {patch_size} pixels; name larger ones")

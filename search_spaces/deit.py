@@ -1,4 +1,4 @@
-"""What may shrink in a DeiT."""
+"""The space around a DeiT."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from search_spaces.choices import check_resolutions, check_shares, check_widths,
 
 
 def axes(seed: DeiTArch) -> dict[str, Any]:
-    """The axes of ``seed``'s own space; resolutions keep whole patches."""
+    """Return the axes of ``seed``'s own space; resolutions keep whole patches."""
     head_dim = seed.head_dims()["head_dim"]
     return {
         "embed_dim": widths(seed.embed_dim, head_dim),

@@ -14,7 +14,7 @@ from scaler.space.search_space import SearchSpace
 from search_spaces import architecture, open_space
 
 
-def known(space: SearchSpace) -> LatencyModel:
+def saved_latency_model(space: SearchSpace) -> LatencyModel:
     """Return the latency model that was learned of ``space`` on this machine.
 
     Raises:
@@ -35,7 +35,7 @@ def spaces(
     *,
     axes: Path | None = None,
     num_classes: int | None = None,
-    latency: Callable[[SearchSpace], LatencyModel] = known,
+    latency: Callable[[SearchSpace], LatencyModel] = saved_latency_model,
 ) -> tuple[SearchSpace, list[FeasibleSet]]:
     """Return the space around ``seed`` and its feasible set under each budget; sets that differ in cost alone share their tables.
 

@@ -1,4 +1,4 @@
-"""What may shrink in a Swin."""
+"""The space around a Swin."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from search_spaces.choices import by_stage, check_resolutions, check_shares, che
 
 
 def axes(seed: SwinArch) -> dict[str, Any]:
-    """The axes of ``seed``'s own space. One width serves all stages, since each is twice as wide as the one before."""
+    """Return the axes of ``seed``'s own space. One width serves all stages, since each is twice as wide as the one before."""
     head_dim = seed.head_dims()["head_dim[0]"]
     return {
         "embed_dim": widths(seed.embed_dim, head_dim),

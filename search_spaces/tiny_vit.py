@@ -1,4 +1,4 @@
-"""What may shrink in a TinyViT.
+"""The space around a TinyViT.
 
 The contraction factors are those of Wu et al. 2022: widths D1-4, depths N1-4, windows W2-4, MBConv ratio R, MLP ratio M, head
 dim E; widths move by whole heads (multiples of 32 in the published models). Resolution is ours: it buys FLOPs at no parameters.
@@ -13,7 +13,7 @@ from search_spaces.choices import by_stage, check_shares, check_widths, ratios, 
 
 
 def axes(seed: TinyViTArch) -> dict[str, Any]:
-    """The axes of ``seed``'s own space: nothing is larger than in the seed but its windows, which cost almost nothing."""
+    """Return the axes of ``seed``'s own space: no choice is above the seed's but for windows, which cost almost nothing."""
     head_dim = seed.head_dims()["head_dim[1]"]
     return {
         "embed_dims": [widths(dim, head_dim) for dim in seed.embed_dims],
@@ -33,7 +33,7 @@ def space(name: str, seed: TinyViTArch, changes: dict[str, Any] | None = None) -
     ``changes`` replaces the axes that it names; ``share`` may be one list for all stages.
 
     Raises:
-        ScalerError: an axis that TinyViT does not have, or choices of the wrong form.
+        ScalerError: if TinyViT has no such axis, or choices are malformed.
     """
     chosen = narrowed(axes(seed), changes or {}, len(seed.embed_dims), either=("share",))
     check_widths("embed_dims", [width for stage in chosen["embed_dims"][1:] for width in stage], chosen["head_dim"])
@@ -43,6 +43,6 @@ def space(name: str, seed: TinyViTArch, changes: dict[str, Any] | None = None) -
 
 
 def _windows(window: int, seed: TinyViTArch) -> list[int]:
-    """The seed's two kinds of window (7 and 14 at 224 pixels); a map of one token has no choice."""
+    """Return the seed's two kinds of window (7 and 14 at 224 pixels); a map of one token has no choice."""
     kinds = {kind for kind in seed.window_sizes[1:] if kind > 1}
     return [1] if window == 1 else sorted(kinds | {window})

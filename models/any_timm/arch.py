@@ -39,7 +39,7 @@ _REMEMBERED = 1 << 13  # counts in this process, for a user without a cache fold
 
 @dataclass(frozen=True, kw_only=True)
 class TimmArch:
-    """``model`` built by timm with ``args``, sorted by name; timm has its own values for all others."""
+    """``model`` built by timm with ``args``, sorted by name; the other arguments have timm's values."""
 
     model: str
     args: tuple[tuple[str, Any], ...] = ()
@@ -113,7 +113,7 @@ def _segments(arch: TimmArch) -> tuple[Segment, ...]:
 
 def _require(count: Count, model: str) -> Cost:
     if isinstance(count, Failure):
-        raise ScalerError(f"timm does not build {model} so ({count.reason}): change its arguments")
+        raise ScalerError(f"cannot count {model} with these arguments ({count.reason}): change them")
     return count
 
 

@@ -21,7 +21,12 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The tensors of a file by their names in it; ``wrapper`` is the entry that held them, ``others`` what else could have."""
+    """The tensors of a file by their names in it.
+
+    Attributes:
+        wrapper: the entry that held them; empty if they are the file's top level.
+        others: further entries that could be state dicts.
+    """
 
     tensors: dict[str, torch.Tensor]
     wrapper: str = ""
@@ -29,10 +34,10 @@ class Checkpoint:
 
 
 def read(path: Path) -> Checkpoint:
-    """The state dict in a ``.safetensors`` file, or in one that ``torch.save`` wrote.
+    """Read the state dict in a ``.safetensors`` file, or in one that ``torch.save`` wrote.
 
     Raises:
-        ScalerError: no such file, not a checkpoint, one that holds more than tensors, or no state dict in it.
+        ScalerError: if there is no such file, or it is no checkpoint, holds more than tensors, or has no state dict.
     """
     if not path.is_file():
         raise ScalerError(f"no file {str(path)!r}: give a checkpoint (.pth, .pt, .bin or .safetensors)")

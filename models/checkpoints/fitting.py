@@ -1,4 +1,4 @@
-"""Fitting a checkpoint's tensors into a network: strictly, and resized only where that was asked for."""
+"""Fit a checkpoint's tensors into a network, strictly; tables and heads are resized on request alone."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True, kw_only=True)
 class FittedState:
-    """A state dict for the network, the layout it came in, and what was changed on the way, one line each."""
+    """A state dict for the network, the layout it came in, and one line for each tensor that was changed."""
 
     state: dict[str, torch.Tensor]
     layout: str
@@ -24,16 +24,16 @@ class FittedState:
 
 
 def fit(network: nn.Module, tensors: State, changes: AllowedChanges, name: str) -> FittedState:
-    """The state dict of ``network`` from ``tensors`` as some layout names them.
+    """Return a state dict for ``network`` from ``tensors`` in whichever layout fits their names best.
 
     Every tensor of the network must be there with its shape, and nothing else but buffers that follow from the architecture
     (window masks, position indices): those are checked and left out, as the network computes its own.
 
     Args:
-        name: what to call the network in messages.
+        name: the network's name in messages.
 
     Raises:
-        ScalerError: tensors are missing, unknown, or of another shape or kind; each is named as in the file.
+        ScalerError: if tensors are missing, unknown, or of another shape or kind; each is named as in the file.
     """
     own = network.state_dict()
     layout = _nearest(layouts(network), own, tensors)
@@ -55,12 +55,12 @@ def fit(network: nn.Module, tensors: State, changes: AllowedChanges, name: str) 
 
 
 def _nearest(known: list[Layout], own: State, tensors: State) -> Layout:
-    """The layout whose keys differ least from those of ``tensors``."""
+    """Return the layout whose keys differ least from those of ``tensors``."""
     return min(known, key=lambda layout: len({layout.key(name) for name in own} ^ tensors.keys()))
 
 
 def _flat(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """A head transform as (heads, heads), where it is written as a 1x1 convolution (Mini-DeiT); anything else as it is."""
+    """Return a head transform that is stored as a 1x1 convolution (Mini-DeiT) as (heads, heads), other tensors unchanged."""
     written = name.endswith(("attn.pre.weight", "attn.post.weight")) and tensor.shape[2:] == (1, 1)
     return tensor[:, :, 0, 0] if written else tensor
 
@@ -70,14 +70,19 @@ def _alike(tensor: torch.Tensor, own: torch.Tensor) -> bool:
 
 
 def _follows(found: torch.Tensor, buffer: torch.Tensor, changes: AllowedChanges) -> bool:
-    """Whether a derived buffer is as the network's; where tables may be resized, as that of any other window."""
+    """Return True if a derived buffer has the network's shape or, where tables may be resized, that of another window."""
     if changes.tables:
         return found.ndim == buffer.ndim and found.shape[-1] == found.shape[-2]
     return found.shape == buffer.shape
 
 
 def _way_out(network: nn.Module, layout: Layout, tensors: State, wrong: State, explained: State) -> str:
-    """What to ask for, where nothing but a head, tables and what follows from tables (``explained``) does not fit."""
+    """Return the options that make the checkpoint fit.
+
+    Args:
+        wrong: tensors of another shape; empty if others are missing or unknown.
+        explained: buffers whose shapes follow from tables.
+    """
     head = {layout.key(name) for name in heads(network)} & wrong.keys()
     tables = {key for key in wrong if position_table(key, network)}
     if not wrong or wrong.keys() - head - tables - explained.keys():

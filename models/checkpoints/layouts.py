@@ -1,6 +1,6 @@
-"""How published files name what our networks hold: for each of our names, the key in the file.
+"""The layouts of published files: for each tensor's name in our networks, its key in the file.
 
-The maps go from our names to the files' so that a tensor that is missing can be named as the file would name it. Ours are timm's.
+Maps go from our names, which are timm's, to the files', so that a message can give a missing tensor's key in the file.
 DeiT's authors use timm's names too, so DeiT needs no map.
 """
 
@@ -38,14 +38,14 @@ MINI_SWIN_OWN = {
 
 @dataclass(frozen=True)
 class Layout:
-    """``key`` turns a name of ours into the file's key."""
+    """A naming of tensors in files; ``key`` turns our name into the file's key."""
 
     name: str
     key: Callable[[str], str]
 
 
 def layouts(network: nn.Module) -> list[Layout]:
-    """Every layout in which weights for ``network`` may come, the one of its authors first."""
+    """Return every layout in which weights for ``network`` may come, its authors' first."""
     return [*_official(network), Layout("timm", str)]
 
 
@@ -63,7 +63,7 @@ def _official(network: nn.Module) -> list[Layout]:
 
 
 def _passes(blocks: Sequence[Any]) -> int:
-    """How many passes share the first block's weights, as every block of a stage is shared alike."""
+    """Return the number of passes that share the first block's weights, which is the same for all blocks of a stage."""
     first, *others = blocks
     return 1 + sum(block.attn.qkv is first.attn.qkv for block in others)
 
@@ -73,19 +73,22 @@ _STEM = {"conv1": "seq.0", "conv2": "seq.2"}
 
 
 def tiny_vit(name: str) -> str:
-    """``stages.1.downsample.conv1.conv.weight`` is ``layers.0.downsample.conv1.c.weight``."""
+    """Map a TinyViT's name: ``stages.1.downsample.conv1.conv.weight`` to ``layers.0.downsample.conv1.c.weight``."""
     name = re.sub(r"^patch_embed\.(conv[12])\.", lambda found: f"patch_embed.{_STEM[found[1]]}.", name)
     name = _merging_ends_a_stage(re.sub(r"^stages\.", "layers.", name)).replace(".conv.", ".c.")
     return name.replace("head.norm.", "norm_head.").replace("head.fc.", "head.")
 
 
 def swin(name: str) -> str:
-    """``layers.1.downsample.norm.weight`` is ``layers.0.downsample.norm.weight``."""
+    """Map a Swin's name: ``layers.1.downsample.norm.weight`` to ``layers.0.downsample.norm.weight``."""
     return _merging_ends_a_stage(name).replace("head.fc.", "head.")
 
 
 def mini_swin(name: str, passes: Sequence[int]) -> str:
-    """Pass 3 of stage 1 with 2 ``passes`` per block, ``layers.1.blocks.3.attn.pre.bias``: ``layers.1.blocks.1.proj_l.1.bias``."""
+    """Map a Mini-Swin's name.
+
+    With 2 ``passes`` per block, ``layers.1.blocks.3.attn.pre.bias`` to ``layers.1.blocks.1.proj_l.1.bias``.
+    """
     found = re.fullmatch(r"layers\.(\d+)\.blocks\.(\d+)\.(.+)", name)
     if not found:
         return swin(name)
@@ -94,7 +97,10 @@ def mini_swin(name: str, passes: Sequence[int]) -> str:
 
 
 def mini_deit(name: str, passes: int) -> str:
-    """Pass 3 with 2 ``passes`` per block, ``blocks.3.attn.pre.weight``: ``blocks.1.block.attn.conv_l.instances.1.weight``."""
+    """Map a Mini-DeiT's name.
+
+    With 2 ``passes`` per block, ``blocks.3.norm1.bias`` to ``blocks.1.block.norm1.instances.1.bias``.
+    """
     found = re.fullmatch(r"blocks\.(\d+)\.(.+)", name)
     if not found:
         return name

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isqrt
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ IN_22K, IN_1K = 21_841, 1000
 
 @dataclass(frozen=True, kw_only=True)
 class AllowedChanges:
-    """What may be changed on the way into a network.
+    """The changes to a checkpoint's tensors that are allowed.
 
     Attributes:
         tables: resize tables of positions (bicubic).
@@ -31,14 +32,14 @@ class AllowedChanges:
 
 @dataclass
 class Resizer:
-    """Brings tensors into a network's shapes where ``changes`` allow it; ``done`` has a line for each that was changed."""
+    """Resizes tensors to a network's shapes as ``changes`` allow; ``done`` has a line for each changed tensor."""
 
     network: nn.Module
     changes: AllowedChanges
     done: list[str] = field(default_factory=list)
 
     def __call__(self, name: str, tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-        """``tensor`` for the network's ``name`` of ``shape``; as it is where nothing was asked for that leads there."""
+        """Return ``tensor`` in the ``shape`` of the network's ``name``; unchanged if no allowed change leads to it."""
         if name in heads(self.network) and tensor.shape[1:] == shape[1:]:
             return self._head(name, tensor, shape)
         resize = position_table(name, self.network)
@@ -59,44 +60,44 @@ class Resizer:
 
 
 def heads(network: nn.Module) -> set[str]:
-    """Names of the classifier's weights and biases in the state dict of a timm network."""
+    """Return the names of the classifier's weights and biases in the state dict of a timm network."""
     given = getattr(network, "pretrained_cfg", {}).get("classifier") or ()
     modules = (given,) if isinstance(given, str) else given
     return {f"{module}.{leaf}" for module in modules for leaf in ("weight", "bias")}
 
 
 def position_table(name: str, network: nn.Module) -> Callable[[torch.Tensor, torch.Size], torch.Tensor] | None:
-    """How the table called ``name`` in ``network`` is resized, or None if it is no table of positions."""
+    """Return the function that resizes the table called ``name`` in ``network``; None if it is no table of positions."""
     leaf = name.rpartition(".")[2]
     if leaf == "pos_embed":
-        area = int(network.get_submodule("patch_embed").num_patches)  # type: ignore[arg-type]
-        return lambda position_table, shape: _positions(position_table, shape, prefix=shape[1] - area)
+        patches: Any = network.get_submodule("patch_embed")
+        return lambda table, shape: _positions(table, shape, prefix=shape[1] - patches.num_patches)
     return {"attention_biases": _biases, "relative_position_bias_table": _relative_biases}.get(leaf)
 
 
 def size(shape: Sequence[int]) -> str:
-    """A shape as people write it: 3x224x224."""
+    """Format a shape: 3x224x224."""
     return "x".join(map(str, shape)) or "scalar"
 
 
 def _biases(position_table: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """TinyViT: (heads, w x w), an entry for each distance along either axis."""
+    """Resize TinyViT's table, (heads, w x w): an entry for each distance along either axis."""
     return _bicubic(position_table, shape[1])
 
 
 def _relative_biases(position_table: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """Swin: ((2w - 1) x (2w - 1), heads), an entry for each offset along either axis."""
+    """Resize Swin's table, ((2w - 1) x (2w - 1), heads): an entry for each offset along either axis."""
     return _bicubic(position_table.T, shape[0]).T
 
 
 def _positions(position_table: torch.Tensor, shape: torch.Size, prefix: int) -> torch.Tensor:
-    """DeiT: (1, prefix + patches, C); the ``prefix`` tokens before the patches are kept as they are."""
+    """Resize DeiT's table, (1, prefix + patches, C); the ``prefix`` tokens before the patches are unchanged."""
     grid = _bicubic(position_table[0, prefix:].T, shape[1] - prefix).T
     return torch.cat([position_table[0, :prefix], grid])[None]
 
 
 def _bicubic(rows: torch.Tensor, area: int) -> torch.Tensor:
-    """(rows, n x n) to (rows, area), each row as a square image; rows that are no square stay as they are."""
+    """Resize (rows, n x n) to (rows, area), each row as a square image; rows that are no square are unchanged."""
     before, after = isqrt(rows.shape[1]), isqrt(area)
     if before * before != rows.shape[1] or not before:
         return rows
@@ -105,7 +106,7 @@ def _bicubic(rows: torch.Tensor, area: int) -> torch.Tensor:
 
 
 def _rows(head: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
-    """A head's weight or bias whose class i is row ``rows[i]`` of ``head``; for -1, the mean of all rows that were taken.
+    """Return a head's weight or bias with row ``rows[i]`` of ``head`` for class i; for -1, the mean of all rows taken.
 
     Source: the authors' utils.py of TinyViT, for 21,841 to 1000 classes.
     """

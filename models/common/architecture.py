@@ -1,4 +1,4 @@
-"""What the architectures of all families have in common: their values by name, their JSON, and their checks."""
+"""The base of all families' architectures: values by name, JSON, and checks."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -51,22 +51,22 @@ class VisionTransformer:
 
     @property
     def is_plain(self) -> bool:
-        """Whether timm itself has a class for it: no block is shared, and none has transformations."""
+        """True if timm has a class for it: no block is shared, and none has transformations."""
         shares = self.share if isinstance(self.share, tuple) else (self.share,)
         return not self.MULTIPLEXED and set(shares) == {1}
 
     @property
     def timm_name(self) -> str:
-        """The entry point that builds it, given `timm_args`."""
+        """The timm entry point that builds it, given `timm_args`."""
         return self.TIMM_NAME if self.is_plain else self.SHARED_NAME
 
     def timm_args(self) -> dict[str, Any]:
-        """Arguments of the entry point."""
+        """Return the arguments of the entry point."""
         return self.plain_args() | ({} if self.is_plain else {"share": self.share, "transforms": self.MULTIPLEXED})
 
     @abstractmethod
     def plain_args(self) -> dict[str, Any]:
-        """Arguments of timm's constructor, whatever is shared."""
+        """Return the arguments of timm's constructor, without those of sharing."""
 
     @abstractmethod
     def segments(self) -> Sequence[Segment]: ...
@@ -74,11 +74,11 @@ class VisionTransformer:
     @classmethod
     @abstractmethod
     def heads_of(cls, values: Mapping[str, Any]) -> Any:
-        """``num_heads`` from fields and ``head_dim`` (or ``head_dim[i]``) by name."""
+        """Return ``num_heads`` for fields and ``head_dim`` (or ``head_dim[i]``) by name."""
 
     @abstractmethod
     def head_dims(self) -> dict[str, int]:
-        """Channels per attention head, by name: ``head_dim``, or ``head_dim[i]`` where stages have their own."""
+        """Return the channels per attention head, by name: ``head_dim``, or ``head_dim[i]`` where stages have their own."""
 
     def values(self) -> dict[str, Value]:
         values: dict[str, Value] = {name: getattr(self, name) for name in self.SCALARS}
@@ -99,14 +99,18 @@ class VisionTransformer:
         return replace(self, resolution=resolution or self.resolution, num_classes=num_classes or self.num_classes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON holds them; ``head_dim`` is added where one value serves all stages, ``share`` left out where plain."""
+        """Return the fields as JSON holds them, with ``head_dim`` if one value serves all stages, without ``share`` if plain."""
         data = {f.name: to_lists(getattr(self, f.name)) for f in fields(self) if f.name != "share" or not self.is_plain}
         widths = set(self.head_dims().values())
         return data | ({"head_dim": widths.pop()} if len(widths) == 1 else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read `to_dict`'s form; ``head_dim`` may stand in place of ``num_heads`` and must agree with it."""
+        """Read `to_dict`'s form; ``head_dim`` may stand in place of ``num_heads`` and must agree with it.
+
+        Raises:
+            ScalerError: if a value is out of range, or they do not agree.
+        """
         given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
         head_dim = given.pop("head_dim", None)
         if "num_heads" not in given and head_dim is not None:
@@ -118,19 +122,19 @@ class VisionTransformer:
 
     @classmethod
     def heads_in(cls, dim: int, head_dim: int) -> int:
-        """How many heads of ``head_dim`` channels make up ``dim``."""
+        """Return the number of heads of ``head_dim`` channels that make up ``dim``."""
         cls.require(dim % head_dim == 0, "head_dim", head_dim, f"width {dim} is not a multiple of it")
         return int(dim // head_dim)
 
     def check_shares(self, depths: Sequence[int]) -> None:
-        """Refuse to share blocks in groups that do not make up a whole stage."""
+        """Raise ScalerError if blocks are shared in groups that do not make up a whole stage."""
         shares = self.share if isinstance(self.share, tuple) else (self.share,)
         for depth, passes in zip(depths, shares, strict=True):
             self.require(depth % passes == 0, "share", self.share, f"{passes} does not divide a depth of {depth}")
 
     @classmethod
     def check_ratio(cls, name: str, ratio: float, width: int) -> None:
-        """Refuse a ratio that leaves no hidden channel; timm would build another network, or none."""
+        """Raise ScalerError if a ratio leaves no hidden channel; timm would build another network, or none."""
         cls.require(int(width * ratio) > 0, name, ratio, f"a width of {width} gets no hidden channel")
 
     @classmethod
@@ -140,10 +144,10 @@ class VisionTransformer:
 
 
 def can_be_built(width: Number, depth: Number, share: Number, head_dim: Number, mlp_ratio: Number) -> Number:
-    """Whether blocks are whole: heads make up the width, groups that share the depth, and the MLP has a hidden channel."""
+    """Return True where blocks are whole: heads make up the width, sharing groups the depth, and the MLP has hidden channels."""
     return (width % head_dim == 0) & (depth % share == 0) & (truncate(width * mlp_ratio) > 0)
 
 
 def head_dim_at(values: Mapping[str, Any], stage: int) -> int:
-    """The head dim of ``stage`` among ``values``: its own, or the one that serves all."""
+    """Return the head dim of ``stage`` among ``values``: its own, or the one that serves all."""
     return int(values.get(f"head_dim[{stage}]", values.get("head_dim", 0)) or 1)

@@ -32,7 +32,7 @@ class HeadTransform(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Also called by timm's initialisation."""
+        """Initialize the weights; timm's initialization of a network calls it too."""
         if self.identity:
             nn.init.eye_(self.weight)
         else:
@@ -48,7 +48,7 @@ def share_blocks(blocks: Sequence[nn.Module], passes: int, names: Sequence[str])
     """Let every ``passes`` consecutive blocks use the first one's modules and parameters called ``names``.
 
     Raises:
-        ValueError: ``passes`` does not divide the number of blocks.
+        ValueError: if ``passes`` does not divide the number of blocks.
     """
     if len(blocks) % passes:
         raise ValueError(f"share = {passes}: it does not divide a depth of {len(blocks)}")
@@ -60,22 +60,22 @@ def share_blocks(blocks: Sequence[nn.Module], passes: int, names: Sequence[str])
 
 
 def groups(blocks: Sequence[nn.Module], passes: int) -> list[list[Any]]:
-    """Blocks by the one that they share with."""
+    """Split ``blocks`` into the groups of ``passes`` that share their weights."""
     listed = list(blocks)
     return [listed[first : first + passes] for first in range(0, len(listed), passes)]
 
 
 def keep_once(model: nn.Module) -> None:
-    """From now on, keep every shared tensor once in ``model``'s state dict, under the first of its names.
+    """Make ``model``'s state dict hold every shared tensor once, under the first of its names.
 
-    Files then hold what `models` counts, and an average of weights (EMA) moves each of them once.
+    A file then holds as many numbers as the network has parameters, and an average of weights (EMA) moves each of them once.
     """
     model.register_state_dict_post_hook(_drop_aliases)
     model.register_load_state_dict_pre_hook(_add_aliases)
 
 
 def aliases(model: nn.Module) -> dict[str, str]:
-    """Every further name of a shared parameter, with its first."""
+    """Return every further name of a shared parameter, with its first name."""
     first: dict[nn.Parameter, str] = {}
     named = model.named_parameters(remove_duplicate=False)
     return {name: first[p] for name, p in named if first.setdefault(p, name) != name}

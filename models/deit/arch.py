@@ -16,10 +16,10 @@ from scaler.cost.operators import Number, Part, attention, conv, head_transforms
 
 @dataclass(frozen=True, kw_only=True)
 class DeiTArch(VisionTransformer):
-    """One DeiT without a distillation token.
+    """A DeiT without a distillation token.
 
     Raises:
-        ScalerError: a value that timm's class could not build or run.
+        ScalerError: if a value is one that timm's class could not build or run.
     """
 
     NAME = "deit"
@@ -61,7 +61,7 @@ class DeiTArch(VisionTransformer):
 
 
 class MiniDeiTArch(DeiTArch):
-    """One Mini-DeiT: multiplexed, without a class token; ``models/deit/multiplexed.py`` says how."""
+    """A Mini-DeiT: multiplexed, without a class token; see ``models/deit/multiplexed.py``."""
 
     NAME = "mini_deit"
     MULTIPLEXED = True

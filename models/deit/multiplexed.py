@@ -23,7 +23,7 @@ BUCKETS = (2 * len(OFFSETS) + 1) ** 2
 
 
 def buckets(grid: tuple[int, int]) -> torch.Tensor:
-    """For every pair of tokens on a ``grid`` (rows, columns), the bucket of their offset: (N, N) integers below `BUCKETS`."""
+    """Return the bucket of the offset of every pair of tokens on a ``grid`` (rows, columns): (N, N) integers below `BUCKETS`."""
     rows, columns = torch.meshgrid(*map(torch.arange, grid), indexing="ij")
     row, column = (_index(axis.flatten()[:, None] - axis.flatten()[None, :]) for axis in (rows, columns))
     return row * (2 * len(OFFSETS) + 1) + column
@@ -31,7 +31,7 @@ def buckets(grid: tuple[int, int]) -> torch.Tensor:
 
 @lru_cache
 def _square(tokens: int) -> torch.Tensor:
-    """`buckets` of a square grid of so many tokens."""
+    """Return the `buckets` of a square grid of ``tokens`` tokens."""
     return buckets((isqrt(tokens), isqrt(tokens)))
 
 
@@ -54,7 +54,7 @@ class RelativeKeys(nn.Module):
         self.register_buffer("index", buckets(grid).to(self.table.device), persistent=False)
 
     def forward(self, query: torch.Tensor) -> torch.Tensor:
-        """(B, H, N, head_dim) scaled queries to (B, H, N, N), to be added to the logits; any square map has its own offsets."""
+        """Return (B, H, N, N), to be added to the logits, for scaled queries (B, H, N, head_dim) of any square map."""
         products, tokens = query @ self.table[0], query.shape[2]
         index = self.index if tokens == len(self.index) else _square(tokens).to(query.device)
         return products.gather(-1, index.expand(*products.shape[:2], -1, -1))
@@ -70,7 +70,7 @@ class MultiplexedAttention(Attention):
         self.post = HeadTransform(num_heads, bias=False, identity=identity)
 
     def forward(self, x: torch.Tensor, attn_mask: torch.Tensor | None = None, is_causal: bool = False) -> torch.Tensor:
-        """(B, N, C) to the same. Masks are not supported: images have none."""
+        """Map (B, N, C) to the same shape. Masks are not supported: images have none."""
         batch, tokens, _ = x.shape
         query, key, value = self.qkv(x).view(batch, tokens, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4)
         query = query * self.scale
@@ -100,7 +100,7 @@ class MultiplexedViT(VisionTransformer):
         keep_once(self)
 
     def set_input_size(self, *args: Any, **kwargs: Any) -> None:
-        """timm's; relative positions follow the new grid."""
+        """Set the input size as timm does; relative positions follow the new grid."""
         super().set_input_size(*args, **kwargs)
         for block in self.blocks if self.transforms else ():
             block.attn.rpe_k.set_grid(self.patch_embed.grid_size)

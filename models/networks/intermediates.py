@@ -1,4 +1,4 @@
-"""What happens inside a network, asked for by name: queries, keys and values of its attention blocks, and the blocks' outputs.
+"""Intermediate results of a network, by block: queries, keys and values of its attention, and its output.
 
 A block goes by the name that its module has in the network (``layers.2.blocks.5``). Of a multiplexed network every pass is a
 block with a name of its own, also where it runs the projection that another pass runs too.
@@ -31,7 +31,7 @@ def _head_by_head(rows: torch.Tensor, heads: int) -> QKV:
     return query.flatten(-2), key.flatten(-2), value.flatten(-2)
 
 
-# How the rows of ``attn.qkv`` are laid out, by timm's class and those derived from it. Source: their attention's ``forward``.
+# The layout of the rows of ``attn.qkv``, by timm's class and those derived from it. Source: their attention's ``forward``.
 _LAYOUTS: dict[type[nn.Module], QkvSplit] = {
     VisionTransformer: _all_queries_first,
     SwinTransformer: _all_queries_first,
@@ -40,10 +40,10 @@ _LAYOUTS: dict[type[nn.Module], QkvSplit] = {
 
 
 def attention_stages(model: nn.Module) -> list[list[str]]:
-    """The names of a network's attention blocks, stage by stage, in the order in which they run.
+    """Return the names of a network's attention blocks, stage by stage, in the order in which they run.
 
     Raises:
-        ScalerError: the network is of no family whose projections are known.
+        ScalerError: if the network is of no family whose projections are known.
     """
     _layout(model)
     names = [name for name, module in model.named_modules() if hasattr(getattr(module, "attn", None), "qkv")]
@@ -51,7 +51,7 @@ def attention_stages(model: nn.Module) -> list[list[str]]:
 
 
 class Intermediates(NamedTuple):
-    """A network's ``output`` and, for each block asked for, what its attention projects and what it hands on.
+    """A network's ``output`` and, for each requested block, its attention's projections and its output.
 
     ``qkv``: (query, key, value), each (windows x B, N, C), as projected: neither scaled nor transformed. ``hidden``: (B, N, C).
     Tokens are those of the image: class and distillation tokens are left out.
@@ -63,9 +63,9 @@ class Intermediates(NamedTuple):
 
 
 class IntermediatesExtractor(nn.Module):
-    """``model``, whose forward returns an `Intermediates` with what the blocks called ``names`` compute.
+    """``model`` with a forward that returns the `Intermediates` of the blocks called ``names``.
 
-    They are returned, not kept aside, so that whatever wraps a network (DDP, torch.compile, autocast) sees them as outputs.
+    They are returned, not stored, so that any wrapper of a network (DDP, torch.compile, autocast) sees them as outputs.
     """
 
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
@@ -88,13 +88,13 @@ class IntermediatesExtractor(nn.Module):
         return Intermediates(output, qkv, hidden)
 
     def release(self) -> nn.Module:
-        """The network as it was."""
+        """Remove the hooks and return the network."""
         for handle in self._handles:
             handle.remove()
         return self.model
 
     def _watch(self, name: str) -> list[Any]:
-        """A shared projection runs once for each of its passes: whose it is, the pass's own attention module tells."""
+        """Register the hooks of one block. The pass's own attention module tells whose run of a shared projection it is."""
         block: Any = self.model.get_submodule(name)
         return [
             block.attn.register_forward_pre_hook(partial(_begin, self, name)),

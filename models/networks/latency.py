@@ -18,9 +18,9 @@ class MeasuredLatency:
     """Nanoseconds of a forward pass.
 
     Attributes:
-        least: of the run that nothing disturbed, which is what networks are compared by.
+        least: of the fastest run, which other load disturbed least; networks are compared by it.
         median: over ``runs``; ``low`` and ``high`` are the ends of its 95 % interval.
-        machine: where and how, in words.
+        machine: the machine and the settings, in words.
     """
 
     least: float
@@ -34,8 +34,8 @@ class MeasuredLatency:
 def measure_latency(model: nn.Module, resolution: int, device: torch.device, *, seconds: float = 1.0) -> MeasuredLatency:
     """Time ``model`` on one image (1, 3, resolution, resolution), in eval mode and float32, for about ``seconds``.
 
-    After a warm-up there are five rounds, and the quietest one counts: what else a machine does comes and goes. On a processor
-    it is the time on one core, as PyTorch's own benchmarks take it.
+    After a warm-up there are five rounds, of which the one with the fastest run counts: other load on a machine comes and goes.
+    On a CPU one core is used, as in PyTorch's own benchmarks.
     """
     model = model.to(device).eval()
     images = torch.zeros(1, 3, resolution, resolution, device=device)
@@ -72,7 +72,7 @@ def _run_ns(model: nn.Module, images: torch.Tensor) -> int:
 
 
 def _summary(times: list[int], device: torch.device) -> MeasuredLatency:
-    """The interval is that of order statistics, which takes no shape for granted.
+    """Summarize one round. The interval is that of order statistics, which assumes no distribution.
 
     Source: Le Boudec 2010, "Performance Evaluation of Computer and Communication Systems", theorem 2.1.
     """
@@ -82,6 +82,6 @@ def _summary(times: list[int], device: torch.device) -> MeasuredLatency:
 
 
 def machine(device: torch.device) -> str:
-    """This machine in words."""
+    """Describe this machine and the settings."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"one core, {platform.machine()} {device.type}"
     return f"{platform.node()}, {name}, float32, batch 1, torch {torch.__version__}"

@@ -1,4 +1,4 @@
-"""A network on images smaller than its own, as in the first part of a training: the same weights, and what that costs.
+"""A network on images smaller than its own, as in the first part of a training: the same weights, and the cost.
 
 No parameter changes its shape. By timm's own means a table of positions is resampled on the way, masks follow the map, and
 windows that are larger than their map are filled up.
@@ -19,7 +19,13 @@ _ANY_SIZE = "dynamic_img_size"  # tells timm's classes of a fixed input to take 
 
 @dataclass(frozen=True, kw_only=True)
 class LowResolutionPhase:
-    """``resolution`` in pixels, ``flops`` of such an image as fvcore counts them, and `ModelSpec.build`'s ``arguments``."""
+    """A training phase on smaller images.
+
+    Attributes:
+        resolution: in pixels.
+        flops: of one such image, by fvcore.
+        arguments: of `ModelSpec.build`, for a network that takes such images.
+    """
 
     resolution: int
     flops: int
@@ -27,10 +33,10 @@ class LowResolutionPhase:
 
 
 def low_resolution_phase(spec: ModelSpec, fraction: float) -> LowResolutionPhase | None:
-    """``spec`` at ``fraction`` of its resolution, to the nearest that its first layer divides; None where that is its own.
+    """Return the phase at ``fraction`` of the resolution, rounded to what the first layer divides; None if that is the full one.
 
     Raises:
-        ScalerError: its network takes its own resolution alone.
+        ScalerError: if the network takes its own resolution alone.
     """
     plain = spec.build()
     arguments = _any_size(plain)
@@ -53,7 +59,7 @@ def _any_size(network: nn.Module) -> dict[str, Any]:
 
 
 def _stride(network: nn.Module) -> int:
-    """Pixels that the first stage's maps take together, along a side: a patch's, where the network cuts patches."""
+    """Return the side of an entry of the first stage's maps, in pixels: that of a patch, if the network cuts patches."""
     info: Any = getattr(network, "feature_info", None)
     return int(info[0]["reduction"]) if info else 1
 

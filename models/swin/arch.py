@@ -29,10 +29,10 @@ from scaler.cost.operators import (
 
 @dataclass(frozen=True, kw_only=True)
 class SwinArch(VisionTransformer):
-    """One Swin. Windows and MLP ratios have one entry per stage, which timm's constructor takes too.
+    """A Swin. Windows and MLP ratios have one entry per stage, which timm's constructor takes too.
 
     Raises:
-        ScalerError: a value that timm's class could not build or run.
+        ScalerError: if a value is one that timm's class could not build or run.
     """
 
     NAME = "swin"
@@ -65,7 +65,7 @@ class SwinArch(VisionTransformer):
         )
 
     def width(self, stage: int) -> int:
-        """Channels of a stage."""
+        """Return the channels of a stage."""
         return self.embed_dim * 2**stage
 
     def head_dims(self) -> dict[str, int]:
@@ -85,7 +85,7 @@ class SwinArch(VisionTransformer):
 
 
 class MiniSwinArch(SwinArch):
-    """One Mini-Swin: ``models/swin/multiplexed.py`` says how its passes differ."""
+    """A Mini-Swin; see ``models/swin/multiplexed.py`` for the differences between passes."""
 
     NAME = "mini_swin"
     MULTIPLEXED = True
@@ -97,7 +97,7 @@ _KERNEL = 7
 
 @lru_cache
 def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, multiplexed: bool) -> tuple[Segment, ...]:
-    """A Swin's parts as segments: the patches, for each stage a merging step (not the first) and blocks, then the head."""
+    """Return a Swin's parts as segments: the patches, for each stage a merging step (not the first) and blocks, then the head."""
 
     def side(stage: int, resolution: Number) -> Number:
         return -(-(resolution // patch_size) // 2**stage)

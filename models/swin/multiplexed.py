@@ -28,7 +28,7 @@ class MultiplexedWindowAttention(WindowAttention):
         self.post = HeadTransform(self.num_heads, bias=True, identity=identity)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """``x`` (windows x B, N, C), ``mask`` (windows, N, N) of 0 and -100, to the shape of ``x``."""
+        """Map ``x`` (windows x B, N, C) to the same shape; ``mask`` (windows, N, N) holds 0 and -100."""
         windows, tokens, _ = x.shape
         query, key, value = self.qkv(x).view(windows, tokens, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         logits = self.pre((query * self.scale) @ key.transpose(-2, -1) + self._get_rel_pos_bias())
@@ -58,13 +58,13 @@ class MultiplexedSwinBlock(SwinTransformerBlock):
             nn.init.zeros_(parameter)
 
     def get_attn_mask(self, *args: Any, **kwargs: Any) -> torch.Tensor | None:
-        """timm's, of the shift that the group's weights were trained with; (windows, N, N) of 0 and -100."""
+        """Return timm's mask (windows, N, N) of 0 and -100 for the shift that the group's weights were trained with."""
         shifted = (*self.masked_as, self)[0]
         mask: torch.Tensor | None = SwinTransformerBlock.get_attn_mask(shifted, *args, **kwargs)
         return mask
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, H, W, C) to the same."""
+        """Map (B, H, W, C) to the same shape."""
         x = self.local_norm(x + self.drop_path1(self._attn(self.norm1(x))))
         x = x + self.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return x + self.drop_path2(self.mlp(self.norm2(x)))
@@ -92,7 +92,7 @@ class MultiplexedSwin(SwinTransformer):
         keep_once(self)
 
     def set_input_size(self, *args: Any, **kwargs: Any) -> None:
-        """timm's; it gives every pass a bias table of its own, which is shared again."""
+        """Set the input size as timm does, and share again the bias tables, of which timm gives every pass its own."""
         super().set_input_size(*args, **kwargs)
         self._share()
 

@@ -30,13 +30,13 @@ from scaler.cost.operators import (
 
 @dataclass(frozen=True, kw_only=True)
 class TinyViTArch(VisionTransformer):
-    """One TinyViT.
+    """A TinyViT.
 
     ``window_sizes[0]`` is not used by the network (the first stage is convolution), and kept for timm's signature; for the same
     reason ``share[0]`` is 1.
 
     Raises:
-        ScalerError: a value that timm's class could not build or run.
+        ScalerError: if a value is one that timm's class could not build or run.
     """
 
     NAME = "tiny_vit"
@@ -69,20 +69,20 @@ class TinyViTArch(VisionTransformer):
         self.require(self.embed_dims[0] % 2 == 0, "embed_dims", self.embed_dims, "the stem needs an even first width")
 
     def head_dims(self) -> dict[str, int]:
-        """Of the stages that have attention: all but the first."""
+        """Return the head dims of the stages that have attention: all but the first."""
         stages = enumerate(zip(self.embed_dims, self.num_heads, strict=True))
         return {f"head_dim[{i}]": dim // heads for i, (dim, heads) in stages if i}
 
     @classmethod
     def heads_of(cls, values: Mapping[str, Any]) -> tuple[int, ...]:
-        """The first stage has no attention: it gets heads as wide as the second's where they divide it, else one."""
+        """Return ``num_heads``; the first stage has no attention and gets heads as wide as the second's, or one head."""
         first, *dims = values["embed_dims"]
         wide = head_dim_at(values, 1)
         heads = (cls.heads_in(dim, head_dim_at(values, i)) for i, dim in enumerate(dims, start=1))
         return (first // wide if first % wide == 0 else 1, *heads)
 
     def plain_args(self) -> dict[str, Any]:
-        """``resolution`` is not among them, since the network takes any."""
+        """Return timm's arguments, without ``resolution``: the network takes any."""
         staged = ("embed_dims", "depths", "num_heads", "window_sizes")
         scalars = ("mlp_ratio", "mbconv_expand_ratio", "num_classes", "in_chans")
         return {name: getattr(self, name) for name in (*staged, *scalars)}
@@ -92,7 +92,7 @@ class TinyViTArch(VisionTransformer):
 
 
 class MiniTinyViTArch(TinyViTArch):
-    """One TinyViT whose attention stages are multiplexed: ``models/tiny_vit/multiplexed.py`` says how."""
+    """A TinyViT whose attention stages are multiplexed; see ``models/tiny_vit/multiplexed.py``."""
 
     NAME = "mini_tiny_vit"
     MULTIPLEXED = True
@@ -100,7 +100,7 @@ class MiniTinyViTArch(TinyViTArch):
 
 @lru_cache
 def _segments(stages: int, in_chans: int, num_classes: int, multiplexed: bool) -> tuple[Segment, ...]:
-    """A TinyViT's parts as segments: stem and first stage, then a merging step and blocks for each stage, then the head."""
+    """Return a TinyViT's parts as segments: stem and first stage, a merging step and blocks for each other stage, the head."""
 
     def stem(dim: Number, resolution: Number) -> list[Part]:
         half, quarter = _halve(resolution), _halve(_halve(resolution))
@@ -182,12 +182,12 @@ def _conv_norm(name: str, fan_in: Number, dim: Number, kernel: int, side: Number
 
 
 def _halve(side: Number) -> Number:
-    """A map's side after a 3x3 convolution with stride 2 and padding 1."""
+    """Return a map's side after a 3x3 convolution with stride 2 and padding 1."""
     return (side + 1) // 2
 
 
 def _side(stage: int, resolution: Number) -> Number:
-    """The side of a stage's map: the stem halves twice, each merging step once more."""
+    """Return the side of a stage's map: the stem halves twice, each merging step once more."""
     for _ in range(stage + 2):
         resolution = _halve(resolution)
     return resolution

@@ -24,7 +24,10 @@ class MultiplexedWindowAttention(Attention):
         self.post = HeadTransform(num_heads, bias=True, identity=identity)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(windows x B, N, C) to the same. Rows of ``qkv`` come head by head: query, key and value of one, then of the next."""
+        """Map (windows x B, N, C) to the same shape.
+
+        Rows of ``qkv`` come head by head: query, key and value of one, then of the next.
+        """
         windows, tokens, _ = x.shape
         rows = self.qkv(self.norm(x)).view(windows, tokens, self.num_heads, 3 * self.key_dim).transpose(1, 2)
         query, key, value = rows.split(self.key_dim, dim=3)

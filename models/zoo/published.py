@@ -1,4 +1,4 @@
-"""Published models as reference points: what their authors report, and what fvcore counts.
+"""Published models as reference points: their authors' accuracies, and fvcore's counts.
 
 Accuracies are ImageNet-1k top-1 and top-5 of the authors' model zoos (column ``source``). Costs are exact: parameters with a
 head of 1,000 classes, FLOPs by fvcore with attention left unfused, of timm's network where timm has one and of the authors' code
@@ -14,14 +14,14 @@ from typing import get_type_hints
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One published model.
+    """A published model.
 
     Attributes:
-        timm_name: what ``timm.create_model`` calls its architecture, with the multiplexed ones of `models.zoo.timm_registry`.
+        timm_name: its architecture's name in timm, or ours for a multiplexed one (`models.zoo.timm_registry`).
         resolution: side of the input, in pixels.
         flops_g: giga FLOPs at that resolution (one multiply-add is one), to a thousand FLOPs.
         top1: in percent, on ImageNet-1k's validation images, and ``top5``.
-        pretrain: what it was trained on, in the authors' order.
+        pretrain: its training data, in the authors' order.
     """
 
     family: str
@@ -42,7 +42,7 @@ class Published:
 
 @cache
 def published() -> tuple[Published, ...]:
-    """Every published model of the families that can be scaled, from ``published.csv``."""
+    """Return every published model of the families that can be scaled, from ``published.csv``."""
     types = get_type_hints(Published)
     text = files("models.zoo").joinpath("published.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())

@@ -1,4 +1,4 @@
-"""Every architecture that exists by name: the published ones, and small ones for images of about 32 pixels.
+"""The seeds, by name: published architectures, and small ones for images of about 32 pixels.
 
 Widths, heads, depths and windows of the published TinyViTs: Wu et al. 2022, official ``configs/1k`` and the table of
 ``tiny_vit_*_{224,384,512}`` in their ``models/tiny_vit.py``; windows are res/32, res/16, res/32 in stages 2 to 4.

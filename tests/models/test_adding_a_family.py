@@ -41,9 +41,14 @@ def beit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def some(kind: Any, rng: random.Random) -> Any:
     heads = rng.randint(1, 4)
     return kind(
-        embed_dim=heads * rng.choice([4, 8, 16]), depth=rng.randint(2, 4), num_heads=heads, mlp_ratio=rng.choice([0.7, 2.3, 4.0]),
-        patch_size=rng.choice([4, 7]), resolution=rng.randint(16, 40), num_classes=rng.randint(1, 20),
-    )  # fmt: skip
+        embed_dim=heads * rng.choice([4, 8, 16]),
+        depth=rng.randint(2, 4),
+        num_heads=heads,
+        mlp_ratio=rng.choice([0.7, 2.3, 4.0]),
+        patch_size=rng.choice([4, 7]),
+        resolution=rng.randint(16, 40),
+        num_classes=rng.randint(1, 20),
+    )
 
 
 def test_the_example_passes_the_suite(beit: Any) -> None:

@@ -19,8 +19,11 @@ from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 from tests.models import official
 
-SWINS = {"swin_tiny_224": "swin_tiny_patch4_window7_224", "swin_small_224": "swin_small_patch4_window7_224",
-         "swin_base_224": "swin_base_patch4_window7_224"}  # fmt: skip
+SWINS = {
+    "swin_tiny_224": "swin_tiny_patch4_window7_224",
+    "swin_small_224": "swin_small_patch4_window7_224",
+    "swin_base_224": "swin_base_patch4_window7_224",
+}
 PUBLISHED = sorted(path.stem for path in official.KEYS.glob("*.txt"))
 
 
@@ -177,15 +180,29 @@ def test_buffers_that_follow_from_the_architecture_are_checked_and_left_out() ->
 @pytest.mark.parametrize(
     ("published", "model", "key", "place", "as_image"),
     [
-        ("tiny_vit_21m_224", "tiny_vit_21m_384", "layers.2.blocks.1.attn.attention_biases",
-         "stages.2.blocks.1.attn.attention_biases", (lambda t: t.view(1, 12, 14, 14), lambda t: t.view(1, 12, 24, 24))),
-        ("swin_base_224", "swin_base_patch4_window12_384", "layers.0.blocks.1.attn.relative_position_bias_table",
-         "layers.0.blocks.1.attn.relative_position_bias_table",
-         (lambda t: t.T.reshape(1, 4, 13, 13), lambda t: t.T.reshape(1, 4, 23, 23))),
-        ("mini_deit_base_patch16_224", "mini_deit_base_patch16_384", "pos_embed", "pos_embed",
-         (lambda t: t.mT.reshape(1, 768, 14, 14), lambda t: t.mT.reshape(1, 768, 24, 24))),
+        (
+            "tiny_vit_21m_224",
+            "tiny_vit_21m_384",
+            "layers.2.blocks.1.attn.attention_biases",
+            "stages.2.blocks.1.attn.attention_biases",
+            (lambda t: t.view(1, 12, 14, 14), lambda t: t.view(1, 12, 24, 24)),
+        ),
+        (
+            "swin_base_224",
+            "swin_base_patch4_window12_384",
+            "layers.0.blocks.1.attn.relative_position_bias_table",
+            "layers.0.blocks.1.attn.relative_position_bias_table",
+            (lambda t: t.T.reshape(1, 4, 13, 13), lambda t: t.T.reshape(1, 4, 23, 23)),
+        ),
+        (
+            "mini_deit_base_patch16_224",
+            "mini_deit_base_patch16_384",
+            "pos_embed",
+            "pos_embed",
+            (lambda t: t.mT.reshape(1, 768, 14, 14), lambda t: t.mT.reshape(1, 768, 24, 24)),
+        ),
     ],
-)  # fmt: skip
+)
 def test_tables_are_resized_on_request_only(published: str, model: str, key: str, place: str, as_image: Any) -> None:
     tensors = official.checkpoint(published)
     message = refusal(tensors, model)

@@ -80,7 +80,7 @@ def test_a_variant_of_a_timm_model_keeps_the_arguments_that_no_axis_names(tmp_pa
         (
             "convnext_atto",
             {"depthz": [[1], [1, 2]]},
-            "none of the 2 architectures .*ConvNeXt.* unexpected keyword argument 'depthz'",
+            "none of the 2 networks .*ConvNeXt.* unexpected keyword argument 'depthz'",
         ),
         ("efficientnet_b0", {"channel_multiplier": [0.5, 1.0]}, "none of the 2 .*multiple values for .*'channel_multiplier'"),
         ("vit_tiny_patch16_224", {"embed_dim": [50, 52], "depth": [1]}, r"none of the 2 .*\(AssertionError.*change the axes"),

@@ -2,8 +2,6 @@
 
 import copy
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +41,7 @@ def image(batch: int = 2) -> torch.Tensor:
 
 # Source: facts of the authors' code: one block run 12 times at DeiT-B's width has 8,674,408 parameters.
 def test_one_block_of_deit_base_run_twelve_times() -> None:
-    arch = replace(SEEDS["mini_deit_base_patch16_224"], share=12)  # type: ignore[type-var]
+    arch = replace(SEEDS["mini_deit_base_patch16_224"], share=12)
     assert cost_of(arch) == Cost(flops=17_711_741_952, params=8_674_408)
 
 
@@ -122,7 +120,7 @@ def test_sharing_alone_equals_the_plain_network_with_tied_weights(name: str) -> 
     """Without transformations a shared network computes what timm's does when its blocks hold equal weights."""
     mini = SEEDS[name]
     plain = SEEDS[name.removeprefix("mini_")]
-    shared = build(replace(plain, share=mini.share)).eval()  # type: ignore[type-var]
+    shared = build(replace(plain, share=mini.share)).eval()
     reference = build(plain).eval()
     tied = {**shared.state_dict(), **{alias: shared.state_dict()[first] for alias, first in aliases(shared).items()}}
     reference.load_state_dict(tied)
@@ -209,11 +207,6 @@ def test_a_variant_of_a_multiplexed_model_is_a_folder_that_timm_opens(tmp_path: 
         with torch.no_grad():
             for loaded in (opened.build().eval(), timm.create_model(f"local-dir:{folder}", pretrained=True).eval()):
                 assert torch.equal(loaded(image()), network(image()))
-
-
-def test_after_timm_one_import_is_enough() -> None:
-    code = "import timm, models; print(timm.create_model('mini_deit_tiny_patch16_224').num_classes)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "1000\n"
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,10 @@ def test_every_pass_of_a_shared_block_has_its_own(name: str) -> None:
     fired: dict[str, torch.Tensor] = {}
     for block in names:
         model.get_submodule(block).attn.register_forward_pre_hook(
-            lambda module, args, block=block: fired.update({block: module.qkv(args[0] if "deit" in name or "swin" in name
-                                                                               else module.norm(args[0]))})
-        )  # fmt: skip
+            lambda module, args, block=block: fired.update(
+                {block: module.qkv(args[0] if "deit" in name or "swin" in name else module.norm(args[0]))}
+            )
+        )
     with torch.no_grad():
         inside = IntermediatesExtractor(model, names)(IMAGES)
     assert len(names) == len(inside.qkv) == len({float(hidden.sum()) for hidden in inside.hidden})
@@ -119,8 +120,9 @@ def test_blocks_with_other_windows_are_left_out() -> None:
     student = timm.create_model("tiny_vit_5m_224", num_classes=10)
     teacher = timm.create_model("swin_tiny_patch4_window7_224", num_classes=10)
     assert comparable_blocks(student, teacher, (224, 224)) == [
-        ("stages.1.blocks.1", "layers.1.blocks.1"), ("stages.3.blocks.1", "layers.3.blocks.1")
-    ]  # fmt: skip
+        ("stages.1.blocks.1", "layers.1.blocks.1"),
+        ("stages.3.blocks.1", "layers.3.blocks.1"),
+    ]
     assert student.training
 
 

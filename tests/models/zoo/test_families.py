@@ -31,31 +31,46 @@ def some_tiny_vit(rng: random.Random, kind: type[TinyViTArch] = TinyViTArch) -> 
     stages, head_dim = range(rng.randint(2, 4)), rng.choice([4, 8, 16])
     heads, depths = tuple(rng.randint(1, 4) for _ in stages), tuple(rng.randint(1, 3) for _ in stages)
     return kind(
-        embed_dims=tuple(head_dim * h for h in heads), depths=depths, num_heads=heads,
+        embed_dims=tuple(head_dim * h for h in heads),
+        depths=depths,
+        num_heads=heads,
         share=tuple(some_share(rng, depth) for depth in depths),
-        window_sizes=tuple(rng.choice([1, 2, 3, 4, 7]) for _ in stages), mlp_ratio=rng.choice([0.7, 1.5, 2.3, 4.0]),
-        mbconv_expand_ratio=rng.choice([1.0, 1.3, 4.7]), resolution=rng.randint(16, 75), num_classes=rng.randint(1, 20),
-    )  # fmt: skip
+        window_sizes=tuple(rng.choice([1, 2, 3, 4, 7]) for _ in stages),
+        mlp_ratio=rng.choice([0.7, 1.5, 2.3, 4.0]),
+        mbconv_expand_ratio=rng.choice([1.0, 1.3, 4.7]),
+        resolution=rng.randint(16, 75),
+        num_classes=rng.randint(1, 20),
+    )
 
 
 def some_deit(rng: random.Random, kind: type[DeiTArch] = DeiTArch) -> Architecture:
     heads, depth = rng.randint(1, 4), rng.randint(1, 4)
     return kind(
-        embed_dim=heads * rng.choice([4, 8, 16]), depth=depth, share=some_share(rng, depth), num_heads=heads,
+        embed_dim=heads * rng.choice([4, 8, 16]),
+        depth=depth,
+        share=some_share(rng, depth),
+        num_heads=heads,
         mlp_ratio=rng.choice([0.7, 2.3, 4.0]),
-        patch_size=rng.choice([4, 7, 16]), resolution=rng.randint(16, 75), num_classes=rng.randint(1, 20),
-    )  # fmt: skip
+        patch_size=rng.choice([4, 7, 16]),
+        resolution=rng.randint(16, 75),
+        num_classes=rng.randint(1, 20),
+    )
 
 
 def some_swin(rng: random.Random, kind: type[SwinArch] = SwinArch) -> Architecture:
     stages = range(rng.randint(3, 4))
     depths = tuple(rng.randint(1, 3) for _ in stages)
     return kind(
-        embed_dim=8 * rng.randint(1, 3), depths=depths, share=tuple(some_share(rng, depth) for depth in depths),
-        num_heads=tuple(2 ** rng.randint(0, 3) for _ in stages), window_size=tuple(rng.choice([2, 3, 4, 5, 7]) for _ in stages),
-        mlp_ratio=tuple(rng.choice([0.7, 2.3, 4.0]) for _ in stages), patch_size=rng.choice([2, 4]),
-        resolution=rng.randint(16, 75), num_classes=rng.randint(1, 20),
-    )  # fmt: skip
+        embed_dim=8 * rng.randint(1, 3),
+        depths=depths,
+        share=tuple(some_share(rng, depth) for depth in depths),
+        num_heads=tuple(2 ** rng.randint(0, 3) for _ in stages),
+        window_size=tuple(rng.choice([2, 3, 4, 5, 7]) for _ in stages),
+        mlp_ratio=tuple(rng.choice([0.7, 2.3, 4.0]) for _ in stages),
+        patch_size=rng.choice([2, 4]),
+        resolution=rng.randint(16, 75),
+        num_classes=rng.randint(1, 20),
+    )
 
 
 SOME: dict[str, Callable[[random.Random], Architecture]] = {
