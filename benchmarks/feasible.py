@@ -18,7 +18,7 @@ from scaler.budget import Budget
 from scaler.cost.architecture import Architecture
 from scaler.cost.fvcore_count import count
 from scaler.errors import InfeasibleError
-from scaler.space.cost_table import cost_points
+from scaler.space.cost_table import CostTable
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from search_spaces import open_space
@@ -86,7 +86,7 @@ def rejection(feasible: FeasibleSet, *, timed: int) -> Figures:
 def _admitted(feasible: FeasibleSet, points: NDArray[np.integer]) -> int:
     """How many of ``points`` the budget admits, by their costs."""
     bounds = feasible.budget["flops"], feasible.budget["params"]
-    pairs = zip(bounds, cost_points(feasible.space, points), strict=True)
+    pairs = zip(bounds, CostTable(feasible.space)(points), strict=True)
     return int(np.all([(cost >= bound.low) & (cost <= bound.high) for bound, cost in pairs], axis=0).sum())
 
 

@@ -31,7 +31,7 @@ class Bound:
         return self.low <= value <= self.high
 
     def miss(self, value: float) -> float:
-        """By how much ``value`` misses, relative to the side that it misses; 0 inside."""
+        """Return by how much ``value`` misses, relative to the side that it misses; 0 inside."""
         if value > self.high:
             return (value - self.high) / max(self.high, 1)
         return (self.low - value) / self.low if value < self.low else 0.0
@@ -52,7 +52,7 @@ class Budget:
 
     @property
     def costs(self) -> tuple[str, str]:
-        """The two costs that rule which architectures are members: those that are bounded, before those that are not.
+        """The two costs that decide membership in a feasible set: those that are bounded, before those that are not.
 
         Raises:
             ScalerError: three are bounded.
@@ -65,24 +65,24 @@ class Budget:
         return "latency", "flops" if "flops" in bounded else "params"
 
     def admits(self, values: Mapping[str, float]) -> bool:
-        """Whether ``values`` of a network meet the bounds; what they do not tell is not judged."""
+        """Return whether ``values`` of a network meet the bounds; bounds on values that are not given are passed over."""
         return not any(self.violations(values).values())
 
     def violations(self, values: Mapping[str, float]) -> dict[str, float]:
-        """For each bounded key in ``values``, by how much the value misses its bound, relative to it; 0 where it is met."""
+        """Return, for each bounded key in ``values``, by how much the value misses its bound, relative to it; 0 if it is met."""
         return {key: bound.miss(values[key]) for key, bound in self.bounds if key in values}
 
     def within(self, key: str, bound: Bound) -> "Budget":
-        """The budget with ``key`` bounded by ``bound`` instead."""
+        """Return the budget with ``key`` bounded by ``bound`` instead."""
         return Budget(tuple(sorted({**dict(self.bounds), key: bound}.items())), self.text)
 
     def relaxed(self, fraction: float) -> "Budget":
-        """The budget with every bound on cost moved outward by ``fraction`` of itself; the resolution's stays."""
+        """Return the budget with every bound on cost moved outward by ``fraction`` of itself; the resolution's stays."""
         moved = ((key, bound if key == "resolution" else bound.relaxed(fraction)) for key, bound in self.bounds)
         return Budget(tuple(moved), self.text)
 
     def asked(self, key: str) -> str:
-        """The bound on ``key`` in words."""
+        """Return the bound on ``key`` in words."""
         low, high = (format_value(key, end) for end in (self[key].low, self[key].high))
         return f"{low}..{high}" if self[key].low else f"at most {high}"
 
@@ -91,7 +91,7 @@ class Budget:
 
 
 def format_value(key: str, value: float) -> str:
-    """A value of ``key`` as people write it."""
+    """Return a value of ``key`` as people write it."""
     return format_time(value) if key == "latency" else format_quantity(value)
 
 

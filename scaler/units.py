@@ -12,7 +12,7 @@ _QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)", re.IGNORECASE)
 
 
 def looks_numeric(text: str) -> bool:
-    """Whether ``text`` was meant as a quantity (starts like a number) rather than as a name."""
+    """Return whether ``text`` was meant as a quantity (starts like a number) rather than as a name."""
     return bool(re.match(r"\s*[-+.\d]", text))
 
 

@@ -1,4 +1,4 @@
-"""What the core asks of a family of architectures. The core itself knows no family.
+"""The interface of a family of architectures. The core itself knows no family.
 
 An architecture is a frozen dataclass of its family. Its cost is a sum over *segments*: runs of parts that read only a few of
 the architecture's values, such as one stage's blocks or the step between two stages. That one description gives the cost of
@@ -78,17 +78,17 @@ class Architecture(Protocol):
 
 
 def resolve(name: str, names: Mapping[str, Any]) -> str:
-    """The key in ``names`` that serves ``name``: itself, or its axis where one value holds for all stages."""
+    """Return the key in ``names`` that serves ``name``: itself, or its axis if one value holds for all stages."""
     return name if name in names else name.partition("[")[0]
 
 
 def read(values: Values, segment: Segment) -> list[Value]:
-    """What ``segment``'s functions take, from ``values``."""
+    """Return the arguments of ``segment``'s functions, from ``values``."""
     return [values[name] if name in values else values[resolve(name, values)] for name in segment.reads]
 
 
 def parts_of(arch: Architecture) -> list[Part]:
-    """Every part of ``arch``, in the order in which they run, names prefixed with their segment's."""
+    """Return every part of ``arch``, in the order in which they run, names prefixed with their segment's."""
     values = arch.values()
     return [
         part._replace(name=f"{segment.name}.{part.name}".removeprefix("."))
@@ -98,7 +98,7 @@ def parts_of(arch: Architecture) -> list[Part]:
 
 
 def cost_of(arch: Architecture) -> Cost:
-    """FLOPs and parameters of ``arch``, equal to fvcore's count of the built network, without building it."""
+    """Return FLOPs and parameters of ``arch``, equal to fvcore's count of the built network, without building it."""
     values = arch.values()
     costs = [segment.cost(*read(values, segment)) for segment in arch.segments()]
     return Cost(*map(sum, zip(*costs, strict=True)))

@@ -7,7 +7,6 @@ right or refused.
 
 import re
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -39,14 +38,6 @@ def count(model: nn.Module, resolution: int, in_chans: int = 3) -> Cost:
     with _eval_mode(model):
         flops = _flops(model, torch.zeros(1, in_chans, resolution, resolution))
     return Cost(flops, sum(p.numel() for p in model.parameters()))
-
-
-def parameters_by_module(model: nn.Module) -> dict[str, int]:
-    """Parameters of each module that holds some itself, by its dotted name; shared ones are listed where first met."""
-    held: Counter[str] = Counter()
-    for name, parameter in model.named_parameters():
-        held[name.rpartition(".")[0]] += parameter.numel()
-    return dict(held)
 
 
 def _flops(model: nn.Module, image: torch.Tensor) -> int:

@@ -1,7 +1,7 @@
-"""What the parts of a network take on one machine, learned from measured networks: one more cost that adds up over parts.
+"""A model of a network's latency on one machine, fitted to measured networks: one more cost that adds up over parts.
 
 Each kind of operator has three prices: of a run, of a FLOP, and of a parameter that a run reads. They are fitted, none below
-zero, to the measured latencies of networks of the space; how far the sums are off is found on networks left out of the fit.
+zero, to the measured latencies of networks of the space; the error of the sums is found on networks left out of the fit.
 Source of the idea: Cai et al. 2019 (ProxylessNAS), section 3.3, whose table of measured operators this makes continuous.
 """
 
@@ -32,8 +32,8 @@ class LatencyModel:
     Attributes:
         prices: by kind of operator, the nanoseconds of a run, of a FLOP, and of a parameter read.
         error: median relative error on networks that were left out of the fit.
-        networks: how many were measured.
-        machine: where and how, in words.
+        networks: the number of networks that were measured.
+        machine: the machine and the settings of the measurement, in words.
     """
 
     prices: Mapping[str, Prices]
@@ -42,23 +42,23 @@ class LatencyModel:
     machine: str
 
     def of(self, parts: Sequence[Part]) -> Number:
-        """Nanoseconds of all runs of ``parts``, whose numbers are integers or arrays of them."""
+        """Return the nanoseconds of all runs of ``parts``, whose numbers are integers or arrays of them."""
         unknown: Prices = (0.0, 0.0, 0.0)
         runs = (_amounts(part) @ np.array(self.prices.get(part.kind, unknown)) for part in parts)
         found = np.rint(sum(runs, start=np.float64(0))).astype(np.int64)
         return found if found.ndim else int(found)
 
     def predict(self, arch: Architecture) -> int:
-        """Nanoseconds of ``arch``: the sum over its segments, each rounded, as the feasible set adds them up."""
+        """Return the nanoseconds of ``arch``: the sum over its segments, each rounded, as the feasible set adds them up."""
         values = arch.values()
         return sum(int(self.of(segment.parts(*read(values, segment)))) for segment in arch.segments())
 
 
 def fit_latency_model(archs: Sequence[Architecture], nanoseconds: Sequence[float], machine: str) -> LatencyModel:
-    """Fit prices to the measured latencies of ``archs``, and say how far they are off on those left out.
+    """Fit prices to the measured latencies of ``archs``, and find their error by cross-validation.
 
     Raises:
-        ValueError: fewer than two networks for each of the folds that the error is found on.
+        ValueError: there are fewer than two networks for each fold.
     """
     if len(archs) < 2 * _FOLDS:
         raise ValueError(f"{len(archs)} networks: prices are learned from {2 * _FOLDS} or more")

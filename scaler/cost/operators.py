@@ -1,4 +1,4 @@
-"""What a part of a network costs, by fvcore's conventions, without building it.
+"""The cost of a network's parts, by fvcore's conventions, without building them.
 
 One multiply-add is one FLOP; norm and pooling elements count as fvcore counts them; batch 1. Every argument may be an
 integer or a NumPy integer array, so one description costs a single architecture and millions of them alike.
@@ -14,7 +14,7 @@ Number = Any  # int or a NumPy integer array: the arithmetic is the same
 
 
 class Cost(NamedTuple):
-    """What a whole network costs. ``flops`` at batch 1 and the network's own resolution."""
+    """The cost of a whole network. ``flops`` at batch 1 and the network's own resolution."""
 
     flops: int
     params: int

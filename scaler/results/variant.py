@@ -19,7 +19,7 @@ CONFIG, WEIGHTS, NOTE = "config.json", "model.safetensors", "scaler.json"
 
 @dataclass(frozen=True, kw_only=True)
 class VariantInfo:
-    """What timm's config does not say. ``flops`` and ``params`` are fvcore's count of the built network."""
+    """Facts that timm's config does not hold. ``flops`` and ``params`` are fvcore's count of the built network."""
 
     family: str
     arch: Mapping[str, Any]
@@ -44,10 +44,6 @@ def write(folder: Path, configuration: Mapping[str, Any], note: VariantInfo) -> 
     """Write the folder; ``config.json`` comes last, so that a folder that has one is whole."""
     write_json(folder / NOTE, asdict(note))
     write_json(folder / CONFIG, configuration)
-
-
-def is_variant(folder: Path) -> bool:
-    return (folder / CONFIG).is_file()
 
 
 def read_config(folder: Path) -> dict[str, Any]:

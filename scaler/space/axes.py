@@ -1,4 +1,4 @@
-"""Axes as users write them: their form, and the variables that they become."""
+"""Axes as users write them: their form, and the variables that they stand for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,12 +8,11 @@ from scaler.errors import ScalerError, UnknownNameError
 
 Choices = tuple[Value, ...]
 
-
-_MOST = 10**6  # above any value that an axis has in any network
+_LIMIT = 10**6  # above any value that an axis has in any network
 
 
 def variables_of(axes: Mapping[str, Sequence[Any]]) -> dict[str, Choices]:
-    """Turn axes (as in an axes file) into variables: ``{"depths": [[1], [1, 2]]}`` into ``depths[0]`` and ``depths[1]``."""
+    """Return the variables of axes (as in an axes file): ``{"depths": [[1], [1, 2]]}`` gives ``depths[0]`` and ``depths[1]``."""
     found: dict[str, Choices] = {}
     for axis, entries in axes.items():
         staged = any(isinstance(entry, list | tuple) for entry in entries)
@@ -23,13 +22,13 @@ def variables_of(axes: Mapping[str, Sequence[Any]]) -> dict[str, Choices]:
 
 
 def narrowed(axes: Mapping[str, Any], changes: Mapping[str, Any], stages: int = 0, either: Sequence[str] = ()) -> dict[str, Any]:
-    """``axes`` with those named in ``changes`` replaced, each checked for its form.
+    """Return ``axes`` with those named in ``changes`` replaced, each checked for its form.
 
     Args:
         axes: a space's own axes.
         changes: axes as a user wrote them.
-        stages: how many lists a per-stage axis needs.
-        either: per-stage axes for which one list of choices, for all stages alike, will do.
+        stages: the number of lists that a per-stage axis needs.
+        either: per-stage axes that may also be given as one list of choices for all stages.
 
     Raises:
         ScalerError: an unknown axis, or choices that are not of the axis's form.
@@ -43,14 +42,19 @@ def narrowed(axes: Mapping[str, Any], changes: Mapping[str, Any], stages: int = 
 
 
 def is_nested(entries: Any) -> bool:
-    """Whether choices are written by stage."""
+    """Return whether choices are written by stage."""
     return isinstance(entries, list) and any(isinstance(entry, list) for entry in entries)
 
 
 def check_form(axis: str, entries: Any, stages: int, *, whole: bool) -> None:
-    """Refuse choices that are not lists of positive numbers, one for each of ``stages`` stages, or one where that is 0.
+    """Check that choices are lists of positive numbers.
 
-    ``whole``: the numbers are integers.
+    Args:
+        stages: the number of lists; 0 for one list that is not nested.
+        whole: whether the numbers must be integers.
+
+    Raises:
+        ScalerError: they are not; the message names the axis and its form.
     """
     lists = entries if stages else [entries]
     form = f"a list of choices for each of {stages} stages" if stages else "one list of choices"
@@ -65,9 +69,9 @@ def check_form(axis: str, entries: Any, stages: int, *, whole: bool) -> None:
 
 
 def _is_choice(choice: Any, whole: bool) -> bool:
-    return isinstance(choice, int if whole else int | float) and not isinstance(choice, bool) and 0 < choice <= _MOST
+    return isinstance(choice, int if whole else int | float) and not isinstance(choice, bool) and 0 < choice <= _LIMIT
 
 
 def _is_whole(entries: Sequence[Any]) -> bool:
-    """Whether all choices are integers; ``entries`` are choices, or a list of them by stage."""
+    """True if all choices are integers; ``entries`` are choices, or a list of them by stage."""
     return all(_is_whole(entry) if isinstance(entry, list) else isinstance(entry, int) for entry in entries)

@@ -1,4 +1,4 @@
-"""What many architectures cost, at tens of millions a second.
+"""The costs of many architectures, at tens of millions a second.
 
 A point of a space is a row of indices, so the cell of a segment's table that it falls in is one product of the row with fixed
 strides. Neighbouring segments share one table where that stays small: fewer look-ups, and all tables fit in the cache.
@@ -19,7 +19,11 @@ _SLICE = 1 << 14
 
 
 class CostTable:
-    """The cost of every point of ``space``, ready to be looked up: FLOPs and parameters, or two others of `SearchSpace.price`."""
+    """Looks up the cost of any point of a space.
+
+    Args:
+        costs: the two costs, of those in `SearchSpace.price`.
+    """
 
     def __init__(self, space: SearchSpace, costs: Costs = FLOPS_AND_PARAMS) -> None:
         tables = [fused(group) for group in _groups(segment_tables(space, costs))]
@@ -28,11 +32,11 @@ class CostTable:
         self._costs = [np.stack([table.flops, table.params], axis=1) for table in tables]  # each (cells, 2)
 
     def __call__(self, points: NDArray[np.integer]) -> tuple[Ints, Ints]:
-        """(FLOPs, parameters) of ``points``, each of shape (n,).
+        """Return both costs of ``points``, each of shape (n,).
 
         Args:
             points: shape (n, variables), indices into each variable's choices; int8 is fastest. The cost of a combination
-                that cannot be built has no meaning.
+                that cannot be built is meaningless.
         """
         costs = np.zeros((len(points), 2), np.int64)
         for at in range(0, len(points), _SLICE):
@@ -42,13 +46,8 @@ class CostTable:
         return costs[:, 0], costs[:, 1]
 
 
-def cost_points(space: SearchSpace, points: NDArray[np.integer]) -> tuple[Ints, Ints]:
-    """(FLOPs, parameters) of ``points``, shape (n, variables); for many calls on one space keep its `CostTable`."""
-    return CostTable(space)(points)
-
-
 def _groups(tables: list[SegmentTable]) -> list[list[SegmentTable]]:
-    """The tables in order, neighbours together as long as their common table stays small."""
+    """The tables in order, grouped so that the table of each group stays small."""
     groups: list[list[SegmentTable]] = []
     for table in tables:
         if groups and _cells([*groups[-1], table]) <= _CELLS:
@@ -63,6 +62,6 @@ def _cells(tables: list[SegmentTable]) -> int:
 
 
 def _strides(table: SegmentTable, space: SearchSpace) -> list[int]:
-    """How far one step of each variable's index moves in ``table``; 0 for variables that it does not read."""
+    """By how many cells of ``table`` one step of each variable's index moves; 0 for variables that it does not read."""
     names = list(table.sizes)
     return [prod(list(table.sizes.values())[names.index(name) + 1 :]) if name in names else 0 for name in space.variables]

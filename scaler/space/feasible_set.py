@@ -1,6 +1,6 @@
-"""Every architecture of a space that meets a budget, known exactly before any is trained: counted, drawn from, bounded.
+"""The architectures of a space that meet a budget, known exactly before any is trained: counted, drawn from, bounded.
 
-The members are pairs of rows, one of each half of the space (`scaler.space.meet_in_the_middle`); they are numbered without
+A member is a pair of rows, one of each half of the space (`scaler.space.meet_in_the_middle`); the members are numbered without
 being listed.
 """
 
@@ -21,7 +21,7 @@ from scaler.space.partial_architectures import unrank, used_choices
 from scaler.space.search_space import SearchSpace
 from scaler.space.segment_tables import Costs, segment_tables
 
-_FEW = 4096  # so many nearest candidates are compared one by one
+_FEW = 4096  # architectures that are listed and compared one by one
 
 
 class FeasibleSet:
@@ -35,15 +35,15 @@ class FeasibleSet:
     def __init__(self, space: SearchSpace, budget: Budget, halves: Halves | None = None) -> None:
         self.space = _within_resolution(space, budget)
         self.budget = budget
-        self._given = halves
+        self._shared_halves = halves
 
     @cached_property
     def size(self) -> int:
-        """How many architectures there are, exactly."""
+        """The exact number of architectures."""
         return int(self._partners.pairs.sum())
 
     def under(self, budget: Budget) -> "FeasibleSet":
-        """The same space under another budget whose bound on the resolution is the same; the space's tables are shared."""
+        """Return the set of the same space under another budget with the same bound on the resolution; tables are shared."""
         return FeasibleSet(self.space, budget, self._halves if budget.costs == self.costs else None)
 
     def having(self, values: Mapping[str, Value]) -> "FeasibleSet":
@@ -64,11 +64,12 @@ class FeasibleSet:
 
     @property
     def costs(self) -> Costs:
-        """Which two costs its members are known by; see `Budget.costs`."""
+        """Names of the two costs that decide membership; see `Budget.costs`."""
         return self.budget.costs
 
     @property
     def bounds_on_costs(self) -> tuple[Bound, Bound]:
+        """The budget's bounds on both `costs`."""
         return self.budget[self.costs[0]], self.budget[self.costs[1]]
 
     def __contains__(self, arch: Architecture) -> bool:
@@ -80,7 +81,7 @@ class FeasibleSet:
         return self.budget.admits(quantities)
 
     def sample_points(self, n: int, rng: np.random.Generator) -> Ints:
-        """``n`` points of the space, shape (n, variables), each uniform over the feasible set and independent of the others.
+        """Draw ``n`` points of the space, shape (n, variables), each uniform over the set and independent of the others.
 
         Raises:
             InfeasibleError: the set is empty; the message names the nearest architecture.
@@ -89,20 +90,29 @@ class FeasibleSet:
         return self.points(rng.integers(self.size, size=n))
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Architecture]:
-        """``n`` architectures, uniform over the feasible set."""
+        """Draw ``n`` architectures, each uniform over the set.
+
+        Raises:
+            InfeasibleError: the set is empty; the message names the nearest architecture.
+        """
         return [self.space.arch(point) for point in self.sample_points(n, rng)]
 
     def points(self, ranks: Ints) -> Ints:
-        """The points numbered ``ranks`` (each under `size`) in an arbitrary fixed order; a bijection."""
+        """Return the points numbered ``ranks``, shape (n, variables); each rank below `size` numbers another point."""
         partners, halves = self._partners, self._halves
         i = np.searchsorted(self._ends, ranks, side="right")
-        way, rest = np.divmod(ranks - (self._ends[i] - partners.pairs[i]), partners.weight[i])
-        position, other_way = halves.by_params.select(partners.start[i], partners.stop[i], partners.below[i] + rest)
-        digits = unrank(halves.right, halves.order[position], other_way) | unrank(halves.left, partners.row[i], way)
-        return np.stack([digits[name] for name in self.space.variables], axis=1)
+        left_rank, right_rank = np.divmod(ranks - (self._ends[i] - partners.pairs[i]), partners.matches[i])
+        start, stop, target = partners.start[i], partners.stop[i], partners.first[i] + right_rank
+        position, right_rank = halves.param_ranks.select(start, stop, target)
+        right = unrank(halves.right, halves.order[position], right_rank)
+        chosen = right | unrank(halves.left, partners.row[i], left_rank)
+        return np.stack([chosen[name] for name in self.space.variables], axis=1)
 
     def in_order(self, cost: str = "flops") -> Iterator[Architecture]:
-        """Every architecture by ascending ``cost``, one of `costs`; of a large set, only as much is listed as is read."""
+        """Yield every architecture by ascending ``cost``, one of `costs`; only what is read of a large set is listed.
+
+        For use from Python, such as the cheapest architectures of a set: ``islice(feasible.in_order("params"), 10)``.
+        """
         bands = [tuple(self.bounds()[cost])] if self.size else []
         while bands:
             low, high = bands.pop()
@@ -117,19 +127,19 @@ class FeasibleSet:
                 yield from listed if low == high else sorted(listed, key=lambda arch: self.space.quantities(arch)[cost])
 
     def choices(self) -> dict[str, list[Value]]:
-        """For every variable, those of its choices that occur in some feasible architecture, ascending. Exact."""
+        """Return the choices of every variable that occur in some feasible architecture, ascending. Exact."""
         used: dict[str, NDArray[np.bool_]] = {}
         for halves in (self._halves, self._halves.swapped):
-            marked = np.zeros(len(halves.left), np.bool_)
-            marked[find_partners(halves, *self.bounds_on_costs).row] = True
-            used |= used_choices(halves.left, marked)
+            has_partner = np.zeros(len(halves.left), np.bool_)
+            has_partner[find_partners(halves, *self.bounds_on_costs).row] = True
+            used |= used_choices(halves.left, has_partner)
         return {
             name: [value for value, is_used in zip(values, used[name], strict=True) if is_used]
             for name, values in self.space.variables.items()
         }
 
     def bounds(self) -> dict[str, Any]:
-        """The least and greatest feasible value of every axis (a list by stage where it has one each) and of both `costs`. Exact.
+        """Return the least and the greatest feasible value of every axis (by stage if it has stages) and of both `costs`. Exact.
 
         Raises:
             InfeasibleError: the set is empty.
@@ -144,11 +154,11 @@ class FeasibleSet:
         return found | {first: [self._end_of_first(-1), self._end_of_first(1)], second: self._ends_of_second()}
 
     def _ends_of_second(self) -> list[int]:
-        """Each left row's first and last partner in order of the second cost give the least and the greatest sum."""
+        """The least and the greatest second cost, from each left row's first and last partner in its order."""
         partners, halves = self._partners, self._halves
         ends = []
-        for target, end in ((partners.below, np.min), (partners.below + partners.weight - 1, np.max)):
-            position, _ = halves.by_params.select(partners.start, partners.stop, target)
+        for target, end in ((partners.first, np.min), (partners.first + partners.matches - 1, np.max)):
+            position, _ = halves.param_ranks.select(partners.start, partners.stop, target)
             ends.append(int(end(halves.left.params[partners.row] + halves.right.params[halves.order[position]])))
         return ends
 
@@ -169,16 +179,16 @@ class FeasibleSet:
         return low
 
     def require(self) -> None:
-        """Do nothing where some architecture meets the budget.
+        """Check that some architecture meets the budget.
 
         Raises:
-            InfeasibleError: none does; the message names the nearest one and which bound it misses by how much.
+            InfeasibleError: none does; the message names the nearest one and by how much it misses which bound.
         """
         if self.size == 0:
             raise InfeasibleError(self.why_empty())
 
     def nearest(self) -> Architecture | None:
-        """The architecture whose greatest relative miss of a bound is least; None where nothing can be built at all."""
+        """Return the architecture whose greatest relative miss of a bound is least; None if nothing can be built at all."""
         low, high = 0.0, 1e-6
         while (found := self.under(self.budget.relaxed(high))).size == 0:
             if high > 1e12:
@@ -199,7 +209,7 @@ class FeasibleSet:
         return max(self.budget.violations(self.space.quantities(arch)).values(), default=0.0)
 
     def why_empty(self) -> str:
-        """Of an empty set: the nearest architecture, and which bound it misses by how much."""
+        """Return the reason for which the set is empty: the nearest architecture, and by how much it misses which bound."""
         nearest = self.nearest()
         if nearest is None:
             return f"no combination of the axes of {self.space.name} can be built: change the axes"
@@ -216,7 +226,7 @@ class FeasibleSet:
 
     @cached_property
     def _halves(self) -> Halves:
-        return self._given or Halves.of(self.space, segment_tables(self.space, self.costs))
+        return self._shared_halves or Halves.of(self.space, segment_tables(self.space, self.costs))
 
     @cached_property
     def _partners(self) -> Partners:
@@ -224,11 +234,12 @@ class FeasibleSet:
 
     @cached_property
     def _ends(self) -> Ints:
+        """The number of members up to each left row's last."""
         return np.cumsum(self._partners.pairs)
 
 
 def _within_resolution(space: SearchSpace, budget: Budget) -> SearchSpace:
-    """``space`` without the resolutions that ``budget`` excludes; the space itself where nothing is excluded."""
+    """``space`` without the resolutions that ``budget`` excludes; the space itself if none is."""
     if space.size >= 1 << 62:
         raise ScalerError(f"the space of {space.name} holds {space.size:.1e} points, above 4.6e18: narrow an axis")
     offered = space.variables.get("resolution", (space.seed.resolution,))

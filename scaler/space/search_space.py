@@ -23,7 +23,7 @@ class SearchSpace:
         name: the seed's name, for messages.
         seed: the architecture from which all others are made.
         variables: names such as ``"embed_dims[2]"`` or ``"resolution"``, each with its choices in ascending order.
-        latency: what predicts its members' latency; None where no budget asks for it.
+        latency: predicts its members' latency; None if no budget bounds it.
     """
 
     name: str
@@ -33,19 +33,20 @@ class SearchSpace:
 
     @cached_property
     def segments(self) -> Sequence[Segment]:
+        """The segments of its architectures."""
         return self.seed.segments()
 
     @property
     def size(self) -> int:
-        """How many combinations there are, those that cannot be built included."""
+        """The number of combinations, including those that cannot be built."""
         return prod(map(len, self.variables.values()))
 
     def read_by(self, segment: Segment) -> tuple[str, ...]:
-        """The variables that decide ``segment``'s cost, in order, each once; fixed values of the seed are not among them."""
+        """Return the variables that decide ``segment``'s cost, in order, each once; values that are no variables are left out."""
         return tuple(dict.fromkeys(key for name in segment.reads if (key := resolve(name, self.variables)) in self.variables))
 
     def arguments(self, segment: Segment, chosen: Mapping[str, Any]) -> list[Any]:
-        """What ``segment.parts`` takes: the values in ``chosen`` (one each, or arrays), the seed's own for the rest."""
+        """Return the arguments of ``segment.parts``: values in ``chosen`` (one each, or arrays), and the seed's for the rest."""
         own = self._seed_values
         keys = (resolve(name, self.variables) for name in segment.reads)
         return [chosen[key] if key in chosen else own[resolve(name, own)] for key, name in zip(keys, segment.reads, strict=True)]
@@ -55,13 +56,19 @@ class SearchSpace:
         return self.seed.values()
 
     def arch(self, point: Sequence[int]) -> Architecture:
-        """The architecture at a row of indices."""
+        """Return the architecture at a row of indices."""
         return self.arch_of(self.values(point))
 
     def values(self, point: Sequence[int]) -> dict[str, Value]:
+        """Return the choices at a row of indices, by variable."""
         return {name: choices[i] for (name, choices), i in zip(self.variables.items(), point, strict=True)}
 
     def arch_of(self, values: Mapping[str, Value]) -> Architecture:
+        """Return the seed with ``values`` in place of its own.
+
+        Raises:
+            ScalerError: the combination cannot be built.
+        """
         return self.seed.with_values(values)
 
     def point(self, arch: Architecture) -> tuple[int, ...]:
@@ -88,7 +95,7 @@ class SearchSpace:
         return tuple(choices.index(values[name]) for name, choices in self.variables.items())
 
     def nearest(self, values: Mapping[str, Value]) -> tuple[int, ...]:
-        """The row of indices whose every choice is, in proportion, nearest to ``values``."""
+        """Return the row of indices whose every choice is nearest to ``values``, by ratio."""
         wanted = {name: _value_of(name, values) for name in self.variables}
         return tuple(
             min(range(len(choices)), key=lambda i: abs(log(choices[i] / wanted[name])))
@@ -96,20 +103,21 @@ class SearchSpace:
         )
 
     def cost(self, arch: Architecture) -> Cost:
+        """Return FLOPs and parameters of ``arch``."""
         return cost_of(arch)
 
     def quantities(self, arch: Architecture) -> dict[str, int]:
-        """What budgets bound: FLOPs, parameters, resolution and, where it can be predicted, latency in nanoseconds."""
+        """Return the values that budgets bound: FLOPs, parameters, resolution and, if it is predicted, latency in nanoseconds."""
         timed = {"latency": self.latency.predict(arch)} if self.latency else {}
         return {**self.cost(arch)._asdict(), "resolution": arch.resolution, **timed}
 
     def price(self, parts: list[Part]) -> dict[str, Number]:
-        """The costs that add up over parts, by their names in a budget."""
+        """Return the costs that add up over parts, by their names in a budget."""
         flops, params = total(parts)
         return {"flops": flops, "params": params, **({"latency": self.latency.of(parts)} if self.latency else {})}
 
     def axes(self) -> dict[str, Any]:
-        """The axes in the form of an axes file: one list for all stages, or one list per stage."""
+        """Return the axes in the form of an axes file: one list for all stages, or one list per stage."""
         found: dict[str, Any] = {}
         for name, choices in self.variables.items():
             axis, staged, _ = name.partition("[")
@@ -126,5 +134,5 @@ class SearchSpace:
 
 
 def _value_of(name: str, values: Mapping[str, Value]) -> Value:
-    """The value of the variable ``name``, which may stand for all stages."""
+    """The value in ``values`` that the variable ``name``, which may stand for all stages, has."""
     return next(value for key, value in values.items() if resolve(key, {name: None}) == name)

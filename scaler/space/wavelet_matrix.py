@@ -1,4 +1,4 @@
-"""Counting and selecting by rank within ranges: a wavelet matrix in NumPy.
+"""Counting, selecting and maxima within ranges of an array, for many ranges at once: a wavelet matrix and a sparse table.
 
 Source: Claude, Navarro and Ordonez, "The wavelet matrix: an efficient wavelet tree for large alphabets", Inf. Syst. 47 (2015).
 """
@@ -10,72 +10,75 @@ from scaler.arrays import Floats, Ints
 
 
 class RangeIndex:
-    """Ranks, each with a weight, in a fixed order, that answers about any range of positions at once for many queries.
+    """Elements with a rank and a weight each, at fixed positions: counts and selects by rank within ranges of positions.
 
     Args:
-        ranks: shape (n,), from 0; those within a range that is asked about must differ.
+        ranks: shape (n,), from 0; those within a range that is asked for must differ.
         weights: shape (n,), positive, or None for 1 each.
     """
 
     def __init__(self, ranks: Ints, weights: Ints | None = None) -> None:
         self._positions = np.arange(len(ranks))  # of the elements, in the order of the last level
         self._bits = max(1, int(ranks.max(initial=0)).bit_length())
-        self._zeros: list[Ints] = []
-        self._weights = None if weights is None else [_prefix(weights)]
+        self._zeros: list[Ints] = []  # of each level: how many elements before each place have a 0 in the level's bit
+        self._weights = None if weights is None else [_prefix_sums(weights)]
         for bit in reversed(range(self._bits)):
             is_zero = (ranks >> bit) & 1 == 0
-            self._zeros.append(_prefix(is_zero))
+            self._zeros.append(_prefix_sums(is_zero))
             order = np.concatenate([np.flatnonzero(is_zero), np.flatnonzero(~is_zero)])
             ranks, self._positions = ranks[order], self._positions[order]
             if weights is not None and self._weights is not None:
                 weights = weights[order]
-                self._weights.append(_prefix(weights))
+                self._weights.append(_prefix_sums(weights))
 
     def within(self, start: Ints, stop: Ints) -> Ints:
-        """The weight of all elements in positions [start, stop) of each range; both have shape (queries,), as below."""
-        return self._weigh(0, stop) - self._weigh(0, start)
+        """Return the weight of the elements at positions [start, stop); all arrays have shape (queries,), as below."""
+        return self._weight_before(0, stop) - self._weight_before(0, start)
 
     def below(self, start: Ints, stop: Ints, rank: Ints) -> Ints:
-        """The weight of elements in positions [start, stop) whose rank is under ``rank``."""
+        """Return the weight of the elements at positions [start, stop) whose rank is below ``rank``."""
         return np.where(rank >> self._bits, self.within(start, stop), self._below(start, stop, rank))
 
     def select(self, start: Ints, stop: Ints, target: Ints) -> tuple[Ints, Ints]:
-        """In each range, in order of rank, the element at which the weight summed so far passes ``target``.
+        """Return the element at which the weight exceeds ``target``, summed over positions [start, stop) in order of rank.
 
         Returns:
-            The element's position, and what is left of ``target`` within that element's weight.
+            The element's position, and ``target`` less the weight of the elements before it.
         """
         for level, zeros in enumerate(self._zeros):
             low, high = zeros[start], zeros[stop]
-            weight = self._weigh(level + 1, high) - self._weigh(level + 1, low)
-            right = target >= weight
-            target = target - np.where(right, weight, 0)
-            start = np.where(right, zeros[-1] + start - low, low)
-            stop = np.where(right, zeros[-1] + stop - high, high)
+            weight = self._weight_before(level + 1, high) - self._weight_before(level + 1, low)
+            is_one = target >= weight
+            target = target - np.where(is_one, weight, 0)
+            start = np.where(is_one, zeros[-1] + start - low, low)
+            stop = np.where(is_one, zeros[-1] + stop - high, high)
         return self._positions[start], target
 
     def _below(self, start: Ints, stop: Ints, rank: Ints) -> Ints:
+        """`below`, of ranks with no more bits than those of the elements."""
         found = np.zeros(len(start), np.int64)
         for level, zeros in enumerate(self._zeros):
             low, high = zeros[start], zeros[stop]
-            right = ((rank >> (self._bits - 1 - level)) & 1).astype(bool)
-            found += np.where(right, self._weigh(level + 1, high) - self._weigh(level + 1, low), 0)
-            start = np.where(right, zeros[-1] + start - low, low)
-            stop = np.where(right, zeros[-1] + stop - high, high)
+            is_one = ((rank >> (self._bits - 1 - level)) & 1).astype(bool)
+            found += np.where(is_one, self._weight_before(level + 1, high) - self._weight_before(level + 1, low), 0)
+            start = np.where(is_one, zeros[-1] + start - low, low)
+            stop = np.where(is_one, zeros[-1] + stop - high, high)
         return found
 
-    def _weigh(self, level: int, end: Ints) -> Ints:
-        return end if self._weights is None else self._weights[level][end]
+    def _weight_before(self, level: int, place: Ints) -> Ints:
+        """The weight of the elements before each place, in the order of ``level``."""
+        return place if self._weights is None else self._weights[level][place]
 
 
-def _prefix(values: Ints | NDArray[np.bool_]) -> Ints:
+def _prefix_sums(values: Ints | NDArray[np.bool_]) -> Ints:
+    """The sums of the first 0, 1, ..., n of ``values``."""
     sums = np.zeros(len(values) + 1, np.int64)
     np.cumsum(values, out=sums[1:])
     return sums
 
 
 class RangeMax:
-    """The greatest of ``values`` in any range of at most ``longest`` positions, for many ranges at once: a sparse table.
+    """The greatest of ``values`` in any range of at most ``longest`` positions: a sparse table.
 
     Source: Bender and Farach-Colton, "The LCA problem revisited", LATIN 2000, section 3.
     """
@@ -87,10 +90,10 @@ class RangeMax:
             self._levels.append(np.maximum(last[: -(1 << level)], last[1 << level :]))
 
     def __call__(self, start: Ints, stop: Ints) -> Floats:
-        """For each range [start, stop), none of them empty; all have shape (queries,)."""
+        """Return the greatest value of each range [start, stop), none of them empty; all arrays have shape (queries,)."""
         level = np.frexp(stop - start)[1] - 1
         found = np.empty(len(start))
         for k in np.unique(level):
-            some = level == k
-            found[some] = np.maximum(self._levels[k][start[some]], self._levels[k][stop[some] - (1 << k)])
+            at_level = level == k
+            found[at_level] = np.maximum(self._levels[k][start[at_level]], self._levels[k][stop[at_level] - (1 << k)])
         return found

@@ -134,7 +134,7 @@ def _base(context: ProposalContext, number: int, budget: int | None) -> tuple[in
 
 
 def _was_under(note: Mapping[str, object], budget: int) -> bool:
-    """Whether a trial was proposed for ``budget`` itself; false of one that was added to the study without a proposal."""
+    """True if a trial was proposed for ``budget`` itself; false for one that was added to the study without a proposal."""
     return note.get("budget") == budget and not note.get("limits")
 
 

@@ -36,7 +36,7 @@ class History:
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Which trials have all their scores, shape (n,)."""
+        """Truth values, shape (n,): trials that have all their scores."""
         known: NDArray[np.bool_] = ~np.isnan(self.scores)
         return np.asarray(known.all(axis=1))
 

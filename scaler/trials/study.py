@@ -190,7 +190,7 @@ class SearchStudy:
         return {first_number(trial): self._note(trial) for trial in self._study.get_trials(deepcopy=False)}
 
     def _note(self, trial: FrozenTrial) -> Mapping[str, Any]:
-        """What was noted of a trial's proposal; of one that another program added to the study, its point."""
+        """The sampler's note of a trial; for one that another program added to the study, its point."""
         if NOTES in trial.user_attrs:
             noted: Mapping[str, Any] = trial.user_attrs[NOTES]
             return noted

@@ -11,7 +11,7 @@ from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of, parts_of
 from scaler.cost.operators import total
 from scaler.space import cost_table
-from scaler.space.cost_table import CostTable, cost_points
+from scaler.space.cost_table import CostTable
 from scaler.space.search_space import SearchSpace
 from search_spaces.tiny_vit import space as tiny_vit_space
 from tests.scaler.toy import toy_space
@@ -38,7 +38,7 @@ def test_bulk_costs_are_those_of_single_ones_however_segments_are_grouped(space:
     points = random_points(space, 20, 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cost_table, "_CELLS", cells)
-        flops, params = cost_points(space, points)
+        flops, params = CostTable(space)(points)
     expected = [cost_of(space.arch(point)) for point in points]
     assert list(zip(flops.tolist(), params.tolist(), strict=True)) == expected
 
@@ -53,7 +53,7 @@ def test_tiny_vits_in_bulk_over_more_than_one_slice() -> None:
 
 def test_no_points_cost_nothing() -> None:
     space = toy_space({"widths": [[1, 2]], "kinds": [[1]]})
-    flops, params = cost_points(space, np.empty((0, 2), np.int64))
+    flops, params = CostTable(space)(np.empty((0, 2), np.int64))
     assert flops.shape == params.shape == (0,)
 
 

@@ -17,10 +17,10 @@ from tests.scaler.space.test_feasible_set import problems
 
 @settings(max_examples=150, deadline=None)
 @given(problems(), st.integers(2, 9))
-def test_an_outlook_passes_every_row_that_has_a_partner(problem: tuple[SearchSpace, Budget], steps: int) -> None:
+def test_the_filter_passes_every_row_that_has_a_partner(problem: tuple[SearchSpace, Budget], intervals: int) -> None:
     space, budget = problem
     whole, flops, params = Halves.of(space), budget["flops"], budget["params"]
-    passed = PartnerFilter(whole, flops, params, steps)(np.arange(len(whole.left)))
+    passed = PartnerFilter(whole, flops, params, intervals)(np.arange(len(whole.left)))
     assert set(find_partners(whole, flops, params).row) <= set(passed)
 
 
@@ -35,7 +35,7 @@ def test_pairing_in_small_slices_finds_the_same(problem: tuple[SearchSpace, Budg
     assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
-def test_an_outlook_leaves_most_rows_of_a_space_of_tiny_vits_out_and_changes_no_count() -> None:
+def test_the_filter_drops_most_rows_of_a_space_of_tiny_vits_and_changes_no_count() -> None:
     space = tiny_vit_space("tiny_vit_21m_224", SEEDS["tiny_vit_21m_224"])
     flops, params = Bound(1_257_000_000, 1_283_000_000), Bound(0, 5_400_000)
     whole = Halves.of(space)
@@ -44,5 +44,5 @@ def test_an_outlook_leaves_most_rows_of_a_space_of_tiny_vits_out_and_changes_no_
     assert len(partners.row) <= len(passed) < len(whole.left)
     size = FeasibleSet(space, Budget((("flops", flops), ("params", params)))).size
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(meet_in_the_middle, "_SLICE", 1 << 12)  # rows are now many enough for an outlook
+        patch.setattr(meet_in_the_middle, "_SLICE", 1 << 12)  # rows are now many enough for a filter
         assert FeasibleSet(space, Budget((("flops", flops), ("params", params)))).size == size > 0
