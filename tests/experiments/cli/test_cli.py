@@ -13,7 +13,7 @@ import pytest
 
 from experiments.data.datasets import open_data
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from experiments.commands import search as search_command
-from experiments.commands import train_model as train_command
-from experiments.commands import write_store as teach_command
+from experiments.commands import train as train_command
+from experiments.commands import teach as teach_command
 from experiments.commands.space import search_space
 from experiments.data.augmentation import View
 from experiments.data.image_set import ImageData
@@ -179,7 +179,7 @@ def test_a_recipe_that_draws_otherwise_is_refused(taught: tuple[ModelSpec, Store
 
 def test_other_data_are_refused(taught: tuple[ModelSpec, Store]) -> None:
     data, store = digits(), taught[1]
-    other = replace(data, train_model=data.holdout)
+    other = replace(data, train=data.holdout)
     with pytest.raises(ScalerError, match=r"stored with parts = \(131, 20\), and this run has \(20, 20\)"):
         store.manifest.require_fit(other, MIXED, store.folder)
 

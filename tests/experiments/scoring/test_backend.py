@@ -29,13 +29,13 @@ RECIPE = replace(RECIPES["proxy"], epochs=1)
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list that grows with every training."""
     done: list[str] = []
-    original = backend_module.train
+    original = backend_module.train_model
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         done.append("trained")
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(backend_module, "train", counted)
+    monkeypatch.setattr(backend_module, "train_model", counted)
     return done
 
 

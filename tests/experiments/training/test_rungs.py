@@ -16,7 +16,7 @@ from experiments.training.job import Job
 from experiments.training.loop import train_model
 from experiments.training.rungs import RungLog, RungSchedule
 from experiments.training.trainer import Trainer
-from models.networks.low_resolution import lower
+from models.networks.low_resolution import low_resolution_phase
 from models.networks.model_spec import model_spec_of
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
@@ -105,7 +105,7 @@ def test_a_training_at_two_resolutions_continues_exactly(
     arch: Any, broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken off within the lower one, at its end and after it; looked at or not."""
-    low = lower(model_spec_of("tiny", arch), 0.75)
+    low = low_resolution_phase(model_spec_of("tiny", arch), 0.75)
     assert low is not None
     work = job(low_resolution=low.resolution, setup=Setup(save_every_s=0))
     sides, original = [], Trainer._loss
