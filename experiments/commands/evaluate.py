@@ -19,5 +19,6 @@ def evaluate(name: str, *, data: str, split: str, workers: int) -> dict[str, Any
         raise UnknownNameError("split", split, splits)
     spec = open_model_spec(name)
     require_trained(spec, images)
-    metrics = evaluate_spec(spec, splits[split], pick_device(), workers)
-    return {**asdict(metrics), "images_per_s": metrics.images_per_s, "split": split, "variant": name, "data": images.name}
+    evaluation = evaluate_spec(spec, splits[split], pick_device(), workers)
+    times = {"seconds": evaluation.seconds, "images_per_s": evaluation.images_per_s}
+    return {**asdict(evaluation.metrics), **times, "split": split, "variant": name, "data": images.name}

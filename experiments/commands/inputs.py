@@ -5,10 +5,10 @@ from pathlib import Path
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
 from experiments.logits.store import Store
+from experiments.losses.teacher import Teacher
 from experiments.recipes import Recipe
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
-from experiments.scoring.teacher import Teacher
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
 
@@ -42,18 +42,18 @@ def make_backend(
 ) -> TrainingBackend:
     if store is not None:
         store.manifest.require_fit(images, recipe, store.folder)
-    return TrainingBackend(images, name, recipe, teacher, logits=store, workers=workers, setup=setup)
+    return TrainingBackend(images, name, recipe, teacher, store=store, workers=workers, setup=setup)
 
 
 def open_teacher(name: str | None, images: ImageData) -> Teacher | None:
     """The trained model called ``name`` as a teacher for ``images``."""
-    return None if name is None else trained_teacher(name, images)
+    return None if name is None else Teacher.of(open_trained(name, images))
 
 
-def trained_teacher(name: str, images: ImageData) -> Teacher:
+def open_trained(name: str, images: ImageData) -> ModelSpec:
     spec = open_model_spec(name)
     require_trained(spec, images)
-    return Teacher.of(spec)
+    return spec
 
 
 def require_trained(spec: ModelSpec, images: ImageData) -> None:

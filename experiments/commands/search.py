@@ -1,7 +1,7 @@
 """`scaler search`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def search(
     )
     chosen = pipeline.run_search(job, crewed)
     write_frontier([out], out / "frontier")
-    return [{**asdict(c.record), "budget": c.budget, "folder": str(c.folder), "why": c.why} for c in chosen]
+    return [{**c.record.row(), "budget": c.budget, "folder": str(c.folder), "why": c.why} for c in chosen]
 
 
 def _check_first(images: int | None, pruner: str, recipe: Recipe, data: ImageData) -> None:

@@ -1,6 +1,6 @@
 """`scaler train`."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def train(
     before = variant.read_info(Path(name)) if Path(name).is_dir() else None
     note = variant_info(spec, before.seed if before else name, before.budget if before else "")
     record = pipeline.train_variant(spec, note, backend, out, seed=seed, role="seed" if name in SEEDS else "chosen")
-    return asdict(record)
+    return record.row()
 
 
 def _target_for(name: str, resolution: int | None, images: ImageData) -> ModelSpec:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def write_frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
 
 def points_table(runs: Sequence[Run], info: FrontierInfo) -> pd.DataFrame:
     """One row for each record of ``runs``: its run, the ledger's columns, and whether it is on the front of its kind of score."""
-    frame = pd.DataFrame([{"run": str(run.path), **asdict(record)} for run in runs for record in run.records])
+    frame = pd.DataFrame([{"run": str(run.path), **record.row()} for run in runs for record in run.records])
     return frame.assign(**{f"on_{cost}_front": info.on_front(cost) for cost in PLOTTED_COSTS})
 
 

@@ -6,7 +6,6 @@ scores, the ledger keeps, and the best under each budget is emitted as a variant
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from experiments.runtime.console import is_main_process
@@ -78,7 +77,7 @@ def run_worker(job: SearchContext, study: SearchStudy, *, alone: bool = True) ->
             study.fail(asked, str(error))
             job.say(f"trial {asked.number} failed and counts as tried: {error}")
             continue
-        study.tell(asked, record.top1, asdict(record), pruned)
+        study.tell(asked, record.top1, record.row(), pruned)
         if alone:
             sync_ledger(study, job.out)
         job.say(pace.line(record, study.finished()))
@@ -90,7 +89,7 @@ def sync_ledger(study: SearchStudy, out: Path) -> list[Record]:
     rows = {row.trial: row for row in ledger if row.role in ("trial", "pruned")}
     for number, told in study.records().items():
         if number not in rows:
-            rows[number] = Record(**told)
+            rows[number] = Record.of_row(told)
             ledger.append(rows[number])
     return list(rows.values())
 
@@ -114,15 +113,29 @@ def _score(asked: Candidate, job: SearchContext) -> tuple[Record, bool]:
         raise RuntimeError(
             f"the candidate of trial {asked.number} costs {note.flops} FLOPs, {note.params} parameters, over {asked.limits}"
         )
-    score = job.backend.score(spec, note, job.out / TRIALS / name, seed=seed, final=False, watch=_watch(asked, job.request))
+    score = job.backend.score(spec, note, job.out / TRIALS / name, seed=seed, final=False, rungs=_rungs(asked, job.request))
     role = "pruned" if score.pruned else "trial"
     return record_of(role, asked.number, spec, note, score, job.backend, seed, asked.origin), score.pruned
 
 
-def _watch(asked: Candidate, request: Request) -> RungSchedule | None:
+def _rungs(asked: Candidate, request: Request) -> RungSchedule | None:
     if request.halving == "none":
         return None
-    return RungSchedule(stops=asked.stops, first=request.first_rung, growth=rule(request.halving).growth)
+    growth = rule(request.halving).growth
+    return RungSchedule(trial=_CandidateTrial(asked), first_images=request.first_rung, growth=growth)
+
+
+class _CandidateTrial:
+    """A candidate as the trial of a `RungSchedule`."""
+
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate, self._should_prune = candidate, False
+
+    def report(self, step: int, top1: float) -> None:
+        self._should_prune = self.candidate.stops(step, top1)
+
+    def should_prune(self) -> bool:
+        return self._should_prune
 
 
 class _Pace:

@@ -69,7 +69,7 @@ def train_finalists(job: SearchContext, feasible: FeasibleSet, rows: Sequence[Re
                     "finalist", row.trial, spec, note, score, job.backend, seed, row.origin
                 )  # fmt: skip
                 ledger.append(known[row.trial, seed])
-                job.say(f"finalist {row.name}, seed {seed}: top-1 {score.top1:.2f} % (as a trial {row.top1:.2f} %)")
+                job.say(f"finalist {row.name}, seed {seed}: top-1 {score.metrics.top1:.2f} % (as a trial {row.top1:.2f} %)")
             found.append(known[row.trial, seed])
     return found
 

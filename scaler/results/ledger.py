@@ -1,16 +1,47 @@
-"""The ledger: one row for each finished evaluation, append-only, a CSV that pandas reads.
+"""The ledger of a run: an append-only CSV file that pandas reads, with one row for each finished evaluation.
 
-A row is written with one call and synced, so a killed process leaves at most one torn last line, which is cut off by the next
-append and skipped by readers.
+A row is written with one call and synced, so a killed process leaves at most one torn last line. Readers skip it, and the next
+append cuts it off.
 """
 
 import csv
 import io
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any
+
+from scaler.results.score import Metrics, Score
+
+# The ledger's columns in their order, and the type of each.
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "role": str,
+    "trial": int,
+    "budget": str,
+    "name": str,
+    "family": str,
+    "flops": int,
+    "params": int,
+    "resolution": int,
+    "top1": float,
+    "top5": float,
+    "loss": float,
+    "split": str,
+    "images": int,
+    "epochs": float,
+    "seconds": float,
+    "seed": int,
+    "start": str,
+    "recipe": str,
+    "data": str,
+    "arch": str,
+    "origin": str,
+    "train_flops": int,
+}
+COLUMNS = tuple(_TYPES)
+_OF_SCORE = frozenset(field.name for field in (*fields(Metrics), *fields(Score)))
+_PRUNED = "pruned"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,19 +49,19 @@ class Record:
     """One evaluated model.
 
     Attributes:
-        role: ``"seed"`` (the large model itself), ``"trial"`` (a candidate of the search), ``"pruned"`` (one that was stopped
-            after ``epochs``), ``"finalist"`` (one of the best, trained again from another seed) or ``"chosen"`` (trained in
-            full).
-        trial: the candidate's number in the study; -1 for the seed and for what is trained in full.
-        origin: what proposed it: ``"surrogate"``, ``"random"``, ``"uniform scaling"``, a published model's name; else empty.
-        budget: the budget that the candidate was drawn for, as text; empty for the seed.
-        name: the variant's name, also its folder's.
-        family: of the architecture; ``arch`` is its JSON.
-        start: how the weights began, ``"random"`` here.
-        top1: in percent, and ``top5``, both of ``split``, which held ``images`` images; ``loss`` is cross-entropy.
-        epochs: of training behind the score, not always whole; ``seconds`` of wall time they took, evaluation included.
-        train_flops: of the forward passes of all training images, each at the resolution at which it was seen.
-        data: the data set's name; ``recipe``: the training recipe's name.
+        role: ``"seed"`` (the large model itself), ``"trial"`` (a candidate of the search), ``"pruned"`` (a candidate whose
+            training was stopped early), ``"finalist"`` (one of the best, trained again from another seed) or ``"chosen"``
+            (trained in full).
+        trial: the candidate's number in the study; -1 for the seed and for a model trained in full.
+        origin: the source of the candidate: ``"surrogate"``, ``"random"``, ``"uniform scaling"``, a published model's name, or
+            empty.
+        budget: the text of the budget that the candidate was drawn for; empty for the seed.
+        name: of the variant, and of its folder.
+        family: of the architecture.
+        arch: the architecture as JSON.
+        score: its ``pruned`` is True exactly for the role ``"pruned"``.
+        data: the data set's name.
+        recipe: the training recipe's name.
     """
 
     role: str
@@ -41,43 +72,76 @@ class Record:
     flops: int
     params: int
     resolution: int
-    top1: float
-    top5: float
-    loss: float
-    split: str
-    images: int
-    epochs: float
-    seconds: float
+    score: Score
     seed: int
-    start: str
     recipe: str
     data: str
     arch: str
     origin: str = ""
-    train_flops: int = 0
 
     @property
     def quantities(self) -> dict[str, int]:
-        """What budgets bound."""
+        """The quantities that budgets bound."""
         return {"flops": self.flops, "params": self.params, "resolution": self.resolution}
 
+    @property
+    def top1(self) -> float:
+        return self.score.metrics.top1
 
-COLUMNS = tuple(field.name for field in fields(Record))
+    @property
+    def loss(self) -> float:
+        return self.score.metrics.loss
+
+    @property
+    def images(self) -> int:
+        return self.score.metrics.images
+
+    @property
+    def split(self) -> str:
+        return self.score.split
+
+    @property
+    def epochs(self) -> float:
+        return self.score.epochs
+
+    @property
+    def seconds(self) -> float:
+        return self.score.seconds
+
+    @property
+    def start(self) -> str:
+        return self.score.start
+
+    def row(self) -> dict[str, Any]:
+        """Return the value of every column of the ledger, in their order."""
+        values = {**vars(self), **self.score.row()}
+        return {name: values[name] for name in COLUMNS}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "Record":
+        """Return the record whose `row` is ``row``. Columns with a default may be missing.
+
+        Raises:
+            TypeError: if another column is missing, or one is unknown.
+        """
+        score = Score.of_row({name: value for name, value in row.items() if name in _OF_SCORE})
+        others = {name: value for name, value in row.items() if name not in _OF_SCORE}
+        return cls(score=replace(score, pruned=row.get("role") == _PRUNED), **others)
 
 
 class Ledger:
-    """The ledger at ``path``; the file is made by the first `append`."""
+    """The ledger at ``path``. The first `append` makes the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, record: Record) -> None:
-        """Add one row, durably."""
+        """Write one row, and sync it to the disk."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab+") as handle:
             end = _end_of_whole_lines(self.path)
             handle.truncate(end)
-            row = _line(asdict(record).values())
+            row = _line(record.row().values())
             handle.write((row if end else _line(COLUMNS) + row).encode())
             handle.flush()
             os.fsync(handle.fileno())
@@ -85,17 +149,16 @@ class Ledger:
     def __iter__(self) -> Iterator[Record]:
         if not self.path.exists():
             return
-        types = get_type_hints(Record)
         whole = self.path.read_bytes()[: _end_of_whole_lines(self.path)].decode()
         for row in csv.DictReader(io.StringIO(whole)):
-            yield Record(**{name: types[name](row[name]) for name in COLUMNS if name in row})
+            yield Record.of_row({name: of(row[name]) for name, of in _TYPES.items() if name in row})
 
 
 def _end_of_whole_lines(path: Path) -> int:
     return path.read_bytes().rfind(b"\n") + 1
 
 
-def _line(values: object) -> str:
+def _line(values: Iterable[object]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(values)  # type: ignore[arg-type]
+    csv.writer(buffer, lineterminator="\n").writerow(values)
     return buffer.getvalue()

@@ -14,6 +14,7 @@ from scaler.budget import Bound, Budget
 from scaler.results.frontier import FrontierInfo
 from scaler.results.intervals import wilson
 from tests.experiments.report.fake_ledger import ARCH, BUDGETS, SEED, fake_info
+from tests.scaler.results.records import changed
 
 VOID = {"meta", "br", "link", "img", "hr"}
 
@@ -86,7 +87,7 @@ def test_it_says_what_was_asked_and_what_was_found(tmp_path: Path) -> None:
 def test_the_best_trial_that_meets_a_budget_stands_in_for_what_is_not_trained_yet(tmp_path: Path) -> None:
     info = fake_info(finished=False)
     # Drawn for the smallest budget, and better than all that were drawn for the largest one.
-    star = replace(info.records[0], name="star", top1=99.0, flops=1_000_000)
+    star = changed(info.records[0], name="star", top1=99.0, flops=1_000_000)
     text = report(tmp_path, replace(info, records=(*info.records, star)), {}).text
     section = text[text.index("Best under each budget") : text.index("Frontier")]
     assert section.count("star") == 3
