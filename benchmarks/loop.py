@@ -25,6 +25,7 @@ from benchmarks.measure import Figures, cold, one_thread
 from benchmarks.step import images
 from experiments.data.augmentation import Augmentation
 from experiments.data.image_set import ImageData
+from experiments.data.input_format import InputFormat
 from experiments.data.seeding import restored_generators
 from experiments.recipes import RECIPES
 from experiments.runtime.processes import pick_device
@@ -103,7 +104,7 @@ class _Count(Meter):
 
 def _ours(model: nn.Module, spec: ModelSpec, data: ImageData, batch: int, folder: Path) -> Steps:
     recipe = replace(_RECIPE, batch_size=batch)
-    job = Job(data=data, recipe=recipe, resolution=spec.resolution, mean=spec.mean, std=spec.std, seed=0)
+    job = Job(data=data, recipe=recipe, input_format=InputFormat.of(spec), seed=0)
     trainer, loader = Trainer(model, job, folder), job.loader()
 
     def steps(number: int) -> None:

@@ -157,9 +157,7 @@ def _backend(study: Study, logits: Path, epochs: int) -> TrainingBackend:
     store = Store.open(logits)
     store.verify()
     images = open_data(study.data, train_images=study.train_images)
-    return TrainingBackend(
-        images, "proxy", replace(get_recipe("proxy"), epochs=epochs, batch_size=study.batch_size), logits=store
-    )
+    return TrainingBackend(images, "proxy", replace(get_recipe("proxy"), epochs=epochs, batch_size=study.batch_size), store=store)
 
 
 def _flops(row: Record, study: Study) -> float:
@@ -190,7 +188,7 @@ def _final(study: Study, logits: Path, name: str, seed: int, row: Record) -> flo
     note = variant_info(fresh, study.seed_model, row.budget)
     backend = _backend(study, logits, study.full_epochs)
     folder = study.folder / "final" / f"{sha256(row.arch.encode()).hexdigest()[:12]}-{seed}"  # whoever chose it
-    return backend.score(fresh, note, folder, seed=seed, final=True).top1
+    return backend.score(fresh, note, folder, seed=seed, final=True).metrics.top1
 
 
 def _compared(scores: dict[str, list[float]]) -> dict[str, dict[str, float]]:

@@ -18,12 +18,14 @@ from timm.optim import create_optimizer_v2
 from benchmarks.measure import Figures, one_thread, seconds
 from experiments.data.augmentation import Augmentation
 from experiments.data.image_set import ImageData, ImageSet
+from experiments.data.input_format import InputFormat
 from experiments.data.sources import Arrays
 from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
 from experiments.logits.writer import LogitsWriter, write_store
-from experiments.losses.distillation import Guide, make_task
+from experiments.losses.distillation import make_task
 from experiments.losses.stored_logits import StoredLogitsTask
+from experiments.losses.teacher import Teacher
 from experiments.recipes import RECIPES
 from experiments.training.batches import BatchLoader
 from models.networks.model_spec import ModelSpec, open_model_spec
@@ -70,15 +72,10 @@ def _steps(
     student = open_model_spec(name, num_classes=data.num_classes)
     model = student.build().to(memory_format=torch.channels_last)
     loader = BatchLoader(
-        data=data, recipe=_RECIPE, seed=0, resolution=student.resolution, mean=student.mean, std=student.std, batch_size=batch,
-        device=_CPU, logits=store,
+        data=data, recipe=_RECIPE, seed=0, input_format=InputFormat.of(student), batch_size=batch, device=_CPU, store=store,
     )  # fmt: skip
-    guide = Guide(model=spec.build(), resolution=spec.resolution, mean=spec.mean, std=spec.std) if spec else None
-    task = (
-        StoredLogitsTask(model, _RECIPE)
-        if store
-        else make_task(model, guide, _RECIPE, student.mean, student.std, student.resolution, _CPU)
-    )
+    teacher = Teacher.of(spec) if spec else None
+    task = StoredLogitsTask(model, _RECIPE) if store else make_task(model, teacher, _RECIPE, InputFormat.of(student), _CPU)
     optimizer = create_optimizer_v2(model, _RECIPE.opt, lr=1e-4)
     batches = _endless(loader)
 

@@ -49,7 +49,7 @@ def compare(topk: int, classes: int, *, shards: int, repeats: int) -> Figures:
             answers, length = _answers(topk, classes), store.manifest.length
             for shard in range(shards):
                 _write(store, shard, answers)
-            reading = _reading(lambda places, store=store: store.answers(0, places), length, repeats)  # type: ignore[misc]
+            reading = _reading(lambda places, store=store: store.logits(0, places), length, repeats)  # type: ignore[misc]
             figures |= {
                 f"bytes_per_view_{suffix}": store.bytes_per_view,
                 f"share_of_original_{suffix}": store.bytes_per_view / (4 + 4 * topk),

@@ -1,4 +1,4 @@
-"""Training recipes: named, sourced data."""
+"""Training recipes by name, with the sources of their numbers."""
 
 from dataclasses import dataclass, replace
 
@@ -7,29 +7,34 @@ from scaler.errors import ScalerError, UnknownNameError
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a model is trained.
+    """A training recipe.
 
     Attributes:
         batch_size: images per update, over all processes and accumulated parts.
         lr: learning rate for a batch of 512; it scales with the batch.
-        warmup_epochs: linear, from ``warmup_lr``, then cosine per step down to ``min_lr``; both scale with the batch too.
-        layer_decay: each layer's rate is this share of the next one's; 1 for equal rates.
-        mixup, cutmix: alpha of each; 0 is off. ``smoothing`` is of hard labels.
-        scale, ratio: of the random crop, as shares of the image's area and as width over height.
-        hflip: probability of mirroring, where the data set allows it. ``auto_augment``: timm's policy, empty for none.
+        warmup_epochs: epochs of linear warm-up from ``warmup_lr``; a cosine down to ``min_lr`` follows, update by update.
+        warmup_lr, min_lr: for a batch of 512, as ``lr``.
+        layer_decay: learning rate of a layer as a fraction of the next layer's; 1 for equal rates.
+        smoothing: of labels.
+        mixup, cutmix: alpha of each; 0 for none.
+        scale, ratio: of the random crop: fraction of the image's area, and width over height.
+        hflip: probability of mirroring, if the data set allows it.
+        auto_augment: timm's policy; empty for none.
         reprob: probability of erasing a box.
-        low_resolution: share of the model's own side, in pixels, at which the first third of the updates see their images.
-        repeats: views of an image in one epoch, which then holds so many times fewer images (repeated augmentation).
-        drop_path: stochastic depth. ``clip_grad``: largest norm of the gradient, 0 for none.
-        freeze_bn: batch norms keep the statistics that they have.
-        ema_decay: of the averaged weights that are evaluated and kept; 0 for none.
-        distill: share of the teacher's answer in the loss, where there is a teacher; the rest is cross-entropy with the truth.
-        temperature: softens both answers. ``hard``: the teacher's first choice is the answer, not its probabilities.
-        attention, hidden: weights of the relations inside the teacher (see `experiments.losses.relations`), added; 0 is off.
+        low_resolution: resolution of the images of the first third of the updates, as a fraction of the model's own.
+        repeats: views of an image in one epoch, which then holds that many times fewer images (repeated augmentation).
+        drop_path: rate of stochastic depth.
+        clip_grad: largest norm of the gradient; 0 for no clipping.
+        freeze_bn: keep the statistics of batch norms as they are.
+        ema_decay: of the averaged weights, which are then evaluated and kept; 0 for none.
+        distill: weight of the teacher's logits in the loss, if there is a teacher; the rest is cross-entropy with the labels.
+        temperature: of the student's and the teacher's logits.
+        hard: learn the teacher's most probable class instead of its probabilities.
+        attention, hidden: weights of the token relations (see `experiments.losses.relations`), which are added; 0 for none.
         relation_heads: heads that the attention relation is cut into.
 
     Raises:
-        ScalerError: relations are to be learned at two resolutions.
+        ScalerError: if token relations are combined with two resolutions.
     """
 
     summary: str
@@ -74,7 +79,7 @@ class Recipe:
 
     @property
     def relates(self) -> bool:
-        """Whether what happens inside the teacher is learned too, which stored answers do not tell."""
+        """True if token relations of the teacher are learned, which stored logits do not hold."""
         return bool(self.attention or self.hidden)
 
 
@@ -97,8 +102,9 @@ _TINY_VIT = Recipe(
     clip_grad=5.0,
 )
 
-# Source: TinyViT's configs/22kto1k: 30 epochs, 5 of warm-up, base rate 2.5e-4, least 1e-5, weight decay 1e-8, each layer's rate
-# 0.8 of the next one's, batch norms in eval mode, neither mixup nor cutmix; drop path is 0, 0 and 0.1 for 5M, 11M and 21M.
+# Source: TinyViT's configs/22kto1k: 30 epochs, 5 of warm-up, base rate 2.5e-4, least 1e-5, weight decay 1e-8, each block's rate
+# 0.8 of the next one's (`experiments.training.optimizer.tiny_vit_lr_scales`), batch norms in evaluation mode, neither mixup nor
+# cutmix; drop path is 0, 0 and 0.1 for 5M, 11M and 21M.
 _TINY_VIT_22K_TO_1K = replace(
     _TINY_VIT,
     summary="TinyViT's published fine-tuning on ImageNet-1k after distillation on ImageNet-22k (drop path of 5M and 11M)",
@@ -116,8 +122,9 @@ _TINY_VIT_22K_TO_1K = replace(
 
 # Source: DeiT's and Mini-DeiT's main.py: 300 epochs, 5 of warm-up (the 10 of cool-down begin after the last), batch 1024, rate
 # 5e-4 for 512 images, least 1e-5 and first 1e-6 whatever the batch (here for 512), weight decay 0.05, no clipping, EMA 0.99996,
-# three views of each image. Mini-DeiT learns from the teacher's answer alone, temperature 1; the published divergence is divided
-# by the number of classes too, a factor that AdamW's steps do not feel. Drop path is 0, 0 and 0.1 for Ti, S and B.
+# three views of each image. Mini-DeiT learns from the teacher's logits alone, at temperature 1. The published divergence is also
+# divided by the number of classes, 1000; that factor is left out here. It changes AdamW's steps through the epsilon of 1e-8, so
+# that early steps differ from the published ones. Drop path is 0, 0 and 0.1 for Ti, S and B.
 _MINI_DEIT = replace(
     _TINY_VIT,
     summary="Mini-DeiT's published distillation on ImageNet-1k (drop path of Ti and S)",
@@ -225,6 +232,11 @@ RECIPES: dict[str, Recipe] = {
 
 
 def get_recipe(name: str) -> Recipe:
+    """Return the recipe called ``name``.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
     if name not in RECIPES:
         raise UnknownNameError("recipe", name, RECIPES)
     return RECIPES[name]

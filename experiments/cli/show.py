@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,7 @@ def search(found: Sequence[Any], options: SearchOptions) -> None:
     """Print the chosen variant of each budget."""
     if options.as_worker:
         return
-    rows = [(one.budget, *_costs(asdict(one.record)), f"{one.record.top1:.2f}", one.folder) for one in found]
+    rows = [(one.budget, *_costs(one.record.row()), f"{one.record.top1:.2f}", one.folder) for one in found]
     columns = ("budget", "flops", "params", "held-out top-1 %", "variant")
     print_table(columns, rows, right=("flops", "params", "held-out top-1 %"))
     print(f"report: {options.out / 'frontier' / 'report.html'}")
@@ -107,7 +106,8 @@ def search_json(found: Sequence[Any]) -> list[dict[str, Any]]:
 
 def record_json(record: Any) -> dict[str, Any]:
     """Return a ledger's record as a flat object."""
-    return asdict(record)
+    row: dict[str, Any] = record.row()
+    return row
 
 
 def frontier(found: Mapping[str, Path], options: FrontierOptions) -> None:
@@ -122,7 +122,7 @@ def frontier_json(found: Mapping[str, Path]) -> dict[str, str]:
 
 def demo(found: Any, options: DemoOptions) -> None:
     """Print the trained family, a yardstick, and where everything is."""
-    rows = [(record.budget, *_costs(asdict(record)), f"{record.top1:.2f}", folder) for folder, record in found.trained.items()]
+    rows = [(record.budget, *_costs(record.row()), f"{record.top1:.2f}", folder) for folder, record in found.trained.items()]
     columns = ("budget", "flops", "params", "test top-1 %", "trained variant")
     print_table(columns, rows, right=("flops", "params", "test top-1 %"))
     print(f"Logistic regression on the same split: {found.logistic_regression:.2f} % top-1.")

@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields, replace
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
 from experiments.logits.store import Store
+from experiments.losses.teacher import Teacher
 from experiments.options.search import SearchOptions
 from experiments.options.setup import SetupOptions
 from experiments.options.train import TrainOptions
 from experiments.recipes import Recipe, get_recipe
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
-from experiments.scoring.teacher import Teacher
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
 
@@ -80,7 +80,7 @@ def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs) -> Train
         options.recipe,
         recipe,
         inputs.teacher,
-        logits=store,
+        store=store,
         workers=options.loader_workers,
         setup=setup,
     )

@@ -8,10 +8,10 @@ from experiments.data.augmentation import Augmentation
 from experiments.data.datasets import open_data
 from experiments.logits.manifest import Manifest
 from experiments.logits.writer import ROWS, LogitsWriter, write_store
+from experiments.losses.teacher import weights_digest
 from experiments.options.train import TeachOptions
 from experiments.recipes import get_recipe
 from experiments.runtime.processes import pick_device
-from experiments.scoring.teacher import file_digest
 from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 
@@ -25,7 +25,7 @@ def teach(options: TeachOptions) -> dict[str, Any]:
     spec, recipe, final = open_model_spec(options.teacher), get_recipe(options.recipe), images.for_final_training()
     require_trained(spec, images)
     manifest = Manifest(
-        teacher=file_digest(spec.weights) or "",
+        teacher=weights_digest(spec),
         resolution=spec.resolution,
         mean=spec.mean,
         std=spec.std,

@@ -1,12 +1,11 @@
-"""Images and labels: the embedded digits, folders, and timm's data sets, each with training, held-out and test images.
+"""Data sets of images: the embedded digits, folders, and timm's, each with training, held-out and test images.
 
-The test images are the data set's own test or validation split, read once, at the end. Searches are decided on ``holdout``, a
-stratified part of the training images.
+The test images are the data set's own test or validation split. Only final scores use them; searches compare candidates on the
+held-out images, a stratified part of the training images.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -25,24 +24,22 @@ FORMS = {
 _TEST_FRACTION, _HOLDOUT_FRACTION, _HOLDOUT_MOST = 0.2, 0.1, 10_000
 _TEST_FOLDERS = ("val", "validation", "test")
 _TIMM = ("torch", "hfds", "hfids", "tfds", "wds")  # prefixes of timm's names
-_IN_SEQUENCE = ("hfids", "tfds", "wds")  # those that cannot be asked for an image by its index
+_IN_SEQUENCE = ("hfids", "tfds", "wds")  # no access to an image by its index
 # A mirrored digit or letter is another one, or none.
 _NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
 _FLIP_ALL_THE_SAME = ("fashion",)
 
-Batch = TypeVar("Batch")
-
 
 def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> ImageData:
-    """The data set that ``spec`` names (see `FORMS`).
+    """Return the data set that ``spec`` names (see `FORMS`).
 
     Args:
-        train_images: keep a stratified random part of so many training images, held-out ones included.
-        seed: of the choice of held-out images, and of ``train_images``.
+        train_images: keep a stratified random subset of this many training images, held-out images included.
+        seed: of the choice of held-out images and of the subset.
 
     Raises:
-        ScalerError: unknown form, missing or empty folder, fewer than two classes, too few images to hold some out, or an
-            image that cannot be read.
+        ScalerError: if the form is unknown, a folder is missing or empty, there are fewer than two classes or too few images to
+            hold some out, or an image cannot be read.
     """
     kind, _, place = spec.partition(":")
     if spec == "digits":
@@ -70,25 +67,16 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
 
 
 def peek_num_classes(spec: str) -> int | None:
-    """How many classes ``spec`` has, where that can be told at once; a folder that is not there is an error here already."""
+    """Return the number of classes of ``spec`` without reading its images; None for data sets that must be opened for it.
+
+    Raises:
+        ScalerError: if ``spec`` is a folder that does not exist.
+    """
     if spec == "digits":
         return 10
     if spec.startswith("folder:"):
         return len(_class_folders(_training_root(_existing(spec.removeprefix("folder:")))))
     return None
-
-
-def batches_of(loader: Iterable[Batch]) -> Iterator[Batch]:
-    """The batches of a PyTorch loader.
-
-    Raises:
-        ScalerError: an image cannot be read; in one line also where one of the loader's workers met it, which wraps the
-            message in a traceback.
-    """
-    try:
-        yield from loader
-    except ScalerError as error:
-        raise ScalerError(str(error).strip().splitlines()[-1].rpartition("ScalerError: ")[-1]) from error
 
 
 def _digits() -> tuple[ImageSet, ImageSet]:
@@ -101,7 +89,7 @@ def _digits() -> tuple[ImageSet, ImageSet]:
 
 
 def _folder(root: Path) -> tuple[ImageSet, ImageSet]:
-    """``root``/train and its test folder, or ``root`` itself split; the split is always the same."""
+    """Return the images in ``root``/train and in its test folder, or a split of ``root``, always the same one."""
     training_root = _training_root(root)
     classes = _class_folders(training_root)
     if len(classes) < 2:

@@ -10,7 +10,7 @@ from experiments.data.seeding import Indices, key
 
 
 def splitmix64s(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """`splitmix64` of every element."""
+    """Return `splitmix64` of every element."""
     with np.errstate(over="ignore"):
         values = values + np.uint64(0x9E3779B97F4A7C15)
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -20,20 +20,26 @@ def splitmix64s(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class EpochOrder:
-    """``indices`` in the order of an epoch; of the first ``paired``, those at 2j and 2j + 1 are partners that may be mixed."""
+    """The order of an epoch.
+
+    Attributes:
+        indices: of the images, in order.
+        paired: number of places at the beginning that hold pairs: places 2j and 2j + 1 are partners that may be mixed.
+    """
 
     indices: Indices
     paired: int
 
     def only(self, length: int) -> tuple["EpochOrder", Indices]:
-        """The order of the indices below ``length``, a part's end, and at which places of this order they stand."""
+        """Return the order of the indices below ``length``, which ends a part, and their places in this order."""
         places = np.flatnonzero(self.indices < length)
         return EpochOrder(self.indices[places], int((places < self.paired).sum())), places
 
     def repeated(self, times: int, images: int) -> "EpochOrder":
-        """As many views as before, to whole pairs, of so many ``times`` fewer of the ``images``: repeated augmentation.
+        """Return the order of repeated augmentation: fewer pairs, ``times`` views of each, and about as many views as before.
 
-        A pair's views follow one another. The index of an image's further views is its own plus multiples of ``images``.
+        A pair's views follow one another. The further views of an image have its index plus multiples of ``images``, the number
+        of all images.
         """
         pairs = self.indices[: self.paired].reshape(-1, 2)[: len(self.indices) // (2 * times)]
         views = pairs[:, None] + images * np.arange(times)[None, :, None]
@@ -41,11 +47,11 @@ class EpochOrder:
 
 
 def epoch_order(seed: int, epoch: int, parts: Sequence[int]) -> EpochOrder:
-    """A random order of the indices 0 ... sum(parts) - 1.
+    """Return a random order of the indices 0 ... sum(parts) - 1.
 
-    Partners are of the same part, so that no held-out image is mixed into one for training, and the order of the first parts
-    alone is this order with the others left out: what is stored for all serves those who train on a part. The last of a part of
-    odd length has no partner and stands at the end.
+    Partners belong to the same part, so no held-out image is mixed into a training image. The order of the first parts alone is
+    this order without the other parts, so logits that are stored for all parts also serve a training on the first ones. The last
+    image of a part of odd length has no partner and stands at the end.
     """
     pairs, singles, ranks, start = [], [], [], 0
     for part, length in enumerate(parts):
@@ -59,4 +65,5 @@ def epoch_order(seed: int, epoch: int, parts: Sequence[int]) -> EpochOrder:
 
 
 def _ranks(salt: int, length: int) -> NDArray[np.uint64]:
+    """Return ``length`` random numbers to sort by."""
     return splitmix64s(np.arange(length, dtype=np.uint64) ^ np.uint64(salt))

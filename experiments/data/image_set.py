@@ -1,4 +1,4 @@
-"""Images by index with their labels, and the splits of a data set."""
+"""Sets of images with their labels, and the three sets of a data set."""
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -11,13 +11,17 @@ from experiments.data.sources import Indices
 
 
 class Source(Protocol):
-    """Images by index, and all labels."""
+    """Access to images by their index, and the labels of all images."""
 
     @property
     def labels(self) -> Indices: ...
 
     def image(self, index: int) -> Image.Image:
-        """The image in RGB. Raises ScalerError, naming the file, where it cannot be read."""
+        """Return the image with number ``index`` in RGB.
+
+        Raises:
+            ScalerError: if it cannot be read; the message names the file.
+        """
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,11 @@ class ImageSet:
         return self.source.labels[self.indices]
 
     def image(self, i: int) -> Image.Image:
+        """Return image ``i`` of the set in RGB; see `Source.image`."""
         return self.source.image(int(self.indices[i]))
 
     def digest(self) -> str:
-        """Of which images these are and of their labels, not of their pixels."""
+        """Return a digest of the images' indices and labels; it does not cover their pixels."""
         return sha256(self.indices.tobytes() + self.labels.tobytes()).hexdigest()[:16]
 
 
@@ -47,8 +52,10 @@ class ImageData:
     """A data set.
 
     Attributes:
-        hflip: whether a mirrored image is still of its class.
-        final: whether the held-out images are among those for training, after the others.
+        holdout: images on which a search compares candidates.
+        test: images on which final scores are measured.
+        hflip: a mirrored image still shows its class.
+        final: ``train`` includes the held-out images, after the others.
     """
 
     name: str
@@ -61,11 +68,11 @@ class ImageData:
 
     @property
     def parts(self) -> tuple[int, ...]:
-        """How many training images are always for training, and how many are held out but in the final training."""
+        """The number of images that are always for training and, in a final training, the number of held-out images."""
         held_out = len(self.holdout)
         return (len(self.train) - held_out, held_out) if self.final else (len(self.train),)
 
     def for_final_training(self) -> "ImageData":
-        """The same with the held-out images back among those for training."""
+        """Return the data set with the held-out images added to ``train``."""
         both = np.concatenate([self.train.indices, self.holdout.indices])
         return replace(self, train=replace(self.train, indices=both), final=True)

@@ -1,4 +1,4 @@
-"""Where images come from: memory, files, and data sets that timm opens."""
+"""Sources of images: memory, files, and data sets that timm opens."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from experiments.runtime.progress import meter
 from scaler.errors import ScalerError
 
 _CHECKED_MOST = 20_000
-# What Pillow raises for files that are truncated, damaged or no image; RuntimeError comes from its AVIF decoder.
+# Errors of Pillow for files that are truncated, damaged or no image; RuntimeError comes from its AVIF decoder.
 _UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
 Indices = NDArray[np.int64]
@@ -29,6 +29,7 @@ class Arrays:
     labels: Indices
 
     def image(self, index: int) -> Image.Image:
+        """Return an image in RGB."""
         return Image.fromarray(self.pixels[index]).convert("RGB")
 
 
@@ -40,6 +41,11 @@ class Files:
     labels: Indices
 
     def image(self, index: int) -> Image.Image:
+        """Return an image in RGB.
+
+        Raises:
+            ScalerError: if the file cannot be read.
+        """
         try:
             with Image.open(self.paths[index]) as image:
                 return image.convert("RGB")
@@ -49,12 +55,17 @@ class Files:
 
 @dataclass(frozen=True)
 class TimmSet:
-    """A map-style data set that timm opened: torchvision's, or timm's own over a reader."""
+    """A map-style data set that timm opened: one of torchvision's, or timm's own class over a reader."""
 
     dataset: Any
     labels: Indices
 
     def image(self, index: int) -> Image.Image:
+        """Return an image in RGB.
+
+        Raises:
+            ScalerError: if the image cannot be read.
+        """
         # timm's own data set skips up to 50 broken images in silence; its reader does not.
         reader = getattr(self.dataset, "reader", self.dataset)
         try:
@@ -66,18 +77,22 @@ class TimmSet:
 
 
 def check(source: Files) -> None:
-    """Decode every file, or an even spread of 20,000 of a larger set, so that a broken one is found before work begins."""
+    """Decode every file, or 20,000 evenly spread files of a larger set, to find broken ones before work begins.
+
+    Raises:
+        ScalerError: if one cannot be read.
+    """
     chosen = np.unique(np.linspace(0, len(source.paths) - 1, min(len(source.paths), _CHECKED_MOST)).astype(int))
-    with ThreadPoolExecutor() as pool, meter("reading every image once", len(chosen)) as shown:
+    with ThreadPoolExecutor() as pool, meter("reading every image once", len(chosen)) as progress:
         for _ in pool.map(source.image, chosen.tolist()):
-            shown.advance(1)
+            progress.advance(1)
 
 
 def open_timm(name: str, root: str, split: str) -> TimmSet:
-    """One split of a data set that timm names, from ``root`` and never from the network.
+    """Return one split of a data set that timm names, read from ``root`` and never from the network.
 
     Raises:
-        ScalerError: it is not there, or timm or a library that it needs cannot open it.
+        ScalerError: if it is not there, or timm or a library that it needs cannot open it.
     """
     os.environ.setdefault("HF_DATASETS_OFFLINE", "1")  # read when Hugging Face's library loads
     from timm.data import create_dataset

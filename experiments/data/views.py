@@ -1,21 +1,26 @@
-"""Augmented and mixed images: the same 8-bit pixels for any number of workers, batch size and process, and after a resume."""
+"""Views: augmented and mixed images, with the same 8-bit pixels for any number of workers and processes and any batch size."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from experiments.data.augmentation import Augmentation
-from experiments.data.datasets import batches_of
 from experiments.data.epoch_order import EpochOrder
 from experiments.data.image_set import ImageSet
+from experiments.data.loading import load_batches
 from experiments.data.seeding import key, set_generators
 
-_MIXING = -2  # in a pair's key, where the loop's own draws have -1
+_MIXING = -2  # in a pair's key, at the place where the training's own draws have -1
 
 
 class BatchRequest(NamedTuple):
-    """A batch asked for: of its first ``paired`` indices, neighbours are partners."""
+    """A request for a batch.
+
+    Attributes:
+        indices: of the views; index modulo the number of images is the image's.
+        paired: number of indices at the beginning of which neighbours are partners.
+    """
 
     epoch: int
     indices: list[int]
@@ -23,7 +28,14 @@ class BatchRequest(NamedTuple):
 
 
 class AugmentedBatch(NamedTuple):
-    """8-bit ``pixels`` (B, 3, R, R); ``fractions`` (B,) of each are of the class ``labels`` (B,), the rest of ``others`` (B,)."""
+    """A batch of views.
+
+    Attributes:
+        pixels: (B, 3, R, R), 8-bit.
+        labels: (B,), of the images.
+        others: (B,), labels of their partners.
+        fractions: (B,), how much of each view belongs to the class ``labels``; the rest belongs to ``others``.
+    """
 
     pixels: torch.Tensor
     labels: torch.Tensor
@@ -32,15 +44,15 @@ class AugmentedBatch(NamedTuple):
 
 
 class Views(torch.utils.data.Dataset[AugmentedBatch]):
-    """The views of ``images`` at ``resolution`` px, a batch at a time; they follow from ``seed``, epoch and index alone."""
+    """The views of ``images`` at ``resolution`` pixels, by batches; they depend on ``seed``, epoch and index alone."""
 
     def __init__(self, images: ImageSet, augmentation: Augmentation, seed: int, resolution: int) -> None:
         self.images, self.augmentation, self.seed, self.resolution = images, augmentation, seed, resolution
         self.transform = augmentation.transform(resolution)
         self.labels = torch.from_numpy(images.labels)
 
-    def __getitem__(self, batch_request: BatchRequest) -> AugmentedBatch:
-        epoch, indices, paired = batch_request
+    def __getitem__(self, request: BatchRequest) -> AugmentedBatch:
+        epoch, indices, paired = request
         pixels = torch.stack([self._view(epoch, index) for index in indices])
         labels = self.labels[[index % len(self.images) for index in indices]]
         others, fractions = labels.clone(), torch.ones(len(labels))
@@ -54,22 +66,17 @@ class Views(torch.utils.data.Dataset[AugmentedBatch]):
         set_generators(key(self.seed, epoch, index))
         return self.transform(self.images.image(index % len(self.images)))
 
-    def batches(self, plan: Iterable[BatchRequest], workers: int = 0, *, pin_memory: bool = False) -> Iterator[AugmentedBatch]:
-        """The batches of ``plan``, made in this process or by workers.
+    def batches(
+        self, requests: Iterable[BatchRequest], workers: int = 0, *, pin_memory: bool = False
+    ) -> Iterator[AugmentedBatch]:
+        """Yield the requested batches, made in this process or by ``workers`` others.
 
         Raises:
-            ScalerError: an image cannot be read.
+            ScalerError: if an image cannot be read.
         """
-        loader: Any = torch.utils.data.DataLoader(self, batch_size=None, sampler=plan, num_workers=workers, pin_memory=pin_memory)
-        return batches_of(loader)
+        return load_batches(self, requests, workers, pin_memory=pin_memory)
 
 
 def batch_request(order: EpochOrder, epoch: int, places: slice) -> BatchRequest:
-    """The batch at ``places`` of an epoch's order; they begin at an even one, that partners are together."""
+    """Return the request for the batch at ``places`` of an epoch's order, from an even place on, to keep partners together."""
     return BatchRequest(epoch, order.indices[places].tolist(), max(0, min(places.stop, order.paired) - places.start) // 2 * 2)
-
-
-def normalised(pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """8-bit ``pixels`` (B, 3, R, R) as a model with this normalisation takes them."""
-    centre, width = (torch.tensor(values, device=pixels.device).view(1, -1, 1, 1) for values in (mean, std))
-    return pixels.float().div_(255).sub_(centre).div_(width)

@@ -1,1 +1,1 @@
-"""Stored teachers: their sparse logits for every view of some epochs, written once and replayed for any number of students."""
+"""Stored teachers: sparse logits for every view of some epochs, written once and read by any number of students."""

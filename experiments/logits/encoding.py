@@ -1,6 +1,7 @@
-"""How answers lie on disk: ``fp16`` keeps them as they are, ``compact`` takes 60 % of the bytes of the original's format or less.
+"""Encodings of sparse logits on disk.
 
-docs/distillation.md has the bytes and the errors of each, measured.
+``fp16`` stores the gaps as 16-bit floats; ``compact`` takes 60 % of the bytes of TinyViT's format or less. docs/distillation.md
+has the measured bytes and errors of each.
 """
 
 import math
@@ -19,19 +20,22 @@ ColumnTypes = dict[str, tuple[np.dtype[Any], tuple[int, ...]]]  # by name: dtype
 
 
 class Encoding(Protocol):
-    """One way to keep `SparseLogits` of ``topk`` out of ``num_classes`` classes."""
+    """An encoding of `SparseLogits` of ``topk`` out of ``num_classes`` classes."""
 
-    def layout(self) -> ColumnTypes: ...
+    def __init__(self, topk: int, num_classes: int) -> None: ...
 
-    def encode(self, answers: SparseLogits) -> dict[str, Array]: ...
+    def layout(self) -> ColumnTypes:
+        """Return the columns that `encode` makes."""
 
-    def decode(self, columns: Columns) -> SparseLogits: ...
+    def encode(self, sparse_logits: SparseLogits) -> dict[str, Array]:
+        """Return ``sparse_logits`` as columns."""
+
+    def decode(self, columns: Columns) -> SparseLogits:
+        """Return the sparse logits that `encode` made ``columns`` of, as far as its precision goes."""
 
 
 class Half:
-    """Gaps in 16-bit floats, 16- or 32-bit classes."""
-
-    summary = "gaps in 16-bit floats, whole class numbers"
+    """Gaps as 16-bit floats, classes as 16- or 32-bit integers."""
 
     def __init__(self, topk: int, num_classes: int) -> None:
         self.topk = topk
@@ -44,8 +48,8 @@ class Half:
             "rest": (np.dtype(np.float32), ()),
         }
 
-    def encode(self, answers: SparseLogits) -> dict[str, Array]:
-        classes, gap, rest = (column.numpy() for column in answers)
+    def encode(self, sparse_logits: SparseLogits) -> dict[str, Array]:
+        classes, gap, rest = (column.numpy() for column in sparse_logits)
         return {
             "classes": classes.astype(self.dtype),
             "gap": np.minimum(gap, np.finfo(np.float16).max).astype(np.float16),
@@ -58,14 +62,13 @@ class Half:
 
 
 class Compact:
-    """Gaps in 8 bits on a logarithmic scale; classes in Elias and Fano's code of an increasing sequence.
+    """Gaps as 8 bits on a logarithmic scale, classes in Elias and Fano's code of an increasing sequence.
 
-    A class is 256 high + low. The low bytes are kept as they are; the high parts, increasing, as a row of bits in which the j-th
-    one stands at place high[j] + j. That is K bytes and K + (C - 1) / 256 bits a row, whatever the classes.
+    A class is 256 high + low. The low bytes are stored as they are. The high parts, in increasing order, become a row of bits in
+    which the j-th one bit stands at place high[j] + j. A row takes K bytes and K + (C - 1) / 256 bits, whatever the classes are.
     """
 
-    summary = "gaps in 8 bits, classes in Elias and Fano's code"
-    # exp(-24) is 4e-11. Steps grow with the gap, from 0.013 at none: the more probable, the more precise.
+    # exp(-24) is 4e-11. The step is 0.013 at gap 0 and grows with the gap: probable classes are stored more precisely.
     _LARGEST = 24.0
     _STEP = math.log1p(_LARGEST) / 255
 
@@ -80,15 +83,15 @@ class Compact:
         high: ColumnTypes = {"high": (byte, (self.high_bytes,))} if self.high_bytes else {}
         return {"low": (byte, (self.topk,)), **high, "gap": (byte, (self.topk,)), "rest": (np.dtype(np.float16), ())}
 
-    def encode(self, answers: SparseLogits) -> dict[str, Array]:
-        increasing = answers.classes.argsort(dim=1)
-        classes = answers.classes.gather(1, increasing).numpy()
-        gap = answers.gap.gather(1, increasing).numpy()
+    def encode(self, sparse_logits: SparseLogits) -> dict[str, Array]:
+        increasing = sparse_logits.classes.argsort(dim=1)
+        classes = sparse_logits.classes.gather(1, increasing).numpy()
+        gap = sparse_logits.gap.gather(1, increasing).numpy()
         steps = np.log1p(np.minimum(gap, self._LARGEST)) / self._STEP
         columns = {
             "low": (classes & 255).astype(np.uint8),
             "gap": np.rint(steps).astype(np.uint8),
-            "rest": answers.rest.numpy().astype(np.float16),
+            "rest": sparse_logits.rest.numpy().astype(np.float16),
         }
         return columns | ({"high": self._ones(classes >> 8)} if self.high_bytes else {})
 
@@ -99,14 +102,16 @@ class Compact:
         return SparseLogits(*map(torch.from_numpy, (classes, self.gaps[columns["gap"]], columns["rest"].astype(np.float32))))
 
     def _ones(self, high: Array) -> Array:
+        """Return the packed bits of increasing ``high`` parts (rows, K)."""
         bits = np.zeros((len(high), 8 * self.high_bytes), np.bool_)
         np.put_along_axis(bits, high + np.arange(self.topk), True, axis=1)
         return np.packbits(bits, axis=1)
 
     def _high(self, packed: Array) -> Array:
+        """Return the high parts (rows, K) that `_ones` packed."""
         places = np.flatnonzero(np.unpackbits(packed)).reshape(-1, self.topk)
         starts = np.arange(len(packed))[:, None] * (8 * self.high_bytes)
         return places - starts - np.arange(self.topk)
 
 
-ENCODINGS: dict[str, type[Compact] | type[Half]] = {"compact": Compact, "fp16": Half}
+ENCODINGS: dict[str, type[Encoding]] = {"compact": Compact, "fp16": Half}

@@ -1,4 +1,4 @@
-"""Whether the inputs that are drawn now are those that the teacher saw."""
+"""The check that a student's inputs are those that the teacher saw."""
 
 import torch
 
@@ -12,32 +12,32 @@ _EVERY = 100  # batches
 
 
 class InputCheck:
-    """Compares inputs with a store's digests: many of the first batch, some of every hundredth after.
+    """Compares inputs with a store's digests: 64 inputs of the first batch, 16 of every hundredth batch after it.
 
-    A student of another size has its inputs drawn once more at the teacher's, from the same seeds.
+    For a student of another resolution the inputs are drawn once more at the teacher's, from the same seeds.
     """
 
     def __init__(self, store: Store, views: Views) -> None:
         self.store, self.views, self.batches = store, views, 0
-        self.at_teachers = Views(views.images, views.augmentation, views.seed, store.manifest.resolution)
+        self.teacher_views = Views(views.images, views.augmentation, views.seed, store.manifest.resolution)
 
-    def __call__(self, batch_request: BatchRequest, places: Indices, pixels: torch.Tensor) -> None:
-        """``pixels`` (B, 3, R, R) of the inputs at ``places`` of an epoch's order.
+    def __call__(self, request: BatchRequest, places: Indices, pixels: torch.Tensor) -> None:
+        """Compare ``pixels`` (B, 3, R, R), the inputs at ``places`` of an epoch's order, if it is their batch's turn.
 
         Raises:
-            ScalerError: they are others than the teacher's.
+            ScalerError: if they differ from the teacher's inputs.
         """
         if self.batches % _EVERY == 0:
-            self._check(batch_request, places, pixels, _LATER if self.batches else _FIRST)
+            self._check(request, places, pixels, _LATER if self.batches else _FIRST)
         self.batches += 1
 
-    def _check(self, batch_request: BatchRequest, places: Indices, pixels: torch.Tensor, count: int) -> None:
-        if self.views.resolution != self.at_teachers.resolution:
+    def _check(self, request: BatchRequest, places: Indices, pixels: torch.Tensor, count: int) -> None:
+        if self.views.resolution != self.teacher_views.resolution:
             with restored_generators():
-                some = BatchRequest(batch_request.epoch, batch_request.indices[:count], min(count, batch_request.paired))
-                pixels = self.at_teachers[some].pixels
+                some = BatchRequest(request.epoch, request.indices[:count], min(count, request.paired))
+                pixels = self.teacher_views[some].pixels
         found = digests(pixels[:count].numpy())
-        wrong = int((found != self.store.digests(batch_request.epoch, places[:count])).sum())
+        wrong = int((found != self.store.digests(request.epoch, places[:count])).sum())
         if wrong:
             changed = self.store.manifest.changed_versions()
             cause = f"{changed}: install the old version" if changed else "the image files have changed: restore them"

@@ -1,4 +1,4 @@
-"""What a store was made of, and what must agree with a run that reads it."""
+"""The manifest of a store: everything that decides its content, and the checks of a run that reads it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,20 +19,25 @@ _DRAWING = ("pillow", "timm", "torchvision", "torch", "numpy")  # a new version 
 
 
 def versions() -> dict[str, str]:
+    """Return the installed versions of the libraries that draw and augment images."""
     return {name: version(name) for name in _DRAWING}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All that decides a store's content.
+    """Everything that decides a store's content.
 
     Attributes:
-        teacher: digest of its weights; ``resolution``, ``mean`` and ``std`` are of its input.
-        epochs: how many are stored. A student that trains longer sees them again from the first on.
-        seed: of the order and the augmentation, and of the choice of held-out images.
-        parts: training images, and held-out ones that only a final training sees; ``images`` is a digest of both.
-        train_images: how many were asked for, or None for all.
+        teacher: digest of the teacher's weights.
+        resolution, mean, std: of the teacher's input.
+        topk: number of classes kept of each output.
+        epochs: number of stored epochs. A student that trains longer sees them again from the first on.
+        seed: of the order, the augmentation and the choice of held-out images.
+        parts: numbers of training images and of held-out images, which only a final training sees.
+        images: digest of the training and held-out images.
+        train_images: number of training images asked for, or None for all.
         rows: inputs in each file.
+        versions: of the libraries that draw and augment images.
     """
 
     teacher: str
@@ -56,7 +61,7 @@ class Manifest:
 
     @property
     def length(self) -> int:
-        """Inputs in an epoch."""
+        """Number of inputs in an epoch."""
         return sum(self.parts)
 
     @property
@@ -68,10 +73,10 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """The manifest of the store in ``folder``.
+        """Return the manifest of the store in ``folder``.
 
         Raises:
-            ScalerError: there is none, or it is damaged or of a later format.
+            ScalerError: if there is none, or it is damaged or of another format.
         """
         path = folder / MANIFEST
         if not path.is_file():
@@ -86,14 +91,22 @@ class Manifest:
             raise ScalerError(f"{path} is damaged ({error}): teach into another folder") from error
 
     def require_same(self, other: "Manifest", folder: Path) -> None:
-        """Raises ScalerError, naming the first difference, where ``other`` is not what ``folder`` was begun with."""
+        """Check that ``other`` equals this manifest, which the store in ``folder`` was begun with.
+
+        Raises:
+            ScalerError: if they differ; the message names the first difference.
+        """
         for name, ours, theirs in _differences(asdict(self), asdict(other)):
             raise ScalerError(
                 f"{folder} was begun with {name} = {ours}, not {theirs}: choose another --out or the same arguments"
             )
 
     def require_fit(self, data: ImageData, recipe: Recipe, folder: Path) -> None:
-        """Raises ScalerError, naming the first difference, where a run on ``data`` by ``recipe`` cannot read the store."""
+        """Check that a run on ``data`` by ``recipe`` can read the store in ``folder``.
+
+        Raises:
+            ScalerError: if it cannot; the message names the first difference.
+        """
         final = data.for_final_training()
         expected = {
             "num_classes": data.num_classes,
@@ -110,13 +123,14 @@ class Manifest:
             )
 
     def changed_versions(self) -> str:
-        """Versions that are others now, in words; empty for none."""
+        """Return the library versions that have changed since, in words; an empty text if none has."""
         now = versions()
         pairs = [(name, then, now[name]) for name, then in self.versions.items() if now.get(name, then) != then]
         return ", ".join(f"{name} was {then} and is {found}" for name, then, found in pairs)
 
 
 def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the name and both values of each entry of ``ours`` that differs in ``theirs``."""
     for name, value in ours.items():
         other = theirs.get(name)
         if isinstance(value, dict) and isinstance(other, dict):
@@ -126,5 +140,5 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str
 
 
 def _tupled(data: dict[str, Any]) -> dict[str, Any]:
-    """JSON's lists as the tuples they were."""
+    """Turn the lists that JSON makes of tuples back into tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}

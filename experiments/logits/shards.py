@@ -1,4 +1,4 @@
-"""The files of a store: columns in safetensors, with a checksum over every byte, mapped into memory to be read."""
+"""The files of a store: columns in safetensors with a checksum over every byte, mapped into memory for reading."""
 
 import json
 from pathlib import Path
@@ -12,18 +12,21 @@ from experiments.logits.encoding import Columns, ColumnTypes
 from scaler.errors import ScalerError
 from scaler.files import write_bytes
 
-# All metadata is one entry, since safetensors writes several in an order of chance and files must be the same byte for byte.
+# All metadata is one entry: safetensors writes several in random order, and files must be the same byte for byte.
 _KEY = "scaler"
-_BLANK = "0" * 32  # stands for the checksum while it is taken
+_BLANK = "0" * 32  # stands for the checksum while it is computed
 
 
 def shard_path(epoch: int, shard: int) -> Path:
-    """Where a shard lies in its store."""
+    """Return the path of a shard within its store."""
     return Path(f"epoch-{epoch:04d}") / f"shard-{shard:05d}.safetensors"
 
 
 class ShardFormat:
-    """Files of ``rows`` rows of ``layout`` in the store with the digest ``store``; all have the same size."""
+    """The format of the files of ``rows`` rows with columns ``layout`` in the store with digest ``store``.
+
+    All these files have the same size.
+    """
 
     def __init__(self, layout: ColumnTypes, rows: int, store: str) -> None:
         self.layout, self.rows, self.store = layout, rows, store
@@ -33,13 +36,18 @@ class ShardFormat:
         self.spans = {name: slice(*(start + offset for offset in header[name]["data_offsets"])) for name in layout}
 
     def write(self, folder: Path, place: Path, columns: Columns) -> None:
+        """Write ``columns`` to the file at ``place`` in ``folder``.
+
+        Raises:
+            ScalerError: if the disk refuses it.
+        """
         try:
             write_bytes(folder / place, self._bytes(place, columns))
         except OSError as error:
             raise ScalerError(f"cannot write {folder / place} ({error}): make room, and the same command goes on") from error
 
     def fault(self, folder: Path, place: Path) -> str | None:
-        """What is wrong with a file, all of which is read; None for nothing."""
+        """Read all of a file and return its fault in words, or None if it has none."""
         raw = (folder / place).read_bytes()
         if len(raw) != self.size:
             return f"has {len(raw)} bytes, not {self.size}"
@@ -54,7 +62,7 @@ class ShardFormat:
         return None if label == self._label(place, label["checksum"]) else "belongs elsewhere"
 
     def columns(self, folder: Path, place: Path) -> Columns:
-        """The columns of a file, mapped into memory."""
+        """Return the columns of a file, mapped into memory."""
         raw = np.memmap(folder / place, np.uint8, mode="r")
         return {name: raw[self.spans[name]].view(dtype).reshape(-1, *shape) for name, (dtype, shape) in self.layout.items()}
 
@@ -68,13 +76,17 @@ class ShardFormat:
 
 
 def _checksum(raw: bytes, start: int, written: bytes) -> bytes:
-    """The checksum of a file as it was before its own was ``written`` into the header, which ends at ``start``."""
+    """Return the checksum of a file before ``written``, its checksum, was put into its header.
+
+    Args:
+        start: offset of the data, at which the header ends.
+    """
     hasher = xxh3_128(raw[:start].replace(written, _BLANK.encode(), 1))
     hasher.update(memoryview(raw)[start:])
     return hasher.hexdigest().encode()
 
 
 def _header(raw: bytes) -> tuple[dict[str, Any], int]:
-    """safetensors' header, and where the data begin: 8 bytes of length, then JSON."""
+    """Return the header of a safetensors file (8 bytes of length, then JSON) and the offset at which the data begin."""
     start = 8 + int.from_bytes(raw[:8], "little")
     return json.loads(raw[8:start]), start

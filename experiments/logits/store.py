@@ -1,4 +1,4 @@
-"""Reading a store: what a teacher said to the inputs at some places of an epoch's order."""
+"""Reading a store: a teacher's logits for the inputs at some places of an epoch's order."""
 
 import os
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ _MAPPED_MOST = 4096  # files held open at once; Linux maps 65,530
 
 
 def digests(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """16 bits of the xxh3 of each input (B, 3, R, R): a change that touches several inputs cannot hide."""
+    """Return 16 bits of the xxh3 of each input (B, 3, R, R): enough to find a change that touches several inputs."""
     return np.array([xxh3_64_intdigest(image.tobytes()) & 0xFFFF for image in pixels], np.uint16)
 
 
 class Store:
-    """The stored logits in ``folder``. Opened in the time that it takes to list the files; see `verify`."""
+    """The stored logits in ``folder``. `open` lists the files and checks their sizes; `verify` reads them all."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder, self.manifest = folder, manifest
@@ -41,25 +41,30 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
-        """Raises ScalerError where a file is missing or not of its size, or there is no store."""
+        """Return the store in ``folder``.
+
+        Raises:
+            ScalerError: if there is none, or a file is missing or has another size than it should.
+        """
         store = cls(folder, Manifest.read(folder))
         store._require(list(store.missing()))
         return store
 
     @property
     def bytes_per_view(self) -> float:
-        """Bytes on disk for each input of each epoch, headers included."""
+        """Bytes on disk per input and epoch, headers included."""
         return sum(self.format(shard).size for shard in range(self.shards)) / self.manifest.length
 
     def format(self, shard: int) -> ShardFormat:
+        """Return the format of the files with number ``shard``: the last one of an epoch may be shorter."""
         return self._last if shard == self.shards - 1 else self._whole
 
     def span(self, shard: int) -> tuple[int, int]:
-        """The places in the epoch's order whose inputs are in ``shard``: first, and one past the last."""
+        """Return the first place in the epoch's order whose input is in ``shard``, and one past the last."""
         return shard * self.manifest.rows, shard * self.manifest.rows + self.format(shard).rows
 
     def missing(self) -> Iterator[Place]:
-        """Files that are not there or have not their size; no file is opened."""
+        """Yield the files that do not exist or have another size than they should; no file is opened."""
         for epoch in range(self.manifest.epochs):
             folder = self.folder / shard_path(epoch, 0).parent
             sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder)} if folder.is_dir() else {}
@@ -68,7 +73,7 @@ class Store:
                     yield epoch, shard
 
     def damaged(self) -> list[Place]:
-        """Files that are not as they were written, missing ones included; reads every byte once."""
+        """Return the missing files and those that are not as they were written; reads every byte once."""
         missing = set(self.missing())
         places = [(epoch, shard) for epoch in range(self.manifest.epochs) for shard in range(self.shards)]
         present = [place for place in places if place not in missing]
@@ -79,19 +84,19 @@ class Store:
         return sorted(missing)
 
     def verify(self) -> None:
-        """Check every file against its checksum, before anything is trained.
+        """Check every file against its checksum.
 
         Raises:
-            ScalerError: some do not match; the message names one and says how they are made again.
+            ScalerError: if some do not match; the message names one, and the command that makes them again.
         """
         self._require(self.damaged())
 
-    def answers(self, epoch: int, places: NDArray[np.int64]) -> SparseLogits:
-        """The teacher's answers to the inputs at ``places`` of the order of ``epoch``, which is counted round."""
+    def logits(self, epoch: int, places: NDArray[np.int64]) -> SparseLogits:
+        """Return the teacher's logits for the inputs at ``places`` of the order of ``epoch``, taken modulo the stored epochs."""
         return self.encoding.decode(self._gather(epoch, places, tuple(self.encoding.layout())))
 
     def digests(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.uint16]:
-        """The digests of those inputs."""
+        """Return the digests of the inputs at ``places`` of the order of ``epoch``, taken modulo the stored epochs."""
         found: NDArray[np.uint16] = self._gather(epoch, places, ("digest",))["digest"]
         return found
 

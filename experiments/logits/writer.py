@@ -1,12 +1,12 @@
-"""Writing a store: a teacher answers every view of some epochs, file by file, by one process or several.
+"""Writing a store: a teacher's logits for every view of some epochs, file by file, by one process or several.
 
-A file is written whole or not at all, and its content follows from its place in the store. So any process may make any file, a
-store that was broken off anywhere is continued by making what is missing, and one that is damaged by making that again.
+A file is written whole or not at all, and its content follows from its place in the store. So any process may write any file, and
+writing again completes a store that was broken off anywhere and replaces damaged files.
 """
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.data.epoch_order import epoch_order
+from experiments.data.epoch_order import EpochOrder, epoch_order
 from experiments.data.image_set import ImageData
+from experiments.data.input_format import InputFormat
 from experiments.data.seeding import restored_generators
-from experiments.data.views import AugmentedBatch, Views, batch_request, normalised
+from experiments.data.views import AugmentedBatch, Views, batch_request
 from experiments.logits.manifest import MANIFEST, Manifest
 from experiments.logits.shards import shard_path
 from experiments.logits.sparse_logits import SparseLogits
@@ -30,74 +31,85 @@ from experiments.runtime.progress import meter
 from models.networks.model_spec import ModelSpec
 from scaler.errors import ScalerError
 
-ROWS = 16_384  # inputs in a file: what is lost at most when a process is killed
+ROWS = 16_384  # inputs in a file: the most that a killed process loses
 _BATCH = 128
-_LOOK_S = 0.5  # between looks at how far the others are
+_POLL_S = 0.5  # seconds between looks at the other processes' progress
 
-Tell = Callable[[int], None]
+Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogitsWriter:
-    """A teacher and the images that it answers: ``data`` with the held-out ones among those for training."""
+    """A teacher's specification, and the images that it is asked about.
+
+    Attributes:
+        data: with the held-out images among those for training.
+        workers: processes that load images.
+    """
 
     spec: ModelSpec
     data: ImageData
     device: torch.device
     workers: int
 
-    def write(self, store: Store, places: Sequence[Place], tell: Tell) -> None:
-        """Make the files at ``places``; ``tell`` hears how many inputs were answered."""
-        model = self.spec.build().to(self.device).to(memory_format=torch.channels_last).eval()
+    def write(self, store: Store, places: Sequence[Place], advance: Advance) -> None:
+        """Write the files at ``places``, calling ``advance`` with the number of inputs after each batch.
+
+        Raises:
+            ScalerError: if an image cannot be read, or the teacher's logits are not finite.
+        """
+        network = self.spec.build().to(self.device).to(memory_format=torch.channels_last).eval()
         manifest = store.manifest
         views = Views(self.data.train, manifest.augmentation, manifest.seed, manifest.resolution)
-        order_of = lru_cache(maxsize=1)(epoch_order)  # seconds for millions of images, and files of an epoch come together
+        order_of = lru_cache(maxsize=1)(epoch_order)  # takes seconds for millions of images; an epoch's files come in a row
         for epoch, shard in places:
-            start, stop = store.span(shard)
             order = order_of(manifest.seed, epoch, manifest.parts)
-            plan = [batch_request(order, epoch, slice(at, min(at + _BATCH, stop))) for at in range(start, stop, _BATCH)]
             parts = []
-            for seen in views.batches(plan, self.workers, pin_memory=self.device.type == "cuda"):
-                parts.append(self._columns(store, model, seen))
-                tell(len(seen.pixels))
+            for batch in self._batches(views, order, epoch, store.span(shard)):
+                parts.append(self._columns(store, network, batch))
+                advance(len(batch.pixels))
             columns = {name: np.concatenate([part[name] for part in parts]) for name in store.layout}
             store.format(shard).write(store.folder, shard_path(epoch, shard), columns)
 
+    def _batches(self, views: Views, order: EpochOrder, epoch: int, span: tuple[int, int]) -> Iterator[AugmentedBatch]:
+        start, stop = span
+        requests = [batch_request(order, epoch, slice(at, min(at + _BATCH, stop))) for at in range(start, stop, _BATCH)]
+        return views.batches(requests, self.workers, pin_memory=self.device.type == "cuda")
+
     @torch.inference_mode()
-    def _columns(self, store: Store, model: torch.nn.Module, seen: AugmentedBatch) -> dict[str, Any]:
-        images = normalised(seen.pixels.to(self.device, non_blocking=True), self.spec.mean, self.spec.std)
-        logits: torch.Tensor = model(images.to(memory_format=torch.channels_last))
+    def _columns(self, store: Store, network: torch.nn.Module, batch: AugmentedBatch) -> dict[str, Any]:
+        images = InputFormat.of(self.spec).normalize(batch.pixels.to(self.device, non_blocking=True))
+        logits: torch.Tensor = network(images.to(memory_format=torch.channels_last))
         if not logits.isfinite().all():
             raise ScalerError(f"{self.spec.name} gives logits that are not finite: train the teacher again")
-        answers = SparseLogits.of(logits, store.manifest.topk, store.manifest.temperature)
-        encoded = store.encoding.encode(SparseLogits(*(column.cpu() for column in answers)))
-        return {**encoded, "digest": digests(seen.pixels.numpy())}
+        sparse_logits = SparseLogits.of(logits, store.manifest.topk, store.manifest.temperature)
+        encoded = store.encoding.encode(SparseLogits(*(column.cpu() for column in sparse_logits)))
+        return {**encoded, "digest": digests(batch.pixels.numpy())}
 
 
-def write_store(lesson: LogitsWriter, manifest: Manifest, folder: Path, processes: int = 1) -> Store:
-    """Store the answers in ``folder``, or go on with, or repair, what is there.
+def write_store(writer: LogitsWriter, manifest: Manifest, folder: Path, processes: int = 1) -> Store:
+    """Write the store of ``manifest`` to ``folder``, or complete or repair the one that is there.
 
     Raises:
-        ScalerError: ``folder`` holds another store, or the teacher cannot answer.
+        ScalerError: if ``folder`` holds something else, or the teacher's logits cannot be computed.
     """
-    store = _begin(manifest, folder)
+    store = _open_or_create(manifest, folder)
     places = store.damaged()
     total = manifest.epochs * manifest.length
     left = sum(stop - start for start, stop in (store.span(shard) for _, shard in places))
-    with restored_generators(), meter("teaching", total, total - left, "inputs") as shown:
+    with restored_generators(), meter("teaching", total, total - left, "inputs") as progress:
         if processes > 1 and len(places) > 1:
-            _together(lesson, store, places, min(processes, len(places)), shown.advance)
+            _write_in_processes(writer, store, places, min(processes, len(places)), progress.advance)
         else:
-            lesson.write(store, places, shown.advance)
+            writer.write(store, places, progress.advance)
     for stale in folder.rglob(".*.tmp"):  # of processes that were killed
         stale.unlink(missing_ok=True)
     return Store.open(folder)
 
 
-def _begin(manifest: Manifest, folder: Path) -> Store:
+def _open_or_create(manifest: Manifest, folder: Path) -> Store:
     if (folder / MANIFEST).exists():
-        begun = Manifest.read(folder)
-        begun.require_same(manifest, folder)
+        Manifest.read(folder).require_same(manifest, folder)
     elif folder.is_dir() and any(folder.iterdir()):
         raise ScalerError(f"{folder} is not empty and holds no {MANIFEST}: choose another --out")
     else:
@@ -105,23 +117,27 @@ def _begin(manifest: Manifest, folder: Path) -> Store:
     return Store(folder, manifest)
 
 
-def _together(lesson: LogitsWriter, store: Store, places: list[Place], processes: int, tell: Tell) -> None:
-    """Share the files out to new processes, and wait."""
+def _write_in_processes(writer: LogitsWriter, store: Store, places: list[Place], processes: int, advance: Advance) -> None:
+    """Share the files out to new processes, and wait for these.
+
+    Raises:
+        ScalerError: if one of them fails.
+    """
     context = get_context("spawn")
     done, errors = context.Value("q", 0), context.SimpleQueue()
     threads = max(1, torch.get_num_threads() // processes)
     team = [
-        context.Process(target=_member, args=(lesson, store.folder, places[rank::processes], threads, done, errors))
-        for rank in range(processes)
+        context.Process(target=_write_share, args=(writer, store.folder, places[number::processes], threads, done, errors))
+        for number in range(processes)
     ]
-    told = 0
+    counted = 0
     try:
         for member in team:
             member.start()
         while (running := [m.sentinel for m in team if m.is_alive()]) and not any(member.exitcode for member in team):
-            wait(running, _LOOK_S)
-            tell(done.value - told)
-            told = done.value
+            wait(running, _POLL_S)
+            advance(done.value - counted)
+            counted = done.value
     finally:
         for member in team:
             if member.pid is not None:
@@ -136,16 +152,17 @@ def _together(lesson: LogitsWriter, store: Store, places: list[Place], processes
         )
 
 
-def _member(lesson: LogitsWriter, folder: Path, places: list[Place], threads: int, done: Any, errors: Any) -> None:
-    Thread(target=_end_with_parent, daemon=True).start()
+def _write_share(writer: LogitsWriter, folder: Path, places: list[Place], threads: int, done: Any, errors: Any) -> None:
+    """Write the files at ``places``, in a process of its own."""
+    Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
 
-    def tell(count: int) -> None:
+    def advance(count: int) -> None:
         with done.get_lock():
             done.value += count
 
     try:
-        lesson.write(Store(folder, Manifest.read(folder)), places, tell)
+        writer.write(Store(folder, Manifest.read(folder)), places, advance)
     except ScalerError as error:
         errors.put(str(error))
         sys.exit(2)
@@ -153,8 +170,8 @@ def _member(lesson: LogitsWriter, folder: Path, places: list[Place], threads: in
         sys.exit(130)
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed leaves nobody behind."""
+def _exit_with_parent() -> None:
+    """End this process when its parent ends, also if that is killed."""
     parent = parent_process()
     if parent is not None:
         parent.join()

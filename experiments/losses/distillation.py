@@ -1,12 +1,12 @@
-"""Losses, as timm's training tasks: one batch in, a loss out.
+"""Losses as timm's training tasks: a batch of images and its target in, a loss out.
 
-Of a recipe with a teacher: loss = (1 - a) truth + a answer + b attention + c hidden, where ``truth`` is cross-entropy with the
-labels, ``answer`` the teacher's (soft, or hard), and the last two are what tokens are to each other inside the teacher.
+With a teacher the loss is (1 - a) labels + a logits + b attention + c hidden, the weights being the recipe's ``distill``,
+``attention`` and ``hidden``: cross-entropy with the labels, divergence from the teacher's logits (soft, or hard), and MiniViT's
+relations between tokens.
 """
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,149 +17,150 @@ from timm.task import ClassificationTask
 from timm.task.task import TrainingTask
 from torch import nn
 
+from experiments.data.input_format import InputFormat
 from experiments.losses.block_pairs import comparable_blocks
 from experiments.losses.relations import attention_relation, hidden_relation
+from experiments.losses.teacher import Teacher
 from experiments.recipes import Recipe
 from models.networks.intermediates import Intermediates, IntermediatesExtractor
 
 
-@dataclass(frozen=True, kw_only=True)
-class Guide:
-    """A teacher and the input that it expects: side in pixels, and mean and std of its normalisation."""
-
-    model: nn.Module
-    resolution: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
 class Distillation(TrainingTask):
-    """Cross-entropy with the labels and with a teacher's answer to the same images.
+    """Cross-entropy with the labels and with a teacher's logits for the same images.
 
-    A student with a distillation token (DeiT's) is told the truth by its class token and the teacher's answer by the other one.
+    In a student with a distillation token (DeiT's) the class token learns the labels and the distillation token the logits.
 
     Args:
-        mean, std: of the student's normalisation; the teacher sees the same pixels under its own, resized to its own input.
+        input_format: the student's. The teacher gets the same pixels in its own format.
 
     Attributes:
-        autocast: gives the context of the teacher's forward pass, which sets its precision.
+        autocast: returns the context of the teacher's forward pass, which sets its precision.
     """
 
     trainable_module: nn.Module
     student: nn.Module
 
-    def __init__(
-        self, student: nn.Module, guide: Guide, recipe: Recipe, mean: tuple[float, ...], std: tuple[float, ...], **kwargs: Any
-    ) -> None:
+    def __init__(self, student: nn.Module, teacher: Teacher, recipe: Recipe, input_format: InputFormat, **kwargs: Any) -> None:
         super().__init__(verbose=False, **kwargs)
-        _use_token(student, True)
+        _use_distillation_token(student, True)
         self.student = self.trainable_module = student
-        self.criterion, self.recipe, self.side = criterion(recipe), recipe, guide.resolution
+        self.criterion, self.recipe = criterion(recipe), recipe
         self.autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
-        # Not a registered part: the teacher is neither trained nor saved.
-        teacher = guide.model.to(self.device).to(memory_format=torch.channels_last)
-        self._guide: tuple[nn.Module] = (teacher.eval().requires_grad_(False),)
-        self.register_buffer("scale", _channels(std) / _channels(guide.std), persistent=False)
-        self.register_buffer("shift", (_channels(mean) - _channels(guide.mean)) / _channels(guide.std), persistent=False)
+        network = teacher.network.to(self.device).to(memory_format=torch.channels_last)
+        # In a tuple, so that it is no submodule, which would be trained and saved.
+        self._teacher: tuple[nn.Module] = (network.eval().requires_grad_(False),)
+        self._teacher_resolution = teacher.input_format.resolution
+        mean, std = _channels(teacher.input_format.mean), _channels(teacher.input_format.std)
+        self.register_buffer("scale", _channels(input_format.std) / std, persistent=False)
+        self.register_buffer("shift", (_channels(input_format.mean) - mean) / std, persistent=False)
 
     def forward(self, images: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        """``images`` (B, 3, R, R); ``target`` (B,) labels, or (B, K) shares of classes under mixup."""
-        return self._by_answers(self.trainable_module(images), self._teach(images), target)
+        """Return the loss, the student's logits ("output") and the parts of the loss.
+
+        Args:
+            images: (B, 3, R, R), normalized for the student.
+            target: labels (B,) or, under mixup, probabilities of the classes (B, C).
+        """
+        return self._losses(self.trainable_module(images), self._ask_teacher(images), target)
 
     def release(self) -> None:
-        """Leave student and teacher as they were."""
-        _use_token(self.student, False)
+        """Leave student and teacher as they were given."""
+        _use_distillation_token(self.student, False)
 
-    def _by_answers(self, answer: Any, lesson: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        own, taught = answer if isinstance(answer, tuple) else (answer, answer)
+    def _losses(self, output: Any, teacher_logits: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        class_logits, distilled_logits = output if isinstance(output, tuple) else (output, output)
         share = self.recipe.distill
-        losses = {"truth": (1 - share) * self.criterion(own, target)} if share < 1 else {}
-        losses |= {"answer": share * logits_loss(taught, lesson, self.recipe)} if share > 0 else {}
-        return {"loss": torch.stack(list(losses.values())).sum(), "output": own, **losses}
+        losses = {"labels": (1 - share) * self.criterion(class_logits, target)} if share < 1 else {}
+        losses |= {"logits": share * logits_loss(distilled_logits, teacher_logits, self.recipe)} if share > 0 else {}
+        return {"loss": torch.stack(list(losses.values())).sum(), "output": class_logits, **losses}
 
     @torch.no_grad()
-    def _teach(self, images: torch.Tensor) -> Any:
-        seen = images * self.scale + self.shift
-        if seen.shape[-1] != self.side:
-            seen = F.interpolate(seen, size=(self.side, self.side), mode="bilinear", antialias=True)
+    def _ask_teacher(self, images: torch.Tensor) -> Any:
+        """Return the teacher's output for the student's images, renormalized and resized."""
+        images = images * self.scale + self.shift
+        if images.shape[-1] != self._teacher_resolution:
+            images = F.interpolate(images, size=(self._teacher_resolution,) * 2, mode="bilinear", antialias=True)
         with self.autocast():
-            answer = self._guide[0](seen)
-        return convert_to_fp32(answer)
+            output = self._teacher[0](images)
+        return convert_to_fp32(output)
 
 
 class WeightDistillation(Distillation):
-    """MiniViT's: beside the teacher's answer, what tokens are to each other in its attention and in what its blocks hand on.
-
-    Args:
-        resolution: the student's, in pixels.
+    """MiniViT's weight distillation: beside the teacher's logits, token relations of its attention and of its blocks' outputs.
 
     Raises:
-        ScalerError: no block of the student sees the windows of one of the teacher's.
+        ScalerError: if no block of the student sees the windows of one of the teacher's.
     """
 
-    def __init__(self, student: nn.Module, guide: Guide, recipe: Recipe, *args: Any, resolution: int, **kwargs: Any) -> None:
-        super().__init__(student, guide, recipe, *args, **kwargs)
+    def __init__(self, student: nn.Module, teacher: Teacher, recipe: Recipe, input_format: InputFormat, **kwargs: Any) -> None:
+        super().__init__(student, teacher, recipe, input_format, **kwargs)
         student.to(self.device)
-        self.pairs = comparable_blocks(student, self._guide[0], (resolution, guide.resolution))
-        ours, theirs = zip(*self.pairs, strict=True)
-        self._observed = IntermediatesExtractor(student, ours), IntermediatesExtractor(self._guide[0], theirs)
-        self.trainable_module, self._guide = self._observed[0], self._observed[1:]
+        resolutions = input_format.resolution, teacher.input_format.resolution
+        self.pairs = comparable_blocks(student, self._teacher[0], resolutions)
+        student_blocks, teacher_blocks = zip(*self.pairs, strict=True)
+        self._extractors = (
+            IntermediatesExtractor(student, student_blocks),
+            IntermediatesExtractor(self._teacher[0], teacher_blocks),
+        )
+        self.trainable_module, self._teacher = self._extractors[0], self._extractors[1:]
 
     def forward(self, images: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        inside: Intermediates = self.trainable_module(images)
-        lesson: Intermediates = self._teach(images)
-        losses = self._by_answers(inside.output, lesson.output, target)
+        ours: Intermediates = self.trainable_module(images)
+        theirs: Intermediates = self._ask_teacher(images)
+        losses = self._losses(ours.output, theirs.output, target)
         weights = self.recipe
         if weights.attention:
-            losses["attention"] = weights.attention * attention_relation(inside.qkv, lesson.qkv, weights.relation_heads)
+            losses["attention"] = weights.attention * attention_relation(ours.qkv, theirs.qkv, weights.relation_heads)
             losses["loss"] = losses["loss"] + losses["attention"]
         if weights.hidden:
-            losses["hidden"] = weights.hidden * hidden_relation(inside.hidden, lesson.hidden)
+            losses["hidden"] = weights.hidden * hidden_relation(ours.hidden, theirs.hidden)
             losses["loss"] = losses["loss"] + losses["hidden"]
         return losses
 
     def release(self) -> None:
         super().release()
-        for observed in self._observed:
-            observed.release()
+        for extractor in self._extractors:
+            extractor.release()
 
 
 def make_task(
-    student: nn.Module, guide: Guide | None, recipe: Recipe, mean: tuple[float, ...], std: tuple[float, ...], resolution: int,
-    device: torch.device,
-) -> TrainingTask:  # fmt: skip
-    """The training task of ``recipe``: with a teacher distillation, without one plain cross-entropy."""
-    if guide is None:
+    student: nn.Module, teacher: Teacher | None, recipe: Recipe, input_format: InputFormat, device: torch.device
+) -> TrainingTask:
+    """Return the training task of ``recipe``: distillation with a teacher, plain cross-entropy without one.
+
+    Args:
+        input_format: the student's.
+    """
+    if teacher is None:
         return ClassificationTask(student, criterion(recipe), device=device, verbose=False)
-    if recipe.relates:
-        return WeightDistillation(student, guide, recipe, mean, std, resolution=resolution, device=device).to(device)
-    return Distillation(student, guide, recipe, mean, std, device=device).to(device)
+    task = WeightDistillation if recipe.relates else Distillation
+    return task(student, teacher, recipe, input_format, device=device).to(device)
 
 
 def criterion(recipe: Recipe) -> nn.Module:
-    """The loss against the truth: under mixup shares of classes, smoothed already; otherwise labels, smoothed here."""
+    """Return the loss against the labels. Targets under mixup are smoothed already; plain labels are smoothed by the loss."""
     if recipe.mixup or recipe.cutmix:
         return SoftTargetCrossEntropy()
     return LabelSmoothingCrossEntropy(recipe.smoothing) if recipe.smoothing else nn.CrossEntropyLoss()
 
 
-def logits_loss(answer: torch.Tensor, lesson: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    """Of ``answer`` against the teacher's ``lesson``, logits (B, classes) both.
+def logits_loss(logits: torch.Tensor, teacher_logits: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+    """Return the divergence of ``logits`` from ``teacher_logits``, both (B, C), the mean over the batch.
 
-    Soft: t^2 KL(lesson / t || answer / t), the batch's mean (Hinton et al. 2015). Hard: cross-entropy with the lesson's first
-    choice (Touvron et al. 2021).
+    Soft: t^2 KL(teacher / t || student / t), t being the temperature (Hinton et al. 2015). Hard: cross-entropy with the teacher's
+    most probable class (Touvron et al. 2021).
     """
     if recipe.hard:
-        return F.cross_entropy(answer, lesson.argmax(1))
+        return F.cross_entropy(logits, teacher_logits.argmax(1))
     t = recipe.temperature
-    ours, theirs = F.log_softmax(answer / t, dim=1), F.log_softmax(lesson / t, dim=1)
+    ours, theirs = F.log_softmax(logits / t, dim=1), F.log_softmax(teacher_logits / t, dim=1)
     return t**2 * F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
 
 
-def _use_token(student: Any, used: bool) -> None:
-    """Whether a student that has a distillation token gives its answer apart from the class token's while it is trained."""
+def _use_distillation_token(student: Any, enabled: bool) -> None:
+    """Have a student with a distillation token return the logits of both tokens in training, or their mean."""
     if hasattr(student, "set_distilled_training"):
-        student.set_distilled_training(used)
+        student.set_distilled_training(enabled)
 
 
 def _channels(values: tuple[float, ...]) -> torch.Tensor:

@@ -1,7 +1,6 @@
 """The frontier of one or more runs: table, figures and report."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -41,7 +40,7 @@ def write_frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
 
 def points_table(runs: Sequence[Run], info: FrontierInfo) -> pd.DataFrame:
     """Return one row per record of ``runs``: its run, the ledger's columns, and membership in the front of its kind of score."""
-    frame = pd.DataFrame([{"run": str(run.path), **asdict(record)} for run in runs for record in run.records])
+    frame = pd.DataFrame([{"run": str(run.path), **record.row()} for run in runs for record in run.records])
     return frame.assign(**{f"on_{cost}_front": info.on_front(cost) for cost in PLOTTED_COSTS})
 
 

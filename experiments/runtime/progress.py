@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: a bar with rate and time left on a terminal, a line now and then elsewhere."""
+"""Progress of long work on stderr: a bar with rate and time left on a terminal, a line every 20 seconds elsewhere."""
 
 import sys
 import time
@@ -10,38 +10,38 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from experiments.runtime.console import is_main_process
 
-_QUIET_S = 20.0  # between lines where stderr is no terminal
+_LINE_EVERY_S = 20.0
 
 
 class Meter:
-    """Tells how far some work has come."""
+    """Shows how many of ``total`` units of work are done."""
 
     def __init__(self, title: str, total: int, done: int, unit: str) -> None:
         self.title, self.total, self.done, self.unit = title, total, done, unit
-        self._first, self._began, self._spoke = done, time.monotonic(), time.monotonic()
+        self._done_before, self._started_at, self._printed_at = done, time.monotonic(), time.monotonic()
         self._bar = _bar() if sys.stderr.isatty() and is_main_process() else None
         self._task = self._bar.add_task(title, total=total, completed=done, rate="", note="") if self._bar else None
 
     def advance(self, count: int, note: str = "") -> None:
-        """``count`` more units are done; ``note`` says how it goes."""
+        """Count ``count`` more units as done and show ``note`` beside them."""
         self.done += count
         if not is_main_process():
             return
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count, rate=f"{self._rate():.0f} {self.unit}/s", note=note)
-        elif time.monotonic() - self._spoke > _QUIET_S:
-            self._spoke = time.monotonic()
+        elif time.monotonic() - self._printed_at > _LINE_EVERY_S:
+            self._printed_at = time.monotonic()
             left = (self.total - self.done) / max(self._rate(), 1e-9)
             line = f"{self.title}: {self.done}/{self.total} {self.unit}, {self._rate():.0f}/s, {left:.0f} s left  {note}"
             print(line, file=sys.stderr, flush=True)
 
     def _rate(self) -> float:
-        return (self.done - self._first) / max(time.monotonic() - self._began, 1e-9)
+        return (self.done - self._done_before) / max(time.monotonic() - self._started_at, 1e-9)
 
 
 @contextmanager
 def meter(title: str, total: int, done: int = 0, unit: str = "images") -> Iterator[Meter]:
-    """A `Meter`; its bar is gone afterwards."""
+    """Yield a `Meter`; its bar disappears at the end."""
     found = Meter(title, total, done, unit)
     if found._bar is None:
         yield found
@@ -52,7 +52,11 @@ def meter(title: str, total: int, done: int = 0, unit: str = "images") -> Iterat
 
 def _bar() -> Progress:
     columns = (
-        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -1,7 +1,7 @@
-"""Where training runs: one process or many, on which device, in which precision. Accelerate knows the machines.
+"""The machine side of a training: processes, device and precision, by Accelerate.
 
-Only its devices, processes and precisions are used: order, augmentation and checkpoints are ours, since they must come out the
-same for any number of workers and after a resume.
+Only Accelerate's devices, processes and precisions are used. Order, augmentation and checkpoints are this project's own, since
+they must come out the same for any number of workers and after a resume.
 """
 
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ class Setup(SetupOptions):
             )
 
     def accelerator(self, device: torch.device) -> Accelerator:
-        """What spreads a network over the processes that run.
+        """Return the Accelerate object that spreads a network over the launched processes.
 
         Raises:
-            ScalerError: ``device`` has not got the precision.
+            ScalerError: if ``device`` does not support the precision.
         """
-        # One process may train with one precision after another; only a lone one can change its device.
+        # One process may train in several precisions, one after the other; only a single process can change its device.
         AcceleratorState._reset_state(reset_partial_state=world_size() == 1)
         if self.precision == "fp16" and device.type == "cpu":
             raise ScalerError("--precision fp16: a processor has none; take bf16, or fp32, the default")
@@ -56,23 +56,27 @@ class Setup(SetupOptions):
         )
 
     def place(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """``model`` on ``device``, its layout and what it keeps for the gradient set; a copy of it if it is to be sharded."""
+        """Return ``model`` on ``device`` with its memory layout and activation checkpointing set; a copy if it is sharded."""
         model = sharded(model, device) if self.shard else model.to(device)
         if self.channels_last and not self.shard:  # FSDP2 splits contiguous parameters alone
             model = model.to(memory_format=torch.channels_last)
         self.set_activation_checkpointing(model, self.checkpoint_activations)
         return model
 
-    def set_activation_checkpointing(self, model: Any, few: bool) -> None:
-        """Switch activation checkpointing on or off."""
+    def set_activation_checkpointing(self, model: Any, enabled: bool) -> None:
+        """Switch activation checkpointing of ``model`` on or off.
+
+        Raises:
+            ScalerError: if it is to be switched on and the network has no such switch.
+        """
         if hasattr(model, "set_grad_checkpointing"):
-            model.set_grad_checkpointing(few)
-        elif few:
+            model.set_grad_checkpointing(enabled)
+        elif enabled:
             raise ScalerError(f"--checkpoint-activations: {type(model).__name__} cannot compute activations again; leave it out")
 
 
 class ForwardOnly(nn.Module):
-    """A network as one: what is given to Accelerate, which changes the forward method of what it is given."""
+    """A wrapper around a network, for Accelerate, which replaces the forward method of the module that it is given."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

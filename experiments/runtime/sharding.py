@@ -1,7 +1,10 @@
-"""Sharded training, PyTorch's FSDP2: each process keeps a part of every parameter, of its gradient and of its optimizer state.
+"""Sharded training by PyTorch's FSDP2: each process keeps a part of every parameter, of its gradient and optimizer state.
 
-A block's parameters are brought together while it runs. What is written is whole: ordinary tensors, named and numbered as
-without sharding, so that either kind of training goes on from the other's checkpoint, in any number of processes.
+FSDP2 gathers a block's parameters while the block runs. Checkpoints hold full tensors, named and numbered as without sharding, so
+that sharded and unsharded trainings resume from each other's checkpoints, in any number of processes.
+
+`torch.distributed.checkpoint.state_dict` is not used: it names the parameters in an optimizer's state by their modules, where
+checkpoints number them as the optimizer itself does, and it does not restore a parameter's memory layout.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 
 def sharded(model: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of ``model`` on ``device``, split among all processes."""
+    """Return a copy of ``model`` on ``device``, sharded over all processes."""
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     copy = deepcopy(model)
     for unit in _units(copy):
@@ -26,7 +29,7 @@ def sharded(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 def _units(model: nn.Module) -> list[list[nn.Module]]:
-    """Blocks, each by itself; those that share parameters, as a multiplexed network's consecutive passes do, together."""
+    """Return the modules to shard together: single blocks, or consecutive blocks that share parameters (multiplexed networks)."""
     units: list[list[nn.Module]] = []
     for name, module in model.named_modules():
         if not name.rpartition(".")[0].endswith("blocks"):
@@ -38,28 +41,28 @@ def _units(model: nn.Module) -> list[list[nn.Module]]:
     return units
 
 
-def whole(value: Any, *, keep: bool = True) -> Any:
-    """``value``, a tensor or dicts of some, with what is split put together on the processor. All processes must call it.
+def full_state(value: Any, *, keep: bool = True) -> Any:
+    """Return ``value``, a tensor or nested dicts of tensors, with sharded tensors gathered on the processor.
 
-    Without ``keep`` this process takes part and keeps nothing.
+    All processes must call it. A process that passes ``keep=False`` takes part and gets empty tensors.
     """
     if isinstance(value, dict):
-        return {key: whole(part, keep=keep) for key, part in value.items()}
+        return {key: full_state(part, keep=keep) for key, part in value.items()}
     if not isinstance(value, DTensor):
         return value
     full = value.full_tensor()
     return full.cpu() if keep else full.new_empty(0)
 
 
-def split(values: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Whole ``values`` laid out and split as the ``parts`` of their names are."""
+def split_state(values: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return full ``values``, each sharded and laid out in memory like the tensor of its name in ``parts``."""
     return {name: _like(parts.get(name), value) for name, value in values.items()}
 
 
-def split_states(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The whole ``state`` of an optimizer, laid out and split as the parameters of ``optimizer`` are.
+def split_optimizer_state(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return the full ``state`` of an optimizer, sharded and laid out in memory like the parameters of ``optimizer``.
 
-    A fused update takes parameter and moments from memory side by side and does not look at their strides.
+    A fused update reads a parameter and its moments side by side from memory and ignores their strides.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states = {n: {name: _like(parameters[n], value) for name, value in of.items()} for n, of in state["state"].items()}
@@ -67,9 +70,9 @@ def split_states(state: dict[str, Any], optimizer: torch.optim.Optimizer) -> dic
 
 
 def _like(part: Any, value: torch.Tensor) -> torch.Tensor:
-    """Values of no parameter's shape, as counts of steps, stay whole."""
+    """Return ``value`` laid out like ``part``; unchanged if their shapes differ, as those of step counts do."""
     if part is None or part.shape != value.shape:
         return value
-    if isinstance(part, DTensor):  # each process has read the whole and takes its part
+    if isinstance(part, DTensor):  # each process has read the full tensor and takes its part
         return distribute_tensor(value.contiguous(), part.device_mesh, part.placements, src_data_rank=None)
     return torch.empty_like(part, dtype=value.dtype, device=value.device).copy_(value)

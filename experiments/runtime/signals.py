@@ -1,4 +1,4 @@
-"""A request to end, by SIGTERM, that training answers between two updates."""
+"""SIGTERM as a request that training answers between two updates."""
 
 import signal
 import threading
@@ -8,23 +8,28 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether the end was ``asked`` for."""
+    """A request to stop.
+
+    Attributes:
+        requested: True once `request` was called.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+    def request(self, number: int, frame: FrameType | None) -> None:
+        """Set ``requested``. The signature is that of a signal handler."""
+        self.requested = True
 
 
 @contextmanager
 def stop_on_sigterm() -> Iterator[StopRequest]:
-    """A `StopRequest` that SIGTERM sets; outside the main thread, which alone hears signals, nothing does."""
+    """Yield a `StopRequest` that SIGTERM sets. Outside of the main thread, which alone gets signals, nothing sets it."""
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.signal(signal.SIGTERM, stop.ask)
+    before = signal.signal(signal.SIGTERM, stop.request)
     try:
         yield stop
     finally:

@@ -1,18 +1,22 @@
-"""Notes and records: a target's cost, counted and compared, and a score with what it is of."""
+"""Notes and records: a model's counted cost, and its score."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
-from experiments.scoring.score import Backend, Score
+from experiments.scoring.score import Backend
 from models.networks.model_spec import ModelSpec
 from scaler.cost.architecture import cost_of
 from scaler.results.ledger import Record
+from scaler.results.score import Score
 from scaler.results.variant import VariantInfo
 
 
 def variant_info(spec: ModelSpec, seed_model: str, budget: str = "") -> VariantInfo:
-    """The note of a target, its cost counted by fvcore and, where its family is ours, equal to the sum over its parts."""
+    """Return the note of a model, with its cost counted by fvcore.
+
+    Raises:
+        RuntimeError: if the count differs from the sum over the parts of its architecture.
+    """
     counted = spec.count()
     arch = spec.arch
     if arch is not None and counted != cost_of(arch):
@@ -31,8 +35,7 @@ def variant_info(spec: ModelSpec, seed_model: str, budget: str = "") -> VariantI
 def record_of(
     role: str, trial: int, spec: ModelSpec, note: VariantInfo, score: Score, backend: Backend, seed: int, origin: str = ""
 ) -> Record:
-    scored = asdict(score)
-    del scored["pruned"]
+    """Return the ledger's record of a model that ``backend`` scored."""
     return Record(
         role=role,
         trial=trial,
@@ -42,10 +45,10 @@ def record_of(
         flops=note.flops,
         params=note.params,
         resolution=spec.resolution,
+        score=score,
         seed=seed,
         recipe=backend.recipe_name,
         data=backend.data_name,
         arch=json.dumps(note.arch),
         origin=origin,
-        **scored,
     )

@@ -5,7 +5,6 @@ scores them, the ledger records the scores, and the best candidate under each bu
 """
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from experiments.options.search import SearchOptions
@@ -83,7 +82,7 @@ def run_worker(context: SearchContext, study: SearchStudy, *, alone: bool = True
             study.fail(asked, str(error))
             context.say(f"trial {asked.number} failed and counts as tried: {error}")
             continue
-        study.tell(asked, record.top1, asdict(record), pruned)
+        study.tell(asked, record.top1, record.row(), pruned)
         if alone:
             context.trial_rows.sync(study)
         context.say(pace.line(record, study.finished()))
@@ -109,23 +108,16 @@ def _score(asked: Candidate, context: SearchContext) -> tuple[Record, bool]:
             f"the candidate of trial {asked.number} costs {note.flops} FLOPs, {note.params} parameters, over {asked.limits}"
         )
     score = context.backend.score(
-        spec, note, context.out / TRIALS / name, seed=seed, final=False, watch=_watch(asked, context.options)
+        spec, note, context.out / TRIALS / name, seed=seed, final=False, rungs=_rungs(asked, context.options)
     )
     role = "pruned" if score.pruned else "trial"
     return record_of(role, asked.number, spec, note, score, context.backend, seed, asked.origin), score.pruned
 
 
-def _watch(asked: Candidate, options: SearchOptions) -> RungSchedule | None:
+def _rungs(candidate: Candidate, options: SearchOptions) -> RungSchedule | None:
     if options.pruner == "none":
         return None
-    return RungSchedule(
-        stops=lambda place, top1: _report(asked, place, top1), first=options.first_rung, growth=rule(options.pruner).growth
-    )
-
-
-def _report(asked: Candidate, place: int, top1: float) -> bool:
-    asked.report(place, top1)
-    return asked.should_prune()
+    return RungSchedule(trial=candidate, first_images=options.first_rung, growth=rule(options.pruner).growth)
 
 
 class _Pace:

@@ -68,7 +68,7 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
                     "finalist", row.trial, spec, note, score, context.backend, seed, row.origin
                 )  # fmt: skip
                 context.ledger.append(known[row.trial, seed])
-                context.say(f"finalist {row.name}, seed {seed}: top-1 {score.top1:.2f} % (as a trial {row.top1:.2f} %)")
+                context.say(f"finalist {row.name}, seed {seed}: top-1 {score.metrics.top1:.2f} % (as a trial {row.top1:.2f} %)")
             found.append(known[row.trial, seed])
     return found
 

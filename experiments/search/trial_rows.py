@@ -18,7 +18,7 @@ class TrialRows:
         """Append the records that the ledger lacks."""
         for number, record in study.records()[self._read :]:
             if number not in self._numbers:
-                self._ledger.append(Record(**record))
+                self._ledger.append(Record.of_row(record))
                 self._numbers.add(number)
             self._read += 1
 

@@ -19,6 +19,7 @@ import torch
 import typer
 
 from experiments.data.datasets import open_data
+from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
 from experiments.runtime.setup import Setup
@@ -60,7 +61,7 @@ def _work(folder: Path) -> None:
     torch.manual_seed(0)
     spec, data = model_spec_of("seed", SEEDS["tiny_vit_1m_32"]), open_data("digits", train_images=1000)
     job = Job(
-        data=data, recipe=_RECIPE, resolution=spec.resolution, mean=spec.mean, std=spec.std, seed=0,
+        data=data, recipe=_RECIPE, input_format=InputFormat.of(spec), seed=0,
         device=torch.device("cpu"), workers=2, setup=Setup(save_every=0),
     )  # fmt: skip
     weights = train_model(spec.build(drop_path_rate=_RECIPE.drop_path), job, folder).state_dict()

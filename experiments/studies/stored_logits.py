@@ -16,12 +16,12 @@ from experiments.commands.train import train
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
 from experiments.logits.store import Store
+from experiments.losses.teacher import Teacher
 from experiments.options.train import TeachOptions, TrainOptions
 from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.records import variant_info
-from experiments.scoring.teacher import Teacher
 from models.networks.model_spec import model_spec_of, open_model_spec
 from models.tiny_vit.arch import TinyViTArch
 from scaler.files import write_json
@@ -75,16 +75,16 @@ def _backends(images: ImageData, epochs: int, teacher: Teacher, stores: dict[str
     return {
         "cross-entropy": TrainingBackend(images, "small", recipe),
         "online": TrainingBackend(images, "small", recipe, teacher),
-        "stored": TrainingBackend(images, "small", recipe, logits=stores["compact"]),
-        "stored fp16": TrainingBackend(images, "small", recipe, logits=stores["fp16"]),
+        "stored": TrainingBackend(images, "small", recipe, store=stores["compact"]),
+        "stored fp16": TrainingBackend(images, "small", recipe, store=stores["fp16"]),
     }
 
 
 def _top1(name: str, backend: TrainingBackend, folder: Path, seed: int) -> float:
     spec = model_spec_of(name, STUDENTS[name])
     score = backend.score(spec, variant_info(spec, TEACHER), folder, seed=seed, final=True)
-    say(f"{folder.name}: {score.top1:.2f} % in {score.seconds:.0f} s")
-    return score.top1
+    say(f"{folder.name}: {score.metrics.top1:.2f} % in {score.seconds:.0f} s")
+    return score.metrics.top1
 
 
 def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

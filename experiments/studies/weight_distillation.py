@@ -15,11 +15,11 @@ import typer
 
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
+from experiments.losses.teacher import Teacher
 from experiments.recipes import RECIPES, Recipe
 from experiments.runtime.console import print_json, say
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.records import variant_info
-from experiments.scoring.teacher import Teacher
 from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.files import write_json
@@ -91,8 +91,8 @@ def _scored(
     backend = TrainingBackend(images, "small", recipe, teacher if recipe.distill == 1 else None)
     note = variant_info(spec, TEACHERS[family])
     score = backend.score(spec, note, folder, seed=seed, final=True)
-    say(f"{folder.name}: {score.top1:.2f} % in {score.seconds:.0f} s")
-    return {"top1": score.top1, "params": note.params}
+    say(f"{folder.name}: {score.metrics.top1:.2f} % in {score.seconds:.0f} s")
+    return {"top1": score.metrics.top1, "params": note.params}
 
 
 def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,81 +1,75 @@
-"""Evaluation: every image once, whatever the batch."""
+"""Evaluation of a network on every image of a set, once."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.data import create_transform
 from torch import nn
 
-from experiments.data.datasets import batches_of
 from experiments.data.image_set import ImageSet
+from experiments.data.input_format import InputFormat
+from experiments.data.loading import load_batches
 from experiments.runtime.processes import all_gather, rank, world_size
+from scaler.results.score import Metrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metrics:
-    """``top1`` and ``top5`` in percent and the mean cross-entropy ``loss`` over ``images`` images; ``seconds`` of wall time."""
+class Evaluation:
+    """Metrics, and the wall time that it took to measure them."""
 
-    top1: float
-    top5: float
-    loss: float
-    images: int
+    metrics: Metrics
     seconds: float
 
     @property
     def images_per_s(self) -> float:
-        return self.images / self.seconds
+        return self.metrics.images / self.seconds
 
 
-class _Plain(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-    def __init__(self, images: ImageSet, **transform: object) -> None:
-        self.images, self.labels = images, images.labels.tolist()
-        self.transform = create_transform(is_training=False, use_prefetcher=False, **transform)
+class _CentreCrops(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Normalized centre crops and labels, by batches of indices."""
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self.transform(self.images.image(index)), self.labels[index]
+    def __init__(self, images: ImageSet, input_format: InputFormat) -> None:
+        self.images, self.labels = images, torch.from_numpy(images.labels)
+        self.transform = input_format.evaluation_transform()
 
-    def __len__(self) -> int:
-        return len(self.images)
+    def __getitem__(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.stack([self.transform(self.images.image(index)) for index in indices]), self.labels[list(indices)]
 
 
 @torch.inference_mode()
 def evaluate_model(
     model: nn.Module,
     images: ImageSet,
-    *,
-    resolution: int,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    crop_pct: float,
-    interpolation: str = "bicubic",
+    input_format: InputFormat,
     device: torch.device,
+    *,
     batch_size: int = 256,
     workers: int = 0,
-) -> Metrics:
-    """Score ``model`` in eval mode on the centre crops of ``images``; top-5 is among min(5, classes).
+) -> Evaluation:
+    """Measure ``model`` in evaluation mode on the centre crops of ``images``; top-5 is among min(5, classes).
 
-    Where several processes were launched, all call this, each scores its own images, and all return the same.
+    All processes of a launch must call it: each evaluates a part of the images, and all get the same result.
+
+    Raises:
+        ScalerError: if an image cannot be read.
     """
-    began, training = time.monotonic(), model.training
+    started, training = time.monotonic(), model.training
     own = replace(images, indices=images.indices[rank() :: world_size()])
-    plain = _Plain(
-        own, input_size=(3, resolution, resolution), mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
-    )
-    loader: Any = torch.utils.data.DataLoader(plain, batch_size, num_workers=workers)
+    batches = [range(at, min(at + batch_size, len(own))) for at in range(0, len(own), batch_size)]
     sums = torch.zeros(3, dtype=torch.float64)
     model.to(device).eval()
-    for batch, labels in batches_of(loader):
-        sums += _scores(model(batch.to(device)).float().cpu(), labels)
+    for pixels, labels in load_batches(_CentreCrops(own, input_format), batches, workers):
+        sums += _summed_scores(model(pixels.to(device)).float().cpu(), labels)
     model.train(training)
     top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / len(images)).tolist()
-    seconds = max(all_gather(time.monotonic() - began))
-    return Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=len(images), seconds=seconds)
+    seconds = max(all_gather(time.monotonic() - started))
+    metrics = Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=len(images))
+    return Evaluation(metrics=metrics, seconds=seconds)
 
 
-def _scores(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """(right at once, right among five, cross-entropy), each summed over the batch."""
-    best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-    return torch.stack([best[:, 0].sum(), best.sum(), F.cross_entropy(logits, labels, reduction="sum")]).double()
+def _summed_scores(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the number of labels that are the first choice, the number among the first five, and the summed cross-entropy."""
+    hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    return torch.stack([hits[:, 0].sum(), hits.sum(), F.cross_entropy(logits, labels, reduction="sum")]).double()

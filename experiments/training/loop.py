@@ -1,7 +1,7 @@
-"""The training loop: one for seeds, teachers and variants alike.
+"""The training loop of seeds, teachers and variants.
 
-A run is a pure function of its arguments. Order and augmentation follow from (seed, epoch, index), the network's own random draws
-from (seed, step), so that a checkpoint needs no generator's state and a continued run ends bit-identical to an uninterrupted one.
+A run is a pure function of its arguments. Order and augmentation depend on (seed, epoch, index) and the network's own random
+draws on (seed, step), so a checkpoint needs no generator's state, and a resumed run ends bit-identical to an uninterrupted one.
 """
 
 from pathlib import Path
@@ -19,38 +19,42 @@ from scaler.errors import ScalerError
 
 
 def train_model(model: nn.Module, job: Job, folder: Path, title: str = "training", rungs: RungLog | None = None) -> nn.Module:
-    """Train ``model`` and return it with the weights to keep (the averaged ones, where the recipe averages).
+    """Train ``model`` and return it with the weights to keep: the averaged ones if the recipe averages.
 
-    A checkpoint and ``metrics.csv`` are written to ``folder`` after every epoch and at every rung, and a checkpoint now and then
-    between them. Called again with the same arguments, training goes on from the last. All processes of a launch call it alike;
-    the first one writes. ``rungs`` may stop it; they are asked again of the same rung when a training goes on there.
+    A checkpoint and ``metrics.csv`` are written to ``folder`` after every epoch and at every rung, and a checkpoint every
+    ``job.setup.save_every`` seconds. A second call with the same arguments resumes from the last checkpoint. All processes of a
+    launch must call it with the same arguments; the first one writes. ``rungs`` may stop the training early.
 
     Raises:
-        KeyboardInterrupt: SIGTERM asked for the end; a checkpoint is written.
-        DivergedError: the loss is no longer finite, or ten times what it was at the beginning.
-        ScalerError: an image cannot be read, the checkpoint is of another run, or memory does not suffice.
+        KeyboardInterrupt: if SIGTERM arrived; a checkpoint is written first.
+        DivergedError: if the loss is not finite or ten times the initial one.
+        ScalerError: if an image cannot be read, the checkpoint is of another run, or memory runs out.
     """
     trainer = Trainer(model, job, folder)
-    loaders = {side: job.loader(side) for side in (job.side(0), job.resolution)}
+    loaders = {resolution: job.loader(resolution) for resolution in (job.resolution_at(0), job.input_format.resolution)}
     trainer.resume()
-    with restored_generators(), stop_on_sigterm() as stop, meter(title, *_images_of(job, trainer.step)) as shown:
+    with restored_generators(), stop_on_sigterm() as stop, meter(title, *_images_of(job, trainer.step)) as progress:
         try:
-            while trainer.step < job.steps and not (rungs and rungs.stops(trainer.step, trainer.kept)):
-                trainer.run_epoch(loaders[job.side(trainer.step)], shown, stop, _until(trainer.step, job, rungs))
+            while trainer.step < job.steps and not (rungs and rungs.should_stop_after(trainer.step, trainer.evaluated_model)):
+                loader = loaders[job.resolution_at(trainer.step)]
+                trainer.run_epoch(loader, progress, stop, _interval_end(trainer.step, job, rungs))
         except torch.OutOfMemoryError as error:
-            raise _too_large(job) from error
-    return trainer.result()
+            raise _out_of_memory(job) from error
+    return trainer.finish()
 
 
-def _until(step: int, job: Job, rungs: RungLog | None) -> int:
-    """Updates done where the stretch after ``step`` of them ends: at a rung, with its epoch, or with the lower resolution."""
+def _interval_end(step: int, job: Job, rungs: RungLog | None) -> int:
+    """Return the updates done at the end of the interval that starts at ``step``.
+
+    An interval ends with its epoch, at a rung, or at the switch of the resolution.
+    """
     epoch = (step // job.steps_per_epoch + 1) * job.steps_per_epoch
     return min(end for end in (epoch, job.low_steps, *(rungs.steps if rungs else ())) if end > step)
 
 
-def _too_large(job: Job) -> ScalerError:
+def _out_of_memory(job: Job) -> ScalerError:
     parts = job.setup.accumulate
-    at_once = job.loader().batch_size // job.loader().world
+    at_once = job.loader().batch_size // job.loader().world_size
     return ScalerError(
         f"{job.device} has not the memory for {at_once} images at once (a batch of {job.batch_size}): try "
         f"--accumulate {2 * parts}, --precision bf16, --checkpoint-activations, or a smaller --batch-size"
@@ -58,4 +62,5 @@ def _too_large(job: Job) -> ScalerError:
 
 
 def _images_of(job: Job, step: int) -> tuple[int, int]:
+    """Return the images of the whole training and those of its first ``step`` updates."""
     return job.steps * job.batch_size, step * job.batch_size

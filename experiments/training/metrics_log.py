@@ -1,4 +1,4 @@
-"""What a training writes down epoch by epoch: a CSV file always, TensorBoard's files where asked for."""
+"""The metrics of a training, interval by interval: always a CSV file, and TensorBoard's files if asked for."""
 
 import csv
 import io
@@ -14,19 +14,28 @@ Row = dict[str, float]
 
 
 class MetricsLog:
-    """``rows``, one for each finished epoch, as ``metrics.csv`` in ``folder``."""
+    """The rows of ``metrics.csv`` in ``folder``.
+
+    TensorBoard's files are written by PyTorch's SummaryWriter. Accelerate's tracker is no shorter, and goes on in silence if
+    TensorBoard is not installed.
+
+    Attributes:
+        rows: one for each finished interval.
+    """
 
     def __init__(self, folder: Path, tensorboard: bool = False) -> None:
         self.folder, self.rows = folder, list[Row]()
-        self._events = _open_events(folder / "tensorboard") if tensorboard else None
+        self._writer = _summary_writer(folder / "tensorboard") if tensorboard else None
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row, step: int) -> None:
+        """Add the row of an interval that ended after ``step`` updates."""
         self.rows.append(row)
-        if self._events is not None:
+        if self._writer is not None:
             for name, value in row.items():
-                self._events.add_scalar(name, value, int(row["epoch"]))
+                self._writer.add_scalar(name, value, step)
 
     def write(self) -> None:
+        """Write all rows to the disk."""
         if not self.rows:
             return
         buffer = io.StringIO()
@@ -34,11 +43,11 @@ class MetricsLog:
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(self.folder / METRICS, buffer.getvalue())
-        if self._events is not None:
-            self._events.flush()
+        if self._writer is not None:
+            self._writer.flush()
 
 
-def _open_events(folder: Path) -> Any:
+def _summary_writer(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

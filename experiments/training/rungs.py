@@ -1,87 +1,120 @@
-"""Looks at a training on its way: where they come, what was seen, and what was decided there."""
+"""Rungs: the points of a training at which its held-out score is reported, and it may be stopped."""
 
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
-from experiments.training.evaluation import Metrics
+from experiments.training.evaluation import Evaluation
 from experiments.training.job import Job
 from scaler.files import write_json
+from scaler.results.score import Metrics
+
+
+class PrunableTrial(Protocol):
+    """The part of an Optuna trial that a training reports to."""
+
+    def report(self, step: int, top1: float) -> None:
+        """Store the held-out top-1, in percent, at a rung.
+
+        Args:
+            step: the images seen there, in units of those of the first rung.
+        """
+
+    def should_prune(self) -> bool:
+        """Return True if the training should stop, given what was reported last."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RungSchedule:
-    """Who looks at a training, and when.
+    """The rungs of a training, and the trial to report to.
 
     Attributes:
-        stops: from how far it is, in units of ``first``, and its held-out top-1 in percent, to whether it is to stop there.
-        first: images seen at the first look; None for those of an epoch.
-        growth: each look comes after so many times the images of the one before; 1 for one after every ``first`` images.
+        first_images: images seen at the first rung; None for those of an epoch.
+        growth: images seen at a rung over those of the rung before; 1 for a rung after every ``first_images`` images.
     """
 
-    stops: Callable[[int, float], bool]
-    first: int | None = None
+    trial: PrunableTrial
+    first_images: int | None = None
     growth: int = 1
 
-    def looks(self, job: Job) -> dict[int, int]:
-        """By the updates done there, each look before the end of ``job``, in units of ``first``.
+    def rungs(self, job: Job) -> dict[int, int]:
+        """Return the rungs before the end of ``job``: updates done, and the step to report, in units of the first rung's images.
 
-        One that would fall into the first epoch after the lower resolution comes at the end of that one: just after the change
-        scores are at chance.
+        A rung in the first epoch after the resolution switch moves back to the switch, because scores right after it are at
+        chance.
         """
-        found, place = dict[int, int](), 1
-        while (step := ceil(place * self._first(job) / job.batch_size)) < job.steps:
-            changes = job.low_steps < step < job.low_steps + job.steps_per_epoch
-            found[job.low_steps if job.low_steps and changes else step] = place
-            place = place * self.growth if self.growth > 1 else place + 1
+        found, rung = dict[int, int](), 1
+        while (updates := ceil(rung * self._first_images(job) / job.batch_size)) < job.steps:
+            after_switch = job.low_steps < updates < job.low_steps + job.steps_per_epoch
+            found[job.low_steps if job.low_steps and after_switch else updates] = rung
+            rung = rung * self.growth if self.growth > 1 else rung + 1
         return found
 
     def end(self, job: Job) -> int:
-        """The end of ``job`` in units of ``first``."""
-        return ceil(job.steps * job.batch_size / self._first(job))
+        """Return the step to report at the end of ``job``."""
+        return ceil(job.steps * job.batch_size / self._first_images(job))
 
-    def _first(self, job: Job) -> int:
-        return self.first or job.steps_per_epoch * job.batch_size
+    def _first_images(self, job: Job) -> int:
+        return self.first_images or job.steps_per_epoch * job.batch_size
 
 
 class RungLog:
-    """The looks at one training, kept beside its checkpoint: what was decided once holds when the training goes on.
+    """The scores and decisions at the rungs of one training, kept in a file, so that they hold when the training resumes.
 
-    Attributes:
-        steps: the updates after which the training is looked at.
+    Args:
+        score: evaluates a network at the resolution, in pixels, that it is trained at when the rung is reached.
     """
 
-    def __init__(self, path: Path, watch: RungSchedule, job: Job, score: Callable[[nn.Module, int], Metrics]) -> None:
-        """``score`` takes a network and the side of the images, in pixels, that it is trained on there."""
-        self.path, self.watch, self.job, self.score = path, watch, job, score
-        self.steps = watch.looks(job)
-        self.kept: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        for place, rung in self.kept.items():
-            watch.stops(int(place), rung["metrics"]["top1"])
+    def __init__(self, path: Path, schedule: RungSchedule, job: Job, score: Callable[[nn.Module, int], Evaluation]) -> None:
+        self.path, self.schedule, self.job, self.score = path, schedule, job, score
+        self._rungs = schedule.rungs(job)
+        self._entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self._report_again()
+
+    @property
+    def steps(self) -> list[int]:
+        """The updates done at each rung."""
+        return list(self._rungs)
 
     @property
     def seconds(self) -> float:
-        """Wall time of all these scores."""
-        return sum(rung["metrics"]["seconds"] for rung in self.kept.values())
+        """Wall time of all evaluations at rungs."""
+        return sum(entry["metrics"]["seconds"] for entry in self._entries.values())
 
     @property
-    def stopped(self) -> Metrics | None:
-        """What was seen where the training was stopped, if it was."""
-        return next((Metrics(**rung["metrics"]) for rung in self.kept.values() if rung["stop"]), None)
+    def final_metrics(self) -> Metrics | None:
+        """The metrics at the rung where the training was stopped; None if it was not."""
+        for entry in self._entries.values():
+            if entry["stop"]:
+                return Metrics(**{name: value for name, value in entry["metrics"].items() if name != "seconds"})
+        return None
 
-    def stops(self, step: int, model: nn.Module) -> bool:
-        """Whether the training ends after ``step`` updates; where it was not looked at yet, ``model`` is scored."""
-        if step not in self.steps:
+    def should_stop_after(self, step: int, model: nn.Module) -> bool:
+        """Return True if the training should stop after ``step`` updates.
+
+        At a rung ``model`` is evaluated and its score reported, unless an earlier call has done so.
+        """
+        if step not in self._rungs:
             return False
-        place = self.steps[step]
-        if str(place) not in self.kept:
-            metrics = self.score(model, self.job.side(step - 1))
-            stop = self.watch.stops(place, metrics.top1)
-            self.kept[str(place)] = {"metrics": asdict(metrics), "stop": stop}
-            write_json(self.path, self.kept)
-        return bool(self.kept[str(place)]["stop"])
+        rung = self._rungs[step]
+        if str(rung) not in self._entries:
+            evaluation = self.score(model, self.job.resolution_at(step - 1))
+            self.schedule.trial.report(rung, evaluation.metrics.top1)
+            stop = bool(self.schedule.trial.should_prune())  # some of Optuna's pruners return NumPy's bool
+            self._entries[str(rung)] = {"metrics": {**asdict(evaluation.metrics), "seconds": evaluation.seconds}, "stop": stop}
+            write_json(self.path, self._entries)
+        return bool(self._entries[str(rung)]["stop"])
+
+    def _report_again(self) -> None:
+        """Report the rungs of an interrupted training, whose trial may be a new one.
+
+        Optuna's successive halving records a rung only when it is asked for its decision there.
+        """
+        for rung, entry in self._entries.items():
+            self.schedule.trial.report(int(rung), entry["metrics"]["top1"])
+            self.schedule.trial.should_prune()

@@ -1,4 +1,4 @@
-"""The ledger: one row for each finished evaluation, append-only, a CSV that pandas reads.
+"""The ledger of a run: an append-only CSV file that pandas reads, with one row for each finished evaluation.
 
 A row is written with one call and synced, so a killed process leaves at most one torn last line. Readers skip it, and the next
 process that appends cuts it off.
@@ -7,11 +7,42 @@ process that appends cuts it off.
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
+
+from scaler.results.score import Metrics, Score
+
+# The ledger's columns in their order, and the type of each.
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "role": str,
+    "trial": int,
+    "budget": str,
+    "name": str,
+    "family": str,
+    "flops": int,
+    "params": int,
+    "resolution": int,
+    "top1": float,
+    "top5": float,
+    "loss": float,
+    "split": str,
+    "images": int,
+    "epochs": float,
+    "seconds": float,
+    "seed": int,
+    "start": str,
+    "recipe": str,
+    "data": str,
+    "arch": str,
+    "origin": str,
+    "train_flops": int,
+}
+COLUMNS = tuple(_TYPES)
+_OF_SCORE = frozenset(field.name for field in (*fields(Metrics), *fields(Score)))
+_PRUNED = "pruned"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,19 +50,19 @@ class Record:
     """One evaluated model.
 
     Attributes:
-        role: ``"seed"`` (the large model itself), ``"trial"`` (a candidate of the search), ``"pruned"`` (one that was stopped
-            after ``epochs``), ``"finalist"`` (one of the best, trained again from another seed) or ``"chosen"`` (trained in
-            full).
-        trial: the candidate's number in the study; -1 for the seed and for what is trained in full.
-        origin: what proposed it: ``"surrogate"``, ``"random"``, ``"uniform scaling"``, a published model's name; else empty.
-        budget: the budget that the candidate was drawn for, as text; empty for the seed.
-        name: the variant's name, also its folder's.
-        family: of the architecture; ``arch`` is its JSON.
-        start: how the weights began, ``"random"`` here.
-        top1: in percent, and ``top5``, both of ``split``, which held ``images`` images; ``loss`` is cross-entropy.
-        epochs: of training behind the score, not always whole; ``seconds`` of wall time they took, evaluation included.
-        train_flops: of the forward passes of all training images, each at the resolution at which it was seen.
-        data: the data set's name; ``recipe``: the training recipe's name.
+        role: ``"seed"`` (the large model itself), ``"trial"`` (a candidate of the search), ``"pruned"`` (a candidate whose
+            training was stopped early), ``"finalist"`` (one of the best, trained again from another seed) or ``"chosen"``
+            (trained in full).
+        trial: the candidate's number in the study; -1 for the seed and for a model trained in full.
+        origin: the source of the candidate: ``"surrogate"``, ``"random"``, ``"uniform scaling"``, a published model's name, or
+            empty.
+        budget: the text of the budget that the candidate was drawn for; empty for the seed.
+        name: of the variant, and of its folder.
+        family: of the architecture.
+        arch: the architecture as JSON.
+        score: its ``pruned`` is True exactly for the role ``"pruned"``.
+        data: the data set's name.
+        recipe: the training recipe's name.
     """
 
     role: str
@@ -42,29 +73,61 @@ class Record:
     flops: int
     params: int
     resolution: int
-    top1: float
-    top5: float
-    loss: float
-    split: str
-    images: int
-    epochs: float
-    seconds: float
+    score: Score
     seed: int
-    start: str
     recipe: str
     data: str
     arch: str
     origin: str = ""
-    train_flops: int = 0
 
     @property
     def quantities(self) -> dict[str, int]:
-        """The record's values that budgets bound."""
+        """The quantities that budgets bound."""
         return {"flops": self.flops, "params": self.params, "resolution": self.resolution}
 
+    @property
+    def top1(self) -> float:
+        return self.score.metrics.top1
 
-COLUMNS = tuple(field.name for field in fields(Record))
-_TYPES = {name: get_type_hints(Record)[name] for name in COLUMNS}
+    @property
+    def loss(self) -> float:
+        return self.score.metrics.loss
+
+    @property
+    def images(self) -> int:
+        return self.score.metrics.images
+
+    @property
+    def split(self) -> str:
+        return self.score.split
+
+    @property
+    def epochs(self) -> float:
+        return self.score.epochs
+
+    @property
+    def seconds(self) -> float:
+        return self.score.seconds
+
+    @property
+    def start(self) -> str:
+        return self.score.start
+
+    def row(self) -> dict[str, Any]:
+        """Return the value of every column of the ledger, in their order."""
+        values = {**vars(self), **self.score.row()}
+        return {name: values[name] for name in COLUMNS}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "Record":
+        """Return the record whose `row` is ``row``. Columns with a default may be missing.
+
+        Raises:
+            TypeError: if another column is missing, or one is unknown.
+        """
+        score = Score.of_row({name: value for name, value in row.items() if name in _OF_SCORE})
+        others = {name: value for name, value in row.items() if name not in _OF_SCORE}
+        return cls(score=replace(score, pruned=row.get("role") == _PRUNED), **others)
 
 
 class Ledger:
@@ -85,12 +148,12 @@ class Ledger:
             if not self._ends_whole:
                 handle.truncate(len(_whole_lines(self.path)))
             self._ends_whole = False  # until this row is on the disk
-            row = _line(asdict(record).values())
+            row = _line(record.row().values())
             handle.write((row if handle.seek(0, os.SEEK_END) else _line(COLUMNS) + row).encode())
             handle.flush()
             os.fsync(handle.fileno())
         self._ends_whole = True
-        rows.append(_record(asdict(record)))
+        rows.append(_record(record.row()))
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._rows)
@@ -109,8 +172,8 @@ def _whole_lines(path: Path) -> bytes:
 
 
 def _record(row: Mapping[str, Any]) -> Record:
-    """A row's record, each value of its column's type: 1 epoch is read back as 1.0."""
-    return Record(**{name: kind(row[name]) for name, kind in _TYPES.items() if name in row})
+    """Return a row's record, each value of its column's type: 1 epoch is read back as 1.0."""
+    return Record.of_row({name: kind(row[name]) for name, kind in _TYPES.items() if name in row})
 
 
 def _line(values: Iterable[object]) -> str:

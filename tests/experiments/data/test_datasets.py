@@ -13,6 +13,7 @@ from PIL import Image
 
 from experiments.data.datasets import open_data, peek_num_classes
 from experiments.data.image_set import ImageData
+from experiments.data.input_format import InputFormat
 from experiments.training.evaluation import evaluate_model
 from scaler.errors import ScalerError, UnknownNameError
 
@@ -115,11 +116,9 @@ def test_an_image_that_breaks_later_is_named_in_one_line(tmp_path: Path, digits:
     images = open_data(f"folder:{class_folders(tmp_path, digits)}").train
     broken = Path(images.source.paths[int(images.indices[5])])  # type: ignore[attr-defined]
     broken.write_bytes(broken.read_bytes()[:50])
+    input_format = InputFormat(resolution=8, mean=(0.5,) * 3, std=(0.5,) * 3)
     with pytest.raises(ScalerError) as caught:
-        evaluate_model(
-            torch.nn.Flatten(), images, resolution=8, mean=(0.5,) * 3, std=(0.5,) * 3, crop_pct=1.0, device=torch.device("cpu"),
-            workers=workers,
-        )  # fmt: skip
+        evaluate_model(torch.nn.Flatten(), images, input_format, torch.device("cpu"), workers=workers)
     assert re.fullmatch(rf"cannot read the image {broken} \(.*\): repair or remove it", str(caught.value))
 
 

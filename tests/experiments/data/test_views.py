@@ -2,21 +2,23 @@
 
 import random
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from timm.data import auto_augment
 
-from experiments.data.augmentation import Augmentation, Mix
+from experiments.data.augmentation import Augmentation, Mix, View
 from experiments.data.datasets import open_data
 from experiments.data.epoch_order import epoch_order
+from experiments.data.input_format import InputFormat
 from experiments.data.seeding import restored_generators, set_generators
 from experiments.data.views import AugmentedBatch, Views, batch_request
 from experiments.recipes import RECIPES
 from experiments.training.batches import BatchLoader
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RECIPE = replace(
     RECIPES["small"], mixup=0.8, cutmix=1.0, auto_augment="rand-m9-mstd0.5-inc1", reprob=0.25, interpolation="random",
     color_jitter=0.3,
@@ -63,6 +65,24 @@ def test_a_worker_that_is_spawned_sees_the_same(reference: AugmentedBatch) -> No
     assert torch.equal(found.pixels, reference.pixels[:20])
 
 
+def posterized(view: View, bits: int) -> int:
+    """Return what the view's transform makes of the grey value 200 when it posterizes."""
+    (operations,) = (part.ops for part in view.crop.transforms if hasattr(part, "ops"))  # type: ignore[attr-defined]
+    (posterize,) = (operation for operation in operations if operation.name == "PosterizeIncreasing")
+    grey = posterize.aug_fn(Image.new("L", (1, 1), 200), bits, **posterize.kwargs)
+    return int(grey.getpixel((0, 0)))
+
+
+def test_posterize_keeps_a_bit_also_in_spawned_workers() -> None:
+    """timm's policy asks for 0 bits now and then, which Pillow 13 refuses."""
+    operations = dict(auto_augment.NAME_TO_OP)
+    view = Augmentation.of(RECIPE, hflip=True).transform(SIZE)
+    assert [posterized(view, bits) for bits in (0, 1, 2, 8)] == [128, 128, 192, 200]
+    with get_context("spawn").Pool(1) as pool:
+        assert pool.apply(posterized, (view, 0)) == 128
+    assert operations == auto_augment.NAME_TO_OP
+
+
 def test_another_epoch_and_another_seed_are_other_pixels(reference: AugmentedBatch) -> None:
     for other in (seen(views(), 64, epoch=EPOCH + 1), seen(views(seed=4), 64)):
         assert not torch.equal(other.pixels, reference.pixels)
@@ -70,10 +90,12 @@ def test_another_epoch_and_another_seed_are_other_pixels(reference: AugmentedBat
 
 @pytest.mark.parametrize(("world", "start"), [(1, 0), (2, 0), (2, 2), (4, 1)])
 def test_processes_share_out_every_batch_and_any_step_can_be_the_first(reference: AugmentedBatch, world: int, start: int) -> None:
+    input_format = InputFormat(resolution=SIZE, mean=(0.0,) * 3, std=(1 / 255,) * 3)
+
     def loader(rank: int) -> BatchLoader:
         return BatchLoader(
-            data=open_data("digits", train_images=120), recipe=RECIPE, seed=3, resolution=SIZE, mean=(0.0,) * 3,
-            std=(1 / 255,) * 3, batch_size=24, device=torch.device("cpu"), rank=rank, world=world,
+            data=open_data("digits", train_images=120), recipe=RECIPE, seed=3, input_format=input_format, batch_size=24,
+            device=torch.device("cpu"), rank=rank, world_size=world,
         )  # fmt: skip
 
     with restored_generators():
@@ -89,13 +111,15 @@ def test_processes_share_out_every_batch_and_any_step_can_be_the_first(reference
 
 
 def test_normalisation_changes_nothing_that_is_drawn(reference: AugmentedBatch) -> None:
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     loader = BatchLoader(
-        data=open_data("digits", train_images=120), recipe=RECIPE, seed=3, resolution=SIZE, mean=MEAN, std=STD, batch_size=110,
+        data=open_data("digits", train_images=120), recipe=RECIPE, seed=3, batch_size=110,
+        input_format=InputFormat(resolution=SIZE, mean=mean, std=std),
         device=torch.device("cpu"),
     )  # fmt: skip
     with restored_generators():
         ((images, _),) = loader.batches(EPOCH)
-    back = images * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
+    back = images * torch.tensor(std).view(3, 1, 1) + torch.tensor(mean).view(3, 1, 1)
     assert torch.equal((back * 255).round().to(torch.uint8), reference.pixels)
 
 

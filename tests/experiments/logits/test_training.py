@@ -15,13 +15,14 @@ from experiments.commands.teach import teach
 from experiments.commands.train import train
 from experiments.data.augmentation import View
 from experiments.data.image_set import ImageData
+from experiments.data.input_format import InputFormat
 from experiments.data.seeding import restored_generators
-from experiments.data.views import normalised
 from experiments.logits.sparse_logits import SparseLogits
 from experiments.logits.store import Store, digests
 from experiments.logits.writer import write_store
-from experiments.losses.distillation import Guide, make_task
+from experiments.losses.distillation import make_task
 from experiments.losses.stored_logits import DistillationTarget, StoredLogitsTask
+from experiments.losses.teacher import Teacher
 from experiments.options.search import SearchOptions
 from experiments.options.train import TeachOptions, TrainOptions
 from experiments.training.batches import BatchLoader
@@ -29,9 +30,9 @@ from experiments.training.loop import Job, train_model
 from models.networks.model_spec import ModelSpec
 from models.zoo.families import build
 from scaler.errors import ScalerError
-from tests.experiments.logits.lesson import ARCH, MIXED, SIDE, digits, lesson, manifest, teacher
+from tests.experiments.logits.small_teacher import ARCH, MIXED, SIDE, digits, manifest, teacher, writer
 
-MEAN, STD = (0.5,) * 3, (0.25,) * 3  # other ones than the teacher's
+FORMAT = InputFormat(resolution=SIDE, mean=(0.5,) * 3, std=(0.25,) * 3)  # not the teacher's
 BATCHES = [(64, 0, 1, 0), (50, 1, 1, 0), (36, 2, 2, 0), (30, 4, 1, 0), (24, 0, 2, 3)]  # size, workers, processes, first
 
 
@@ -39,13 +40,13 @@ BATCHES = [(64, 0, 1, 0), (50, 1, 1, 0), (36, 2, 2, 0), (30, 4, 1, 0), (24, 0, 2
 def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Store]:
     folder = tmp_path_factory.mktemp("store")
     target = teacher(folder / "teacher")
-    return target, write_store(lesson(target), manifest(target), folder / "logits")
+    return target, write_store(writer(target), manifest(target), folder / "logits")
 
 
 def loader(store: Store, data: ImageData, batch: int, **changes: Any) -> BatchLoader:
     arguments: dict[str, Any] = {
-        "data": data, "recipe": MIXED, "seed": 77, "resolution": SIDE, "mean": MEAN, "std": STD, "batch_size": batch,
-        "device": torch.device("cpu"), "logits": store,
+        "data": data, "recipe": MIXED, "seed": 77, "input_format": FORMAT, "batch_size": batch,
+        "device": torch.device("cpu"), "store": store,
     }  # fmt: skip
     return BatchLoader(**{**arguments, **changes})
 
@@ -55,7 +56,7 @@ def batches(made: BatchLoader, epoch: int, start: int = 0) -> Iterator[tuple[tor
     with restored_generators():
         for images, target in made.batches(epoch, start):
             assert isinstance(target, DistillationTarget)
-            yield ((images * 0.25 + 0.5) * 255).round().to(torch.uint8), target.answers
+            yield ((images * 0.25 + 0.5) * 255).round().to(torch.uint8), target.sparse_logits
 
 
 @pytest.mark.parametrize("final", [False, True])
@@ -69,17 +70,17 @@ def test_every_answer_is_to_the_input_beside_it(
     data = digits().for_final_training() if final else digits()
     for epoch in (1, 2) if workers == 0 else (1,):
         for rank in range(world):
-            made = loader(store, data, batch, workers=workers, rank=rank, world=world)
+            made = loader(store, data, batch, workers=workers, rank=rank, world_size=world)
             found = list(batches(made, epoch, start))
             assert len(found) == len(data.train) // batch - start
             _, _, places = made._order(epoch)
-            for step, (pixels, answers) in enumerate(found, start):
+            for step, (pixels, sparse_logits) in enumerate(found, start):
                 first = step * batch + rank * (batch // world)
                 stored = store.digests(epoch, places[first : first + batch // world])
                 assert np.array_equal(digests(pixels.numpy()), stored)
                 with torch.no_grad():
-                    expected = SparseLogits.of(model(normalised(pixels, target.mean, target.std)), 4, MIXED.temperature)
-                assert torch.allclose(answers.dense(10), expected.dense(10), atol=2e-4)
+                    expected = SparseLogits.of(model(InputFormat.of(target).normalize(pixels)), 4, MIXED.temperature)
+                assert torch.allclose(sparse_logits.dense(10), expected.dense(10), atol=2e-4)
 
 
 @pytest.mark.parametrize("topk", [9, 10])
@@ -88,15 +89,14 @@ def test_the_loss_and_its_gradient_are_those_of_the_teacher_online(
 ) -> None:
     """Where one class or none is left out, over all of an epoch, labels mixed in; to the precision of 16-bit gaps."""
     target, _ = taught
-    store = write_store(lesson(target), manifest(target, topk=topk, epochs=1), tmp_path)
-    guide = Guide(model=target.build(), resolution=SIDE, mean=target.mean, std=target.std)
+    store = write_store(writer(target), manifest(target, topk=topk, epochs=1), tmp_path)
     torch.manual_seed(1)
     student = build(ARCH, drop_path_rate=0.0).train()
-    tasks = StoredLogitsTask(student, MIXED), make_task(student, guide, MIXED, MEAN, STD, 32, torch.device("cpu"))
+    tasks = StoredLogitsTask(student, MIXED), make_task(student, Teacher.of(target), MIXED, FORMAT, torch.device("cpu"))
     with restored_generators():
-        for images, batch_request in loader(store, digits(), 64).batches(0):
-            assert isinstance(batch_request, DistillationTarget)
-            losses = [task(images, hard)["loss"] for task, hard in zip(tasks, (batch_request, batch_request.hard), strict=True)]
+        for images, stored in loader(store, digits(), 64).batches(0):
+            assert isinstance(stored, DistillationTarget)
+            losses = [task(images, target)["loss"] for task, target in zip(tasks, (stored, stored.labels), strict=True)]
             ours, online = (torch.cat([g.flatten() for g in torch.autograd.grad(x, student.parameters())]) for x in losses)
             assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-4)
             assert float((ours - online).norm() / online.norm()) < 1e-3
@@ -113,13 +113,13 @@ def test_seed_and_epochs_are_the_stores(taught: tuple[ModelSpec, Store]) -> None
 def test_a_student_of_another_size_has_the_same_answers_and_is_checked(
     taught: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = [answers for _, answers in batches(loader(taught[1], digits(), 64), 0)]
-    large = list(batches(loader(taught[1], digits(), 64, resolution=40), 0))
+    own = [sparse_logits for _, sparse_logits in batches(loader(taught[1], digits(), 64), 0)]
+    large = list(batches(loader(taught[1], digits(), 64, input_format=replace(FORMAT, resolution=40)), 0))
     assert large[0][0].shape[-1] == 40
     assert all(torch.equal(a.gap, b.gap) and torch.equal(a.classes, b.classes) for a, (_, b) in zip(own, large, strict=True))
     _spoil(monkeypatch)
     with pytest.raises(ScalerError, match="64 of 64 inputs are not those"):
-        next(batches(loader(taught[1], digits(), 64, resolution=40), 0))
+        next(batches(loader(taught[1], digits(), 64, input_format=replace(FORMAT, resolution=40)), 0))
 
 
 def test_a_training_at_two_resolutions_is_taught_by_one_store(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_training_at_two_resolutions_is_taught_by_one_store(taught: tuple[Mode
     target, store = taught
     recipe = replace(MIXED, batch_size=32)
     job = Job(
-        data=digits(), recipe=recipe, resolution=SIDE, mean=MEAN, std=STD, seed=0, low_resolution=16, logits=store,
+        data=digits(), recipe=recipe, input_format=FORMAT, seed=0, low_resolution=16, store=store,
         device=torch.device("cpu"),
     )  # fmt: skip
     train_model(target.build(), job, tmp_path)
@@ -180,7 +180,7 @@ def test_a_recipe_that_draws_otherwise_is_refused(taught: tuple[ModelSpec, Store
 
 def test_other_data_are_refused(taught: tuple[ModelSpec, Store]) -> None:
     data, store = digits(), taught[1]
-    other = replace(data, train_model=data.holdout)
+    other = replace(data, train=data.holdout)
     with pytest.raises(ScalerError, match=r"stored with parts = \(131, 20\), and this run has \(20, 20\)"):
         store.manifest.require_fit(other, MIXED, store.folder)
 
@@ -192,8 +192,8 @@ def test_with_the_teacher_alone_in_the_loss_its_answers_are_learned(
     target, store = taught
     recipe = replace(MIXED, epochs=12, distill=1.0, mixup=0.0, cutmix=0.0)
     plain = manifest(target, recipe, epochs=4)
-    store = write_store(lesson(target), plain, tmp_path / "logits")
-    job = Job(data=digits(), recipe=recipe, resolution=SIDE, mean=MEAN, std=STD, seed=0, logits=store, device=torch.device("cpu"))
+    store = write_store(writer(target), plain, tmp_path / "logits")
+    job = Job(data=digits(), recipe=recipe, input_format=FORMAT, seed=0, store=store, device=torch.device("cpu"))
 
     def student() -> torch.nn.Module:
         torch.manual_seed(1)

@@ -13,14 +13,13 @@ import pytest
 import torch
 
 from experiments.logits import shards
-from experiments.logits import writer as teaching
 from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
-from experiments.logits.writer import write_store
+from experiments.logits.writer import ROWS, write_store
 from models.networks.model_spec import ModelSpec
 from scaler.errors import ScalerError
 from scaler.files import write_bytes
-from tests.experiments.logits.lesson import lesson, manifest, teacher
+from tests.experiments.logits.small_teacher import manifest, teacher, writer
 
 KILLS = int(os.environ.get("KILLS", "6"))
 
@@ -38,7 +37,7 @@ def one_thread() -> Iterator[None]:
 def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Store]:
     folder = tmp_path_factory.mktemp("store")
     spec = teacher(folder / "teacher")
-    return spec, write_store(lesson(spec), manifest(spec), folder / "logits")
+    return spec, write_store(writer(spec), manifest(spec), folder / "logits")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -49,14 +48,14 @@ def test_the_bytes_are_the_same_for_any_workers_and_processes(taught: tuple[Mode
     spec, store = taught
     expected = files(store.folder)
     assert len(expected) == 1 + 2 * 5  # two epochs of 151 inputs in files of 32
-    write_store(lesson(spec, workers=2), manifest(spec), tmp_path / "workers")
-    write_store(lesson(spec), manifest(spec), tmp_path / "processes", processes=2)
+    write_store(writer(spec, workers=2), manifest(spec), tmp_path / "workers")
+    write_store(writer(spec), manifest(spec), tmp_path / "processes", processes=2)
     assert files(tmp_path / "workers") == files(tmp_path / "processes") == expected
 
 
 def test_killed_at_random_points_it_ends_with_the_same_bytes(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     spec, _ = taught
-    work, rng = (lesson(spec), manifest(spec, epochs=max(4, KILLS // 2))), random.Random(0)
+    work, rng = (writer(spec), manifest(spec, epochs=max(4, KILLS // 2))), random.Random(0)
     began = time.monotonic()
     write_store(*work, tmp_path / "whole")
     each, unfinished = (time.monotonic() - began) / KILLS, 0
@@ -75,7 +74,7 @@ def test_killed_at_random_points_it_ends_with_the_same_bytes(taught: tuple[Model
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "remove", "swap"])
 def test_damage_is_found_and_mended_alone(taught: tuple[ModelSpec, Store], tmp_path: Path, damage: str) -> None:
     spec, _ = taught
-    store = write_store(lesson(spec), manifest(spec), tmp_path)
+    store = write_store(writer(spec), manifest(spec), tmp_path)
     before = files(tmp_path)
     broken = tmp_path / "epoch-0001" / "shard-00002.safetensors"
     raw = bytearray(broken.read_bytes())
@@ -91,7 +90,7 @@ def test_damage_is_found_and_mended_alone(taught: tuple[ModelSpec, Store], tmp_p
     with pytest.raises(ScalerError, match=r"shard-00002\.safetensors .*: `scaler teach` with the arguments of the first"):
         Store.open(tmp_path).verify()
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors") if path != broken}
-    write_store(lesson(spec), manifest(spec), tmp_path).verify()
+    write_store(writer(spec), manifest(spec), tmp_path).verify()
     assert files(tmp_path) == before
     assert all(path.stat().st_mtime_ns == then for path, then in times.items())
     assert store.damaged() == []
@@ -112,10 +111,10 @@ def test_every_flipped_byte_of_a_file_is_found(taught: tuple[ModelSpec, Store], 
 def test_a_store_is_continued_only_with_the_same_arguments(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     spec, store = taught
     with pytest.raises(ScalerError, match=r"was begun with topk = 4, not 5: choose another --out or the same arguments"):
-        write_store(lesson(spec), manifest(spec, topk=5), store.folder)
+        write_store(writer(spec), manifest(spec, topk=5), store.folder)
     (tmp_path / "mine.txt").write_text("something else")
     with pytest.raises(ScalerError, match="is not empty and holds no"):
-        write_store(lesson(spec), manifest(spec), tmp_path)
+        write_store(writer(spec), manifest(spec), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -145,10 +144,10 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
 
     monkeypatch.setattr(shards, "write_bytes", write)
     with pytest.raises(ScalerError, match=r"No space left on device.*: make room, and the same command goes on"):
-        write_store(lesson(spec), manifest(spec), tmp_path)
+        write_store(writer(spec), manifest(spec), tmp_path)
     assert sorted(tmp_path.rglob("*.safetensors")) == written
     monkeypatch.undo()
-    write_store(lesson(spec), manifest(spec), tmp_path)
+    write_store(writer(spec), manifest(spec), tmp_path)
     assert files(tmp_path) == files(store.folder)
 
 
@@ -156,13 +155,13 @@ def test_a_failing_process_is_told(tmp_path: Path) -> None:
     spec = teacher(tmp_path / "teacher")
     (tmp_path / "teacher" / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(ScalerError, match=r"the weights in .* do not load"):
-        write_store(lesson(spec), manifest(spec), tmp_path / "logits", processes=2)
+        write_store(writer(spec), manifest(spec), tmp_path / "logits", processes=2)
 
 
 def test_processes_end_with_the_one_that_started_them(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     spec, _ = taught
     child = get_context("fork").Process(
-        target=write_store, args=(lesson(spec), manifest(spec, epochs=500), tmp_path / "logits", 2), daemon=False
+        target=write_store, args=(writer(spec), manifest(spec, epochs=500), tmp_path / "logits", 2), daemon=False
     )
     child.start()
     deadline = time.monotonic() + 30
@@ -175,4 +174,4 @@ def test_processes_end_with_the_one_that_started_them(taught: tuple[ModelSpec, S
     settled = len(list(tmp_path.rglob("*.safetensors")))
     time.sleep(1)
     assert len(list(tmp_path.rglob("*.safetensors"))) == settled < 2500
-    assert teaching.ROWS % 2 == 0  # partners of a mix are in one file
+    assert ROWS % 2 == 0  # partners of a mix are in one file

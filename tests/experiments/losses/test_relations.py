@@ -36,8 +36,8 @@ def test_attention_relation_pairs_queries_keys_and_values_in_nine_ways() -> None
                     for head in range(2):
                         a, b = (x[window, :, head * 4 : head * 4 + 4] for x in (s[i], s[j]))
                         c, d = (x[window, :, head * 6 : head * 6 + 6] for x in (t[i], t[j]))
-                        truth, answer = (c @ d.T / math.sqrt(6)).softmax(1), (a @ b.T / 2).log_softmax(1)
-                        total += float(-(truth * answer).sum(1).mean()) / (2 * 9 * 3 * 2)
+                        target, output = (c @ d.T / math.sqrt(6)).softmax(1), (a @ b.T / 2).log_softmax(1)
+                        total += float(-(target * output).sum(1).mean()) / (2 * 9 * 3 * 2)
     assert float(attention_relation(student, teacher, heads=2)) == pytest.approx(total)
 
 

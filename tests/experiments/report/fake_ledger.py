@@ -4,7 +4,6 @@ import json
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,14 @@ from experiments.report.runs import Run
 from scaler.budget import Bound, Budget
 from scaler.results.frontier import FrontierInfo
 from scaler.results.ledger import Ledger, Record
+from scaler.results.score import Metrics, Score
+from tests.scaler.results.records import changed
 
 ARCH = json.dumps({"embed_dims": [32, 64, 96], "depths": [1, 2, 1], "mlp_ratio": 3.0, "resolution": 32, "num_classes": 10})
 SEED = Record(
     role="seed", trial=-1, budget="", name="big_seed", family="tiny_vit", flops=35_000_000, params=1_000_000, resolution=32,
-    top1=98.9, top5=100.0, loss=0.05, split="test", images=360, epochs=60, seconds=80.0, seed=0, start="random",
-    recipe="small", data="digits", arch=ARCH,
+    score=Score(metrics=Metrics(top1=98.9, top5=100.0, loss=0.05, images=360), split="test", epochs=60, seconds=80.0),
+    seed=0, recipe="small", data="digits", arch=ARCH,
 )  # fmt: skip
 BUDGETS = tuple(Budget((("flops", Bound(high=m * 1e6)),), f"flops={m}M") for m in (5, 10, 20))
 
@@ -29,9 +30,9 @@ def fake_info(trials: int = 30, *, finished: bool = True, data: str = "digits", 
     if finished:
         tops = {r.budget: r for r in sorted(records, key=lambda r: r.top1)}
         common = {"role": "chosen", "trial": -1, "split": "test", "images": 360, "epochs": 60, "recipe": "small"}
-        records += [replace(r, **common, name=f"small-{r.budget}", top1=97.0 + i / 2) for i, r in enumerate(tops.values())]
+        records += [changed(r, **common, name=f"small-{r.budget}", top1=97.0 + i / 2) for i, r in enumerate(tops.values())]
         records.append(SEED)
-    return FrontierInfo(records=tuple(replace(record, data=data) for record in records), budgets=BUDGETS)
+    return FrontierInfo(records=tuple(changed(record, data=data) for record in records), budgets=BUDGETS)
 
 
 def fake_run(
@@ -68,7 +69,7 @@ def _trial(i: int, budget: Budget, rng: random.Random) -> Record:
     flops = round(budget["flops"].high * rng.uniform(0.6, 1))
     top1 = round(60 + 10 * math.log(flops / 2e6) + rng.gauss(0, 2), 2)
     params = flops // 30 + rng.randrange(300_000)
-    return replace(
+    return changed(
         SEED, role="trial", trial=i, budget=budget.text, name=f"trial-{i:04d}", flops=flops, params=params, top1=top1,
         split="holdout", images=144, epochs=3, recipe="proxy", seconds=3.2,
     )  # fmt: skip

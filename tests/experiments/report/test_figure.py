@@ -17,9 +17,10 @@ from scaler.budget import Bound, Budget
 from scaler.results.frontier import TRIALS, FrontierInfo
 from scaler.units import format_quantity
 from tests.experiments.report.fake_ledger import SEED, fake_info
+from tests.scaler.results.records import changed
 
 SVG = "{http://www.w3.org/2000/svg}"
-IMAGENET = replace(SEED, data="torch/imagenet", arch='{"num_classes": 1000}', top1=80.0, flops=10**9, params=10**7)
+IMAGENET = changed(SEED, data="torch/imagenet", arch='{"num_classes": 1000}', top1=80.0, flops=10**9, params=10**7)
 
 
 def texts(path: Path) -> list[str]:

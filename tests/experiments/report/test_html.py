@@ -13,6 +13,7 @@ from experiments.report.runs import Run, frontier_info
 from scaler.results.frontier import FrontierInfo
 from scaler.results.intervals import wilson
 from tests.experiments.report.fake_ledger import BUDGETS, SEED, fake_info, fake_result, fake_run
+from tests.scaler.results.records import changed
 
 SCRIPT = "<script>alert(1)</script>"
 VOID = {"meta", "br", "link", "img", "hr"}
@@ -94,7 +95,7 @@ def test_it_says_what_was_asked_and_what_was_found(tmp_path: Path) -> None:
 def test_the_best_trial_that_meets_a_budget_stands_in_for_what_is_not_trained_yet() -> None:
     info = fake_info(finished=False)
     # Drawn for the smallest budget, and better than all that were drawn for the largest one.
-    star = replace(info.records[0], name="star", top1=99.0, flops=1_000_000)
+    star = changed(info.records[0], name="star", top1=99.0, flops=1_000_000)
     section = best_section(page_of(fake_run(replace(info, records=(*info.records, star)))))
     assert section.count("star") == 3
     assert section.count("holdout split, 3 epochs") == 3

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,26 +12,29 @@ import torch
 from torch import nn
 
 from experiments.data.datasets import open_data
-from experiments.losses.distillation import Guide
+from experiments.data.input_format import InputFormat
+from experiments.losses.teacher import Teacher
 from experiments.recipes import RECIPES
 from experiments.runtime import setup as runtime
 from experiments.runtime.setup import Setup
+from experiments.training import metrics_log
 from experiments.training.job import Job
 from experiments.training.loop import train_model
 from experiments.training.metrics_log import METRICS
-from experiments.training.trainer import Trainer
+from experiments.training.updater import Updater
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import DivergedError, ScalerError, UnknownNameError
 
-GREY, CPU = (0.5,) * 3, torch.device("cpu")
+FORMAT = InputFormat(resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3)
+CPU = torch.device("cpu")
 RECIPE = replace(RECIPES["small"], epochs=1, batch_size=32, warmup_epochs=0, lr=1e-3)
 PLAIN = replace(SEEDS["deit_1m_patch4_32"], embed_dim=32, num_heads=1, depth=2, resolution=16)
 
 
 def job(recipe: Any = RECIPE, **changes: Any) -> Job:
     data = open_data("digits", train_images=150)
-    return Job(data=data, recipe=recipe, resolution=16, mean=GREY, std=GREY, seed=0, device=CPU, **changes)
+    return Job(data=data, recipe=recipe, input_format=FORMAT, seed=0, device=CPU, **changes)
 
 
 def network(arch: Any = PLAIN) -> nn.Module:
@@ -68,16 +72,16 @@ def test_options_learn_the_same_but_for_rounding(
 @pytest.fixture
 def broken_off(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A training of two epochs that is broken off in the second."""
-    original = Trainer._step
+    original = Updater.step
 
-    def breaks(trainer: Trainer, parts: Any, step: int) -> torch.Tensor:
+    def breaks(updater: Updater, parts: Any, step: int) -> torch.Tensor:
         if step == 5:
             raise KeyboardInterrupt
-        return original(trainer, parts, step)
+        return original(updater, parts, step)
 
     def start(folder: Path, **changes: Any) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(Trainer, "_step", breaks)
+            patched.setattr(Updater, "step", breaks)
             with pytest.raises(KeyboardInterrupt):
                 trained(folder, replace(RECIPE, epochs=2), **changes)
 
@@ -108,12 +112,12 @@ def test_a_training_goes_on_in_another_memory_layout(tmp_path: Path, broken_off:
 def test_relations_are_learned_by_the_loop(tmp_path: Path) -> None:
     recipe = replace(RECIPE, distill=1.0, attention=1.0, hidden=0.1)
     student = replace(SEEDS["mini_deit_1m_patch4_32"], embed_dim=32, num_heads=1, depth=2, resolution=16)
-    guide = Guide(model=network(), resolution=16, mean=GREY, std=GREY)
-    with_relations = trained(tmp_path / "a", recipe, student, guide=guide)
-    without = trained(tmp_path / "b", replace(recipe, attention=0.0, hidden=0.0), student, guide=guide)
+    teacher = Teacher(network=network(), input_format=FORMAT)
+    with_relations = trained(tmp_path / "a", recipe, student, teacher=teacher)
+    without = trained(tmp_path / "b", replace(recipe, attention=0.0, hidden=0.0), student, teacher=teacher)
     assert not torch.equal(with_relations, without)
-    assert not any(module._forward_hooks for module in guide.model.modules())
-    few = trained(tmp_path / "c", recipe, student, guide=guide, setup=Setup(checkpoint_activations=True))
+    assert not any(module._forward_hooks for module in teacher.network.modules())
+    few = trained(tmp_path / "c", recipe, student, teacher=teacher, setup=Setup(checkpoint_activations=True))
     torch.testing.assert_close(few, with_relations, atol=1e-5, rtol=1e-4)
 
 
@@ -136,18 +140,28 @@ def test_tensorboard_is_written_when_asked(tmp_path: Path) -> None:
     assert (tmp_path / METRICS).exists()
 
 
+def test_two_rows_of_one_epoch_have_steps_of_their_own_in_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 4 updates an epoch, the first 3 of 8 are at a lower resolution, and end a row."""
+    scalars: list[tuple[str, int]] = []
+    writer = SimpleNamespace(add_scalar=lambda name, value, step: scalars.append((name, step)), flush=lambda: None)
+    monkeypatch.setattr(metrics_log, "_summary_writer", lambda folder: writer)
+    work = job(replace(RECIPE, epochs=2), low_resolution=12, setup=Setup(tensorboard=True))
+    train_model(build(PLAIN, dynamic_img_size=True), work, tmp_path)
+    assert [step for name, step in scalars if name == "loss"] == [3, 4, 8]
+
+
 def test_too_little_memory_names_the_batch_and_the_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    monkeypatch.setattr(Trainer, "_step", fails)
+    monkeypatch.setattr(Updater, "step", fails)
     message = "cpu has not the memory for 16 images at once (a batch of 32): try --accumulate 4, --precision bf16, --check"
     with pytest.raises(ScalerError, match=re.escape(message)):
         train_model(network(), job(setup=Setup(accumulate=2)), tmp_path)
 
 
 def test_a_loss_ten_times_that_of_the_beginning_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trainer, "_step", lambda trainer, parts, step: torch.tensor(2.0 if step < 4 else 100.0))
+    monkeypatch.setattr(Updater, "step", lambda updater, parts, step: torch.tensor(2.0 if step < 4 else 100.0))
     message = r"the loss is 100, over 10 times the 9.21 of the beginning, at step 8, in epoch 2, and the last good checkpoint is"
     with pytest.raises(DivergedError, match=message):
         train_model(network(), job(replace(RECIPE, epochs=3)), tmp_path)

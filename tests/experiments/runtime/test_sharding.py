@@ -14,7 +14,8 @@ from accelerate import PartialState
 from torch import nn
 
 from experiments.data.datasets import open_data
-from experiments.losses.distillation import Guide
+from experiments.data.input_format import InputFormat
+from experiments.losses.teacher import Teacher
 from experiments.recipes import RECIPES
 from experiments.runtime.processes import destroy_process_group, pick_device, rank
 from experiments.runtime.setup import Setup
@@ -22,12 +23,12 @@ from experiments.runtime.sharding import _units
 from experiments.training.checkpoints import Checkpoints
 from experiments.training.job import Job
 from experiments.training.loop import train_model
-from experiments.training.trainer import Trainer
+from experiments.training.updater import Updater
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
 
-GREY = (0.5,) * 3
+FORMAT = InputFormat(resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3)
 SMALL = {"embed_dim": 32, "num_heads": 1, "resolution": 16}
 STUDENT = replace(SEEDS["mini_deit_1m_patch4_32"], depth=4, **SMALL)
 TEACHER = replace(SEEDS["deit_1m_patch4_32"], depth=2, **SMALL)
@@ -40,22 +41,20 @@ STEPS, BROKEN = 10, 7
 def work(folder: Path, setup: Setup, breaks: bool) -> nn.Module:
     """Two epochs of relations learned with a gradient that is always clipped, and averaged; broken off in the second."""
     torch.manual_seed(0)
-    student, guide = build(STUDENT), Guide(model=build(TEACHER), resolution=16, mean=GREY, std=GREY)
+    student, teacher = build(STUDENT), Teacher(network=build(TEACHER), input_format=FORMAT)
     data = open_data("digits", train_images=300)
-    job = Job(
-        data=data, recipe=RECIPE, resolution=16, mean=GREY, std=GREY, seed=0, guide=guide, device=pick_device(), setup=setup
-    )
+    job = Job(data=data, recipe=RECIPE, input_format=FORMAT, seed=0, teacher=teacher, device=pick_device(), setup=setup)
     with pytest.MonkeyPatch.context() as patched:
         if breaks:
-            patched.setattr(Trainer, "_step", broken(Trainer._step))
+            patched.setattr(Updater, "step", broken(Updater.step))
         return train_model(student, job, folder)
 
 
 def broken(step: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    def steps(trainer: Trainer, parts: Any, number: int) -> torch.Tensor:
+    def steps(updater: Updater, parts: Any, number: int) -> torch.Tensor:
         if number == BROKEN:
             raise KeyboardInterrupt
-        return step(trainer, parts, number)
+        return step(updater, parts, number)
 
     return steps
 

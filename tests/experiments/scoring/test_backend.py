@@ -1,6 +1,7 @@
 """The training backend on real scans: what it keeps, and when it trains anew."""
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ import pytest
 import torch
 
 from experiments.data.datasets import open_data
+from experiments.data.input_format import InputFormat
+from experiments.losses.teacher import Teacher
 from experiments.recipes import RECIPES
 from experiments.scoring import backend as backend_module
 from experiments.scoring.backend import TrainingBackend, evaluate_spec
-from experiments.scoring.teacher import Teacher
+from experiments.scoring.score import training_cost
+from experiments.training.job import Job
 from experiments.training.metrics_log import METRICS
 from experiments.training.rungs import RungSchedule
 from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
@@ -29,13 +33,13 @@ RECIPE = replace(RECIPES["proxy"], epochs=1)
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list that grows with every training."""
     done: list[str] = []
-    original = backend_module.train
+    original = backend_module.train_model
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         done.append("trained")
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(backend_module, "train", counted)
+    monkeypatch.setattr(backend_module, "train_model", counted)
     return done
 
 
@@ -53,12 +57,34 @@ def test_a_finished_score_is_read_back_and_another_request_is_not_mistaken_for_i
     scored(tmp_path / "a", seed=1)
     scored(tmp_path / "a", recipe=replace(RECIPE, lr=1e-3))
     assert len(trainings) == 3
-    assert (first.split, first.images, first.epochs, first.start) == ("holdout", 30, 1, "random")
+    assert (first.split, first.metrics.images, first.epochs, first.start) == ("holdout", 30, 1, "random")
+
+
+@pytest.mark.parametrize("change", [{"unknown": 1}, {"top1": None}])
+def test_a_kept_score_with_other_fields_is_made_again(tmp_path: Path, trainings: list[str], change: dict[str, Any]) -> None:
+    first = scored(tmp_path)
+    kept = json.loads((tmp_path / "score.json").read_text())
+    changed = {name: value for name, value in {**kept, **change}.items() if value is not None}
+    (tmp_path / "score.json").write_text(json.dumps(changed))
+    assert scored(tmp_path).metrics == first.metrics
+    assert len(trainings) == 2
+    assert json.loads((tmp_path / "score.json").read_text()).keys() == kept.keys()
+
+
+def test_a_training_costs_what_its_metrics_say_in_any_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 108 training images, in 6 updates of 16 each epoch; no other process is asked."""
+    (tmp_path / METRICS).write_text("epoch,loss,lr,seconds\n0.5,2.0,0.1,1.5\n1.5,1.0,0.1,3.0\n")
+    recipe = replace(RECIPE, epochs=3, batch_size=16)
+    input_format = InputFormat(resolution=24, mean=(0.5,) * 3, std=(0.5,) * 3)
+    job = Job(data=open_data("digits", train_images=120), recipe=recipe, input_format=input_format, seed=0)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    cost = training_cost(tmp_path, job, flops=1000, low=None)
+    assert (cost.epochs, cost.seconds, cost.flops) == (1.5, 4.5, 9 * 16 * 1000)
 
 
 def test_final_training_is_scored_on_the_test_images_and_leaves_a_variant(tmp_path: Path) -> None:
     score = scored(tmp_path / "a", final=True)
-    assert (score.split, score.images) == ("test", 359)
+    assert (score.split, score.metrics.images) == ("test", 359)
     spec = open_model_spec(str(tmp_path / "a"))
     assert spec.arch == ARCH
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
@@ -72,86 +98,86 @@ def test_final_training_is_scored_on_the_test_images_and_leaves_a_variant(tmp_pa
 def test_a_teacher_changes_what_is_learned(tmp_path: Path, trainings: list[str]) -> None:
     scored(tmp_path / "teacher", final=True)
     alone = scored(tmp_path / "a")
-    taught = scored(tmp_path / "a", teacher=open_model_spec(str(tmp_path / "teacher")))
+    distilled = scored(tmp_path / "a", teacher=open_model_spec(str(tmp_path / "teacher")))
     assert len(trainings) == 3
-    assert alone.loss != taught.loss
+    assert alone.metrics.loss != distilled.metrics.loss
 
 
-class Watcher:
-    """Told the score at each look; stops the training at look ``last``, or breaks it off at ``broken``."""
+class Trial:
+    """Keeps the reports; stops the training at rung ``last``, or breaks it off at ``broken``."""
 
     def __init__(self, last: int = 99, broken: int = 99) -> None:
-        self.told: dict[int, float] = {}
+        self.reports: dict[int, float] = {}
         self.last, self.broken = last, broken
 
-    def __call__(self, place: int, top1: float) -> bool:
-        if place == self.broken:
+    def report(self, step: int, top1: float) -> None:
+        if step == self.broken:
             raise KeyboardInterrupt
-        self.told[place] = top1
-        return place == self.last
+        self.reports[step] = top1
+
+    def should_prune(self) -> bool:
+        return max(self.reports) == self.last
 
 
-def watched(folder: Path, watcher: Watcher, low: float = 1.0, **rungs: int) -> Any:
+def watched(folder: Path, trial: Trial, low: float = 1.0, **rungs: int) -> Any:
     recipe = replace(RECIPE, epochs=3, batch_size=16, low_resolution=low)
     backend = TrainingBackend(open_data("digits", train_images=120), "proxy", recipe)
-    return backend.score(
-        model_spec_of("tiny", ARCH), NOTE, folder, seed=0, final=False, watch=RungSchedule(stops=watcher, **rungs)
-    )
+    return backend.score(model_spec_of("tiny", ARCH), NOTE, folder, seed=0, final=False, rungs=RungSchedule(trial=trial, **rungs))
 
 
 def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is_the_same(tmp_path: Path) -> None:
-    whole, stopped, broken, again = Watcher(), Watcher(last=2), Watcher(broken=2), Watcher()
+    whole, stopped, broken, again = Trial(), Trial(last=2), Trial(broken=2), Trial()
     full = watched(tmp_path / "whole", whole)
-    assert (full.epochs, full.pruned, list(whole.told)) == (3, False, [1, 2, 3])
+    assert (full.epochs, full.pruned, list(whole.reports)) == (3, False, [1, 2, 3])
     early = watched(tmp_path / "stopped", stopped)
     assert (early.epochs, early.pruned) == (2, True)
-    assert early.top1 == stopped.told[2] == whole.told[2]
+    assert early.metrics.top1 == stopped.reports[2] == whole.reports[2]
     with pytest.raises(KeyboardInterrupt):
         watched(tmp_path / "broken", broken)
     resumed = watched(tmp_path / "broken", again)
-    assert again.told == whole.told
-    assert (resumed.top1, resumed.loss) == (full.top1, full.loss)
+    assert again.reports == whole.reports
+    assert resumed.metrics == full.metrics
 
 
 def test_looks_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Path) -> None:
     """Of 108 training images, in 6 updates of 16 each epoch, looked at after 32, 96 and 288."""
-    whole, stopped, broken, again = Watcher(), Watcher(last=1), Watcher(broken=3), Watcher()
-    full = watched(tmp_path / "whole", whole, first=32, growth=3)
-    assert (full.epochs, list(whole.told)) == (3, [1, 3, 9])
-    early = watched(tmp_path / "stopped", stopped, first=32, growth=3)
+    whole, stopped, broken, again = Trial(), Trial(last=1), Trial(broken=3), Trial()
+    full = watched(tmp_path / "whole", whole, first_images=32, growth=3)
+    assert (full.epochs, list(whole.reports)) == (3, [1, 3, 9])
+    early = watched(tmp_path / "stopped", stopped, first_images=32, growth=3)
     assert (early.epochs, early.pruned) == (2 / 6, True)
-    assert early.top1 == stopped.told[1] == whole.told[1]
+    assert early.metrics.top1 == stopped.reports[1] == whole.reports[1]
     with pytest.raises(KeyboardInterrupt):
-        watched(tmp_path / "broken", broken, first=32, growth=3)
-    resumed = watched(tmp_path / "broken", again, first=32, growth=3)
-    assert again.told == whole.told
-    assert (resumed.top1, resumed.loss) == (full.top1, full.loss)
-    assert watched(tmp_path / "epochs", Watcher()).loss == full.loss  # looks change nothing
+        watched(tmp_path / "broken", broken, first_images=32, growth=3)
+    resumed = watched(tmp_path / "broken", again, first_images=32, growth=3)
+    assert again.reports == whole.reports
+    assert resumed.metrics == full.metrics
+    assert watched(tmp_path / "epochs", Trial()).metrics == full.metrics  # looks change nothing
 
 
 def test_a_training_that_begins_at_a_lower_resolution_costs_what_it_saw_and_continues_alike(tmp_path: Path) -> None:
     """The first 6 of 18 updates of 16 images are at 16 of 24 pixels; looks come after 32 and 96 images."""
     low = cost_of(ARCH.with_values({"resolution": 16})).flops
-    whole, stopped, broken, again = Watcher(), Watcher(last=1), Watcher(broken=3), Watcher()
-    full = watched(tmp_path / "whole", whole, 0.67, first=32, growth=3)
+    whole, stopped, broken, again = Trial(), Trial(last=1), Trial(broken=3), Trial()
+    full = watched(tmp_path / "whole", whole, 0.67, first_images=32, growth=3)
     assert full.train_flops == 16 * (6 * low + 12 * NOTE.flops)
-    early = watched(tmp_path / "stopped", stopped, 0.67, first=32, growth=3)
-    assert (early.train_flops, early.epochs, stopped.told[1]) == (2 * 16 * low, 2 / 6, whole.told[1])
+    early = watched(tmp_path / "stopped", stopped, 0.67, first_images=32, growth=3)
+    assert (early.train_flops, early.epochs, stopped.reports[1]) == (2 * 16 * low, 2 / 6, whole.reports[1])
     with (tmp_path / "whole" / METRICS).open() as handle:
         ends = [round(float(row["epoch"]) * 6) for row in csv.DictReader(handle)]
     assert ends == [2, 6, 12, 18]  # a look, and three epochs
     with pytest.raises(KeyboardInterrupt):
-        watched(tmp_path / "broken", broken, 0.67, first=32, growth=3)
-    resumed = watched(tmp_path / "broken", again, 0.67, first=32, growth=3)
-    assert (again.told, resumed.loss, resumed.train_flops) == (whole.told, full.loss, full.train_flops)
+        watched(tmp_path / "broken", broken, 0.67, first_images=32, growth=3)
+    resumed = watched(tmp_path / "broken", again, 0.67, first_images=32, growth=3)
+    assert (again.reports, resumed.metrics, resumed.train_flops) == (whole.reports, full.metrics, full.train_flops)
 
 
 def test_a_stopped_training_keeps_the_score_that_stopped_it(tmp_path: Path) -> None:
     """At the resolution that it was trained on; once it has reached its own, the weights on disk have that score too."""
     holdout = open_data("digits", train_images=120).holdout
     for first, as_on_disk in ((96, False), (240, True)):
-        stopped, folder = Watcher(last=1), tmp_path / str(first)
-        score = watched(folder, stopped, 0.67, first=first)
+        stopped, folder = Trial(last=1), tmp_path / str(first)
+        score = watched(folder, stopped, 0.67, first_images=first)
         found = evaluate_spec(open_model_spec(str(folder)), holdout, torch.device("cpu"))
-        assert (score.pruned, score.top1) == (True, stopped.told[1])
-        assert (found.loss == pytest.approx(score.loss, rel=1e-6)) is as_on_disk
+        assert (score.pruned, score.metrics.top1) == (True, stopped.reports[1])
+        assert (found.metrics.loss == pytest.approx(score.metrics.loss, rel=1e-6)) is as_on_disk

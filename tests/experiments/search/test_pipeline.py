@@ -10,7 +10,6 @@ import pytest
 import timm
 
 from experiments.options.search import SearchOptions
-from experiments.scoring.score import Score
 from experiments.search import pipeline
 from experiments.search.run_folder import LEDGER, RESULT, SearchContext
 from experiments.search.selection import Chosen
@@ -19,6 +18,7 @@ from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import DivergedError, InfeasibleError, ScalerError
 from scaler.results import ledger
 from scaler.results.ledger import Ledger, Record
+from scaler.results.score import Metrics, Score
 from scaler.results.variant import VariantInfo
 from search_spaces.baselines import baselines
 from search_spaces.problem import spaces
@@ -38,7 +38,7 @@ class ClosedForm:
         self.stop_at, self.diverge_at = stop_at, diverge_at
 
     def score(
-        self, spec: ModelSpec, note: VariantInfo, folder: Path, *, seed: int, final: bool, watch: RungSchedule | None = None
+        self, spec: ModelSpec, note: VariantInfo, folder: Path, *, seed: int, final: bool, rungs: RungSchedule | None = None
     ) -> Score:
         if len(self.scored) == self.stop_at:
             raise KeyboardInterrupt
@@ -50,10 +50,16 @@ class ClosedForm:
         top1 = 50 + 4 * sum(arch.depths) + arch.resolution / 8 + (seed if folder.parent.name == "finalists" else 0)
         for epoch in range(1, 10):
             self.epochs += 1
-            if watch is not None and watch.stops(epoch, top1 - 9 + epoch):
-                return Score(top1=top1 - 9 + epoch, top5=99.0, loss=1.0, split="holdout", images=100, epochs=epoch, seconds=0.1,
-                             pruned=True)  # fmt: skip
-        return Score(top1=top1, top5=99.0, loss=1.0, split="test" if final else "holdout", images=100, epochs=seed, seconds=0.1)
+            if rungs is not None:
+                rungs.trial.report(epoch, top1 - 9 + epoch)
+                if rungs.trial.should_prune():
+                    return made_score(top1 - 9 + epoch, final, epoch, pruned=True)
+        return made_score(top1, final, seed)
+
+
+def made_score(top1: float, final: bool, epochs: int, pruned: bool = False) -> Score:
+    metrics, split = Metrics(top1=top1, top5=99.0, loss=1.0, images=100), "test" if final else "holdout"
+    return Score(metrics=metrics, split=split, epochs=epochs, seconds=0.1, pruned=pruned)
 
 
 def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> tuple[list[Chosen], list[str]]:

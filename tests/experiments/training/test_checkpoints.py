@@ -16,18 +16,21 @@ import torch
 from torch import nn
 
 from experiments.data.datasets import open_data
+from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
 from experiments.runtime.setup import Setup
 from experiments.training.checkpoints import Checkpoints
-from experiments.training.evaluation import Metrics, evaluate_model
+from experiments.training.evaluation import Evaluation, evaluate_model
 from experiments.training.job import Job
 from experiments.training.loop import train_model
 from experiments.training.rungs import RungLog, RungSchedule
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
+from tests.experiments.training.test_rungs import GoesOn
 
 CPU = torch.device("cpu")
+FORMAT = InputFormat(resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3)
 TINY = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=16)
 RECIPE = replace(RECIPES["small"], epochs=2, batch_size=16, ema_decay=0.9, drop_path=0.1, mixup=0.8)
 STEPS = 32
@@ -42,11 +45,11 @@ def work(folder: Path, looked_at: bool) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     job = Job(
-        data=open_data("digits", train_images=300), recipe=RECIPE, resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3, seed=0,
+        data=open_data("digits", train_images=300), recipe=RECIPE, input_format=FORMAT, seed=0,
         low_resolution=12, device=CPU, workers=2, setup=Setup(save_every=0),
     )  # fmt: skip
-    watch = RungSchedule(stops=lambda *_: False, first=48, growth=3)
-    rungs = RungLog(folder / "rungs.json", watch, job, partial(holdout, job)) if looked_at else None
+    schedule = RungSchedule(trial=GoesOn(), first_images=48, growth=3)
+    rungs = RungLog(folder / "rungs.json", schedule, job, partial(holdout, job)) if looked_at else None
     try:
         model = train_model(build(TINY, drop_path_rate=RECIPE.drop_path), job, folder, rungs=rungs)
     except KeyboardInterrupt:
@@ -54,8 +57,8 @@ def work(folder: Path, looked_at: bool) -> None:
     torch.save(model.state_dict(), folder / "weights.pt")
 
 
-def holdout(job: Job, model: nn.Module, side: int) -> Metrics:
-    return evaluate_model(model, job.data.holdout, resolution=side, mean=job.mean, std=job.std, crop_pct=1.0, device=CPU)
+def holdout(job: Job, model: nn.Module, resolution: int) -> Evaluation:
+    return evaluate_model(model, job.data.holdout, replace(FORMAT, resolution=resolution), CPU)
 
 
 def started(folder: Path, looked_at: bool = True) -> ForkProcess:

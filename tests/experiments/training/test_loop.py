@@ -10,26 +10,28 @@ import torch
 from torch import nn
 
 from experiments.data.datasets import open_data
-from experiments.losses.distillation import Guide
+from experiments.data.input_format import InputFormat
+from experiments.losses.teacher import Teacher
 from experiments.recipes import RECIPES, Recipe
 from experiments.training.checkpoints import Checkpoints
 from experiments.training.evaluation import evaluate_model
 from experiments.training.job import Job
 from experiments.training.loop import train_model
 from experiments.training.metrics_log import METRICS
-from experiments.training.trainer import Trainer
+from experiments.training.updater import Updater
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import DivergedError, ScalerError
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CPU = torch.device("cpu")
+FORMAT = InputFormat(resolution=24, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 TINY = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=24)
 RECIPE = replace(RECIPES["small"], epochs=4, warmup_epochs=1, ema_decay=0.9, drop_path=0.1)
 
 
 def job(recipe: Recipe = RECIPE, **changes: Any) -> Job:
     data = open_data("digits", train_images=300)
-    return Job(data=data, recipe=recipe, resolution=24, mean=MEAN, std=STD, seed=0, device=torch.device("cpu"), **changes)
+    return Job(data=data, recipe=recipe, input_format=FORMAT, seed=0, device=CPU, **changes)
 
 
 def network() -> nn.Module:
@@ -49,12 +51,12 @@ class _StopAfter:
     """Breaks training off in the middle of an epoch, as an interrupt would."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-        self.original, self.step, self.patch = Trainer._step, step, monkeypatch
-        monkeypatch.setattr(Trainer, "_step", lambda state, *args: self._checked(state, *args))
+        self.original, self.step, self.patch = Updater.step, step, monkeypatch
+        monkeypatch.setattr(Updater, "step", lambda state, *args: self._checked(state, *args))
 
     def _checked(self, state: Any, parts: Any, step: int) -> torch.Tensor:
         if step == self.step:
-            self.patch.setattr(Trainer, "_step", self.original)
+            self.patch.setattr(Updater, "step", self.original)
             raise KeyboardInterrupt
         return self.original(state, parts, step)
 
@@ -107,8 +109,7 @@ def test_it_learns(tmp_path: Path) -> None:
     recipe = replace(RECIPES["small"], epochs=10)
     data = open_data("digits")
     model = train_model(network(), replace(job(recipe), data=data), tmp_path)
-    found = evaluate_model(model, data.test, resolution=24, mean=MEAN, std=STD, crop_pct=1.0, device=torch.device("cpu"))
-    assert found.top1 > 75
+    assert evaluate_model(model, data.test, FORMAT, CPU).metrics.top1 > 75
 
 
 def test_a_teacher_of_another_size_and_normalisation_is_heard(tmp_path: Path) -> None:
@@ -122,9 +123,9 @@ def test_a_teacher_of_another_size_and_normalisation_is_heard(tmp_path: Path) ->
             logits[:, 7] = 8.0
             return logits
 
-    guide = Guide(model=Always7(), resolution=48, mean=(0.5,) * 3, std=(0.5,) * 3)
+    input_format = InputFormat(resolution=48, mean=(0.5,) * 3, std=(0.5,) * 3)
     recipe = replace(RECIPES["small"], epochs=6, distill=1.0)
-    model = train_model(network(), job(recipe, guide=guide), tmp_path).eval()
+    model = train_model(network(), job(recipe, teacher=Teacher(network=Always7(), input_format=input_format)), tmp_path).eval()
     with torch.no_grad():
         assert (model(torch.randn(16, 3, 24, 24)).argmax(1) == 7).all()
 
@@ -137,7 +138,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_step(tmp_path: Path) -> N
 
 def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last update of an epoch shows in no loss of that epoch."""
-    original = Trainer._step
+    original = Updater.step
 
     def spoil(state: Any, parts: Any, step: int) -> torch.Tensor:
         loss = original(state, parts, step)
@@ -145,7 +146,7 @@ def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path, monkeypatch:
             next(state.model.parameters()).data[0] = torch.inf
         return loss
 
-    monkeypatch.setattr(Trainer, "_step", spoil)
+    monkeypatch.setattr(Updater, "step", spoil)
     message = r"weights' norm is inf at step 8, in epoch 2, and the last good checkpoint is .*checkpoint-000000004.pt: lower"
     with pytest.raises(DivergedError, match=message):
         train_model(network(), job(), tmp_path)
@@ -171,8 +172,6 @@ def test_evaluation_counts_every_image_once() -> None:
             return nn.functional.one_hot(torch.full((len(images),), 3), 10).float() * 9
 
     for batch_size in (1, 7, 359, 1000):
-        found = evaluate_model(
-            Says(), data.test, resolution=8, mean=MEAN, std=STD, crop_pct=1.0, device=torch.device("cpu"), batch_size=batch_size
-        )
+        found = evaluate_model(Says(), data.test, replace(FORMAT, resolution=8), CPU, batch_size=batch_size).metrics
         assert found.images == 359
         assert found.top1 == pytest.approx(100 * (data.test.labels == 3).mean())

@@ -15,6 +15,7 @@ from experiments.commands.evaluate import evaluate
 from experiments.commands.search import search
 from experiments.commands.train import train
 from experiments.data.datasets import open_data
+from experiments.data.input_format import InputFormat
 from experiments.options.search import SearchOptions
 from experiments.options.train import EvaluateOptions, TrainOptions
 from experiments.recipes import RECIPES
@@ -26,6 +27,7 @@ from tests.experiments.cli.test_cli import ENV, ROOT
 
 # No batch norm and no stochastic depth: the loss of a batch is then the mean of its parts'.
 MODEL, EPOCHS, IMAGES, SIDE = "deit_1m_patch4_32", 2, 256, 16
+FORMAT = InputFormat(resolution=8, mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
 def alone(out: Path, **more: Any) -> tuple[Record, list[float]]:
@@ -80,9 +82,7 @@ def test_accumulated_parts_learn_what_a_whole_batch_does(whole: tuple[Record, li
 def job(batch_size: int, **changes: Any) -> Job:
     recipe = replace(RECIPES["small"], batch_size=batch_size)
     data = open_data("digits", train_images=300)
-    return Job(
-        data=data, recipe=recipe, resolution=8, mean=(0.5,) * 3, std=(0.5,) * 3, seed=0, device=torch.device("cpu"), **changes
-    )
+    return Job(data=data, recipe=recipe, input_format=FORMAT, seed=0, device=torch.device("cpu"), **changes)
 
 
 def test_the_batch_is_the_global_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_the_batch_is_the_global_one(monkeypatch: pytest.MonkeyPatch) -> None:
     found = job(64, setup=Setup(accumulate=2))
     assert (found.batch_size, found.steps_per_epoch) == (64, len(found.data.train) // 64)
     loader = found.loader()
-    assert (loader.batch_size, loader.rank, loader.world) == (32, 3, 4)
+    assert (loader.batch_size, loader.rank, loader.world_size) == (32, 3, 4)
     with pytest.raises(ScalerError, match="a batch of 62 does not split into pairs of images for 4 processes in 1 parts"):
         job(62)
 

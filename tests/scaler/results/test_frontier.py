@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -11,13 +10,15 @@ from hypothesis import strategies as st
 from scaler.pareto import pareto_set
 from scaler.results.frontier import TRAINED, TRIALS, FrontierInfo
 from scaler.results.ledger import Record
+from scaler.results.score import Metrics, Score
+from tests.scaler.results.records import changed
 
 # Few distinct values, so that ties in cost, in score and in both are common.
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30)
 
+SCORE = Score(metrics=Metrics(top1=50.0, top5=90.0, loss=1.0, images=100), split="holdout", epochs=1, seconds=1.0)
 RECORD = Record(
-    role="trial", trial=0, budget="flops=10M", name="t0", family="f", flops=10, params=100, resolution=32, top1=50.0, top5=90.0,
-    loss=1.0, split="holdout", images=100, epochs=1, seconds=1.0, seed=0, start="random",
+    role="trial", trial=0, budget="flops=10M", name="t0", family="f", flops=10, params=100, resolution=32, score=SCORE, seed=0,
     recipe="proxy", data="digits", arch="{}",
 )  # fmt: skip
 
@@ -53,8 +54,8 @@ def test_pareto_of_nothing_is_empty() -> None:
 
 
 def test_each_kind_of_score_has_its_own_front() -> None:
-    trials = [replace(RECORD, name=f"t{i}", flops=f, top1=s) for i, (f, s) in enumerate([(10, 50), (20, 40), (5, 30)])]
-    trained = [replace(RECORD, role="seed", name="seed", flops=99, top1=99), replace(RECORD, role="chosen", name="c", top1=90)]
+    trials = [changed(RECORD, name=f"t{i}", flops=f, top1=s) for i, (f, s) in enumerate([(10, 50), (20, 40), (5, 30)])]
+    trained = [changed(RECORD, role="seed", name="seed", flops=99, top1=99), changed(RECORD, role="chosen", name="c", top1=90)]
     info = FrontierInfo(records=(*trials, *trained))
     assert [record.name for record in info.front("flops", TRIALS)] == ["t2", "t0"]
     assert [record.name for record in info.front("flops", TRAINED)] == ["c", "seed"]

@@ -5,20 +5,54 @@ import pandas as pd
 import pytest
 
 from scaler.results.ledger import COLUMNS, Ledger, Record
+from scaler.results.score import Metrics, Score
+from tests.scaler.results.records import changed
 
 RECORD = Record(
     role="trial", trial=3, budget="flops=1M,params=2M", name="trial-0003", family="tiny_vit", flops=10, params=20, resolution=32,
-    top1=91.25, top5=99.5, loss=0.3, split="holdout", images=144, epochs=4, seconds=1.5, seed=0, start="random", recipe="proxy",
-    data="digits", arch='{"depths": [1, 2]}',
+    score=Score(
+        metrics=Metrics(top1=91.25, top5=99.5, loss=0.3, images=144), split="holdout", epochs=4.0, seconds=1.5, train_flops=7,
+        start="given weights",
+    ),
+    seed=0, recipe="proxy", data="digits", arch='{"depths": [1, 2]}', origin="random",
 )  # fmt: skip
+LINES = (
+    "role,trial,budget,name,family,flops,params,resolution,top1,top5,loss,split,images,epochs,seconds,seed,start,recipe,data,arch,"
+    "origin,train_flops\n"
+    'trial,3,"flops=1M,params=2M",trial-0003,tiny_vit,10,20,32,91.25,99.5,0.3,holdout,144,4.0,1.5,0,given weights,proxy,digits,'
+    '"{""depths"": [1, 2]}",random,7\n'
+)
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "new" / "ledger.csv")
-    rows = [RECORD, replace(RECORD, trial=4, top1=0.1 + 0.2)]
+    rows = [RECORD, changed(RECORD, trial=4, top1=0.1 + 0.2)]
     for row in rows:
         ledger.append(row)
     assert list(Ledger(ledger.path)) == rows
+
+
+def test_nested_scores_are_written_as_flat_columns(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(RECORD)
+    assert ledger.path.read_text() == LINES
+
+
+def test_a_pruned_record_is_told_by_its_role(tmp_path: Path) -> None:
+    pruned = replace(RECORD, role="pruned", score=replace(RECORD.score, pruned=True))
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(pruned)
+    assert list(ledger) == [pruned]
+
+
+@pytest.mark.parametrize("name", ["top1", "split", "arch"])
+def test_a_row_without_a_column_or_with_an_unknown_one_is_refused(name: str) -> None:
+    row = RECORD.row()
+    with pytest.raises(TypeError, match="unexpected"):
+        Record.of_row({**row, "unknown": 1})
+    del row[name]
+    with pytest.raises(TypeError, match=name):
+        Record.of_row(row)
 
 
 def test_pandas_reads_it(tmp_path: Path) -> None:
@@ -34,7 +68,7 @@ def test_every_cut_of_the_file_keeps_the_rows_before_it(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.csv")
     ledger.append(RECORD)
     whole = ledger.path.read_bytes()
-    second = replace(RECORD, trial=4)
+    second = changed(RECORD, trial=4)
     ledger.append(second)
     both = ledger.path.read_bytes()
     for end in range(len(whole), len(both)):
@@ -89,7 +123,7 @@ def test_an_absent_ledger_is_empty(tmp_path: Path) -> None:
 
 def test_a_ledger_without_the_newest_column_is_read(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.csv")
-    ledger.append(replace(RECORD, train_flops=7))
+    ledger.append(RECORD)
     lines = ledger.path.read_text().splitlines()
     ledger.path.write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
-    assert list(Ledger(ledger.path)) == [RECORD]
+    assert list(Ledger(ledger.path)) == [changed(RECORD, train_flops=0)]

@@ -11,8 +11,8 @@ from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
 from experiments.logits.manifest import Manifest
 from experiments.logits.writer import LogitsWriter
+from experiments.losses.teacher import weights_digest
 from experiments.recipes import RECIPES, Recipe
-from experiments.scoring.teacher import Teacher
 from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.results.variant import VariantInfo
@@ -36,7 +36,7 @@ def teacher(folder: Path) -> ModelSpec:
     return open_model_spec(str(folder))
 
 
-def lesson(spec: ModelSpec, workers: int = 0) -> LogitsWriter:
+def writer(spec: ModelSpec, workers: int = 0) -> LogitsWriter:
     return LogitsWriter(spec=spec, data=digits().for_final_training(), device=torch.device("cpu"), workers=workers)
 
 
@@ -44,7 +44,7 @@ def manifest(spec: ModelSpec, recipe: Recipe = MIXED, **changes: Any) -> Manifes
     data = digits()
     final = data.for_final_training()
     found = Manifest(
-        teacher=Teacher.of(spec).digest, resolution=spec.resolution, mean=spec.mean, std=spec.std, num_classes=10, topk=4,
+        teacher=weights_digest(spec), resolution=spec.resolution, mean=spec.mean, std=spec.std, num_classes=10, topk=4,
         temperature=recipe.temperature, encoding="fp16", epochs=2, seed=5, data=data.name, parts=final.parts,
         images=final.train.digest(), train_images=151, augmentation=Augmentation.of(recipe, data.hflip), rows=32,
     )  # fmt: skip
