@@ -19,7 +19,6 @@ from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError, UnknownNameError
 from search_spaces import architecture
 
-
 USERS = "made_by_a_user"  # registered with timm by a test, for the rest of the process
 
 
