@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from scaler.cost.operators import Cost
+from scaler.errors import ScalerError
 from scaler.files import cache_folder
 
 _TABLE = "CREATE TABLE IF NOT EXISTS networks (key TEXT PRIMARY KEY, flops INTEGER, params INTEGER, failure TEXT)"
@@ -57,7 +58,7 @@ class CountCache:
 
 def _connect() -> sqlite3.Connection:
     """Open the user's file, or a database in memory where that cannot be."""
-    with suppress(OSError, RuntimeError, sqlite3.Error):  # RuntimeError: the user has no home folder
+    with suppress(ScalerError, OSError, RuntimeError, sqlite3.Error):  # RuntimeError: the user has no home folder
         return _with_table(sqlite3.connect(cache_folder() / "counts.db"))
     return _with_table(sqlite3.connect(":memory:"))
 

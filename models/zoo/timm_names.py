@@ -9,7 +9,8 @@ from pathlib import Path
 from scaler.errors import ScalerError
 from scaler.files import cache_folder, write_json
 
-_UNREADABLE = (OSError, ValueError, RuntimeError)  # RuntimeError: the user has no home folder
+# The errors of a cache that cannot be had: no folder, no home to make it in, no JSON.
+_NO_CACHE = (ScalerError, OSError, RuntimeError, ValueError)
 
 
 def is_timm_model(name: str) -> bool:
@@ -23,7 +24,7 @@ def timm_model_names() -> list[str]:
 
 
 def _read() -> list[str]:
-    with suppress(*_UNREADABLE):
+    with suppress(*_NO_CACHE):
         names = json.loads(_path().read_text(encoding="utf-8"))
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             return names
@@ -36,7 +37,7 @@ def _ask_timm() -> list[str]:
 
     listed = {*timm.list_models(include_tags=True), *filter(timm.is_model, dir(timm.models))}
     names = sorted(name for name in listed if timm.model_entrypoint(name).__module__.startswith("timm."))
-    with suppress(*_UNREADABLE, ScalerError):
+    with suppress(*_NO_CACHE):
         write_json(_path(), names)
     return names
 
