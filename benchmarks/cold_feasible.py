@@ -1,4 +1,4 @@
-"""What `benchmarks.feasible` starts as a new process: count a space of 10^10 TinyViTs under a budget, then draw 1,000."""
+"""The process that `benchmarks.feasible` starts anew: count a space of 10^10 TinyViTs under a budget, then draw 1,000."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What `benchmarks.first_feasible` starts as new processes: ``ours``, ``tpe`` or ``rejection``, a seed, a limit in seconds.
+"""The processes that `benchmarks.first_feasible` starts anew: ``ours``, ``tpe`` or ``rejection``, a seed, a limit in seconds.
 
 Prints {"s": seconds of work after the imports, which all share, "trials": candidates that fvcore counted}.
 """

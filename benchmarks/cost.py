@@ -82,7 +82,7 @@ def _odd_space(family: str) -> SearchSpace:
 
 
 def _mismatches(archs: list[Architecture]) -> int:
-    """How many of ``archs`` fvcore counts otherwise than we do; every core counts some."""
+    """Return the number of ``archs`` for which fvcore's count differs from ours; every core counts some."""
     found = 0
     with (
         ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=one_thread) as pool,

@@ -76,7 +76,7 @@ def bands(space: SearchSpace, *, repeats: int) -> Figures:
 
 
 def rejection(feasible: FeasibleSet, *, timed: int) -> Figures:
-    """What rejection needs for as many accepted candidates: fvcore's measured time over the exact share that is accepted."""
+    """Estimate the time of rejection sampling: fvcore's measured time over the exact fraction that is accepted."""
     one_thread()
     drawn = feasible.sample(timed, np.random.default_rng(0))
     each = median(seconds(partial(_build_and_count, arch)) for arch in drawn)
@@ -84,7 +84,7 @@ def rejection(feasible: FeasibleSet, *, timed: int) -> Figures:
 
 
 def _admitted(feasible: FeasibleSet, points: NDArray[np.integer]) -> int:
-    """How many of ``points`` the budget admits, by their costs."""
+    """Return the number of ``points`` whose costs the budget admits."""
     bounds = feasible.budget["flops"], feasible.budget["params"]
     pairs = zip(bounds, CostTable(feasible.space)(points), strict=True)
     return int(np.all([(cost >= bound.low) & (cost <= bound.high) for bound, cost in pairs], axis=0).sum())

@@ -1,4 +1,4 @@
-"""What every benchmark does alike: time it, start it cold, and ask for a peer that may not be installed."""
+"""Functions of every benchmark: timing, cold starts, and peers that may not be installed."""
 
 import subprocess
 import sys

@@ -43,7 +43,7 @@ _FORWARD_AND_BACKWARD = 3  # passes' worth of FLOPs in a training step
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What is compared. ``full_epochs`` train the chosen; ``proxy_epochs`` score a candidate; ``batch_size`` is of both."""
+    """The settings of the comparison: ``full_epochs`` train the chosen, ``proxy_epochs`` score a candidate."""
 
     data: str
     seed_model: str

@@ -62,7 +62,7 @@ def compare(topk: int, classes: int, *, shards: int, repeats: int) -> Figures:
 
 
 def errors(topk: int, classes: int) -> Figures:
-    """What keeping ``topk`` of a synthetic teacher's classes loses, and what each encoding loses of those.
+    """Measure the loss of keeping ``topk`` classes of a synthetic teacher, and the further loss of each encoding.
 
     ``kl_*`` are divergences from the whole answer, or for an encoding from the kept one. ``gradient`` is the length of the
     difference to the gradient that the whole answer gives an untrained student's logits, over that gradient's length.

@@ -11,7 +11,7 @@ from scaler.cost.latency import LatencyModel, load_latency_model
 from scaler.errors import ScalerError, UnknownNameError, did_you_mean
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from search_spaces import architecture, open_space
+from search_spaces.spaces import architecture, open_space
 
 
 def saved_latency_model(space: SearchSpace) -> LatencyModel:

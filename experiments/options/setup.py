@@ -10,7 +10,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 @dataclass(frozen=True, kw_only=True)
 class SetupOptions(Options):
-    """How a training is run on the machine."""
+    """Options of a run: its time and memory."""
 
     precision: str = option("fp32", help="Precision of the forward pass.", group=RUNNING, choices=lambda: PRECISIONS)
     compile: bool = option(False, help="Compile the network with torch.compile.", group=RUNNING)

@@ -1,4 +1,4 @@
-"""What do a multiplexed student's transformations and the relations inside its teacher give it?
+"""Measure the gain of a multiplexed student from its transformations and from its teacher's relations.
 
 `python -m experiments.studies.weight_distillation --data torch/fashion_mnist:ROOT --out DIR`: for DeiT and Swin a plain teacher,
 and students of half its blocks with and without transformations, trained by labels, by the teacher's answers, or by its relations

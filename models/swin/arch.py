@@ -5,7 +5,7 @@ Source: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shi
 larger than its map, and maps that windows do not divide are padded. `MiniSwinArch` is Mini-Swin.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -94,6 +94,8 @@ class MiniSwinArch(SwinArch):
 # Side of the local branch's kernel. Source: the authors' swin_transformer_minivit.py.
 _KERNEL = 7
 
+Side = Callable[[int, Number], Number]  # stage and resolution to the side of the stage's map
+
 
 @lru_cache
 def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, multiplexed: bool) -> tuple[Segment, ...]:
@@ -113,58 +115,59 @@ def _segments(stages: int, patch_size: int, in_chans: int, num_classes: int, mul
         width = dim * 2 ** (stages - 1)
         return [layer_norm("norm", side(stages - 1, resolution) ** 2, width), linear("head.fc", 1, width, num_classes)]
 
-    def stage(i: int) -> list[Segment]:
-        def merging(dim: Number, resolution: Number) -> list[Part]:
-            tokens, width = side(i, resolution) ** 2, dim * 2**i  # four neighbours of half the width each
-            weights = 2 * width * width
-            return [layer_norm("norm", tokens, 2 * width), Part("reduction", tokens * weights, weights, kind="linear")]
-
-        def local(width: Number, resolution: Number, depth: Number) -> list[Part]:
-            return [
-                layer_norm("local_norm", side(i, resolution) ** 2, width, depth),
-                conv("local_conv", 1, width, _KERNEL, side(i, resolution), depth),
-                lookup_table("local_conv.bias", width, depth),
-            ]
-
-        def blocks(
-            dim: Number, depth: Number, share: Number, window: Number, head_dim: Number, mlp_ratio: Number, resolution: Number
-        ) -> list[Part]:
-            width, tokens, copies = dim * 2**i, side(i, resolution) ** 2, depth // share
-            heads = width // head_dim
-            window = smaller(window, side(i, resolution))
-            padded, hidden = ceil_to(side(i, resolution), window) ** 2, truncate(width * mlp_ratio)
-            return [
-                layer_norm("norm1", tokens, width, depth),
-                linear("attn.qkv", padded, width, 3 * width, depth, copies),
-                attention("attn", padded, window * window, width, depth),
-                *(head_transforms("attn", padded * window * window, heads, depth, bias=True) if multiplexed else ()),
-                lookup_table("attn.relative_position_bias_table", (2 * window - 1) ** 2 * heads, copies),
-                linear("attn.proj", padded, width, width, depth, copies),
-                *(local(width, resolution, depth) if multiplexed else ()),
-                layer_norm("norm2", tokens, width, depth),
-                linear("mlp.fc1", tokens, width, hidden, depth, copies),
-                linear("mlp.fc2", tokens, hidden, width, depth, copies),
-            ]
-
-        def rule(
-            dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, mlp_ratio: Number, _: Number
-        ) -> Number:
-            return can_be_built(dim * 2**i, depth, share, head_dim, mlp_ratio)
-
-        reads = (
-            "embed_dim",
-            f"depths[{i}]",
-            f"share[{i}]",
-            f"window_size[{i}]",
-            f"head_dim[{i}]",
-            f"mlp_ratio[{i}]",
-            "resolution",
-        )
-        step = [Segment(f"layers.{i}.downsample", ("embed_dim", "resolution"), merging)] if i else []
-        return [*step, Segment(f"layers.{i}.blocks", reads, blocks, rule)]
-
     return (
         Segment("", ("embed_dim", "resolution"), stem),
-        *(segment for i in range(stages) for segment in stage(i)),
+        *(segment for i in range(stages) for segment in _stage(i, side, multiplexed)),
         Segment("", ("embed_dim", "resolution"), head),
     )
+
+
+def _stage(i: int, side: Side, multiplexed: bool) -> list[Segment]:
+    """Return the segments of stage ``i``: a merging step, except in the first stage, and the blocks."""
+
+    def merging(dim: Number, resolution: Number) -> list[Part]:
+        tokens, width = side(i, resolution) ** 2, dim * 2**i  # four neighbours of half the width each
+        weights = 2 * width * width
+        return [layer_norm("norm", tokens, 2 * width), Part("reduction", tokens * weights, weights, kind="linear")]
+
+    def rule(
+        dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, mlp_ratio: Number, _: Number
+    ) -> Number:
+        return can_be_built(dim * 2**i, depth, share, head_dim, mlp_ratio)
+
+    of_stage = (f"{name}[{i}]" for name in ("depths", "share", "window_size", "head_dim", "mlp_ratio"))
+    blocks = Segment(f"layers.{i}.blocks", ("embed_dim", *of_stage, "resolution"), _blocks(i, side, multiplexed), rule)
+    return [Segment(f"layers.{i}.downsample", ("embed_dim", "resolution"), merging), blocks] if i else [blocks]
+
+
+def _blocks(i: int, side: Side, multiplexed: bool) -> Callable[..., list[Part]]:
+    """Return the function from values to the parts of the blocks of stage ``i``."""
+
+    def local(width: Number, resolution: Number, depth: Number) -> list[Part]:
+        return [
+            layer_norm("local_norm", side(i, resolution) ** 2, width, depth),
+            conv("local_conv", 1, width, _KERNEL, side(i, resolution), depth),
+            lookup_table("local_conv.bias", width, depth),
+        ]
+
+    def blocks(
+        dim: Number, depth: Number, share: Number, window: Number, head_dim: Number, mlp_ratio: Number, resolution: Number
+    ) -> list[Part]:
+        width, tokens, copies = dim * 2**i, side(i, resolution) ** 2, depth // share
+        heads = width // head_dim
+        window = smaller(window, side(i, resolution))
+        padded, hidden = ceil_to(side(i, resolution), window) ** 2, truncate(width * mlp_ratio)
+        return [
+            layer_norm("norm1", tokens, width, depth),
+            linear("attn.qkv", padded, width, 3 * width, depth, copies),
+            attention("attn", padded, window * window, width, depth),
+            *(head_transforms("attn", padded * window * window, heads, depth, bias=True) if multiplexed else ()),
+            lookup_table("attn.relative_position_bias_table", (2 * window - 1) ** 2 * heads, copies),
+            linear("attn.proj", padded, width, width, depth, copies),
+            *(local(width, resolution, depth) if multiplexed else ()),
+            layer_norm("norm2", tokens, width, depth),
+            linear("mlp.fc1", tokens, width, hidden, depth, copies),
+            linear("mlp.fc2", tokens, hidden, width, depth, copies),
+        ]
+
+    return blocks

@@ -80,17 +80,19 @@ class FeasibleSet:
             return False
         return self.budget.admits(quantities)
 
-    def sample_points(self, n: int, rng: np.random.Generator) -> Ints:
+    def sample_points(self, n: int, rng: np.random.Generator | int) -> Ints:
         """Draw ``n`` points of the space, shape (n, variables), each uniform over the set and independent of the others.
+
+        ``rng``: a generator, or the seed of one.
 
         Raises:
             InfeasibleError: the set is empty; the message names the nearest architecture.
         """
         self.require()
-        return self.points(rng.integers(self.size, size=n))
+        return self.points(np.random.default_rng(rng).integers(self.size, size=n))
 
-    def sample(self, n: int, rng: np.random.Generator) -> list[Architecture]:
-        """Draw ``n`` architectures, each uniform over the set.
+    def sample(self, n: int, rng: np.random.Generator | int) -> list[Architecture]:
+        """Draw ``n`` architectures, each uniform over the set; see `sample_points`.
 
         Raises:
             InfeasibleError: the set is empty; the message names the nearest architecture.
