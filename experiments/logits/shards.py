@@ -44,7 +44,7 @@ class ShardFormat:
         try:
             write_bytes(folder / place, self._bytes(place, columns))
         except OSError as error:
-            raise ScalerError(f"cannot write {folder / place} ({error}): make room, and the same command goes on") from error
+            raise ScalerError(f"cannot write {folder / place} ({error}): free some space and repeat the command") from error
 
     def fault(self, folder: Path, place: Path) -> str | None:
         """Read all of a file and return its fault in words, or None if it has none."""

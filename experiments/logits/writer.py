@@ -148,7 +148,7 @@ def _write_in_processes(writer: LogitsWriter, store: Store, places: list[Place],
     failed = [member.exitcode for member in team if member.exitcode]
     if failed:
         raise ScalerError(
-            f"a process that teaches ended with status {failed[0]}; the same command goes on from the files written"
+            f"a worker process ended with status {failed[0]}: repeat the command, which continues from the written files"
         )
 
 

@@ -24,7 +24,7 @@ State = dict[str, Any]
 
 @dataclass
 class TrainingProgress:
-    """The progress of a training.
+    """The counters of a training.
 
     An interval is an epoch or a part of one, and ends as a row of metrics.csv.
 

@@ -37,7 +37,7 @@ class DivergenceWatch:
         if math.isnan(self.progress.initial_loss):
             self.progress.initial_loss = recent
         usual = max(self.progress.initial_loss, self._guess_loss)
-        self._require(recent < _LIMIT * usual, f"the loss is {recent:.4g}, over {_LIMIT} times the {usual:.4g} of the beginning,")
+        self._require(recent < _LIMIT * usual, f"the loss is {recent:.4g}, more than {_LIMIT} times the initial {usual:.4g},")
 
     def check_weights(self, norm: float) -> None:
         """Check the norm of the weights: no loss has covered the last update yet.

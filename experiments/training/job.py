@@ -58,8 +58,8 @@ class Job:
             raise ScalerError(f"{images} are fewer than an update's {self._unit}")
         if self.store is not None and (self.recipe.relates or self.recipe.repeats > 1):
             raise ScalerError(
-                "stored answers hold one view of an image in an epoch, and nothing of what happens inside the teacher: take a "
-                "recipe without relations and repeats, or the teacher itself (--teacher)"
+                "stored logits hold one view of an image per epoch and no relations between tokens: take a recipe without "
+                "relations and repeats, or the teacher itself (--teacher)"
             )
 
     @property

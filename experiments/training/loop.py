@@ -56,7 +56,7 @@ def _out_of_memory(job: Job) -> ScalerError:
     parts = job.setup.accumulate
     at_once = job.loader().batch_size // job.loader().world_size
     return ScalerError(
-        f"{job.device} has not the memory for {at_once} images at once (a batch of {job.batch_size}): try "
+        f"out of memory on {job.device} with {at_once} images per forward pass (batch size {job.batch_size}): try "
         f"--accumulate {2 * parts}, --precision bf16, --checkpoint-activations, or a smaller --batch-size"
     )
 

@@ -16,9 +16,6 @@ Row = dict[str, float]
 class MetricsLog:
     """The rows of ``metrics.csv`` in ``folder``.
 
-    TensorBoard's files are written by PyTorch's SummaryWriter. Accelerate's tracker is no shorter, and goes on in silence if
-    TensorBoard is not installed.
-
     Attributes:
         rows: one for each finished interval.
     """
@@ -48,6 +45,7 @@ class MetricsLog:
 
 
 def _summary_writer(folder: Path) -> Any:
+    """Return TensorBoard's writer. Accelerate's tracker would write nothing, and raise nothing, if TensorBoard is missing."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

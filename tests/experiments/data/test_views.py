@@ -31,7 +31,7 @@ def views(resolution: int = SIZE, seed: int = 3, recipe: object = RECIPE, images
     return Views(data.train, Augmentation.of(recipe, data.hflip), seed, resolution)  # type: ignore[arg-type]
 
 
-def seen(made: Views, batch: int, workers: int = 0, epoch: int = EPOCH, start: int = 0) -> AugmentedBatch:
+def epoch_of(made: Views, batch: int, workers: int = 0, epoch: int = EPOCH, start: int = 0) -> AugmentedBatch:
     """All of an epoch from a place on, in batches of ``batch``."""
     order = epoch_order(made.seed, epoch, [len(made.images)])
     plan = [batch_request(order, epoch, slice(at, at + batch)) for at in range(start, len(made.images), batch)]
@@ -42,7 +42,7 @@ def seen(made: Views, batch: int, workers: int = 0, epoch: int = EPOCH, start: i
 
 @pytest.fixture(scope="module")
 def reference() -> AugmentedBatch:
-    return seen(views(), 10_000)
+    return epoch_of(views(), 10_000)
 
 
 @pytest.mark.parametrize(("workers", "batch"), [(0, 2), (0, 36), (1, 50), (2, 14), (4, 64)])
@@ -51,7 +51,7 @@ def test_pixels_and_shares_do_not_depend_on_workers_and_batches(reference: Augme
     np.random.seed(99)  # noqa: NPY002
     torch.manual_seed(99)
     assert len(reference.pixels) == 110
-    for found, expected in zip(seen(views(), batch, workers), reference, strict=True):
+    for found, expected in zip(epoch_of(views(), batch, workers), reference, strict=True):
         assert torch.equal(found, expected)
 
 
@@ -84,7 +84,7 @@ def test_posterize_keeps_a_bit_also_in_spawned_workers() -> None:
 
 
 def test_another_epoch_and_another_seed_are_other_pixels(reference: AugmentedBatch) -> None:
-    for other in (seen(views(), 64, epoch=EPOCH + 1), seen(views(seed=4), 64)):
+    for other in (epoch_of(views(), 64, epoch=EPOCH + 1), epoch_of(views(seed=4), 64)):
         assert not torch.equal(other.pixels, reference.pixels)
 
 

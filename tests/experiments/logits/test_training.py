@@ -1,4 +1,4 @@
-"""Training from a store: every student hears what the teacher said to exactly the inputs that it sees."""
+"""Training from a store: every student gets the teacher's logits for exactly its own inputs."""
 
 import json
 from collections.abc import Iterator
@@ -37,10 +37,10 @@ BATCHES = [(64, 0, 1, 0), (50, 1, 1, 0), (36, 2, 2, 0), (30, 4, 1, 0), (24, 0, 2
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Store]:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Store]:
     folder = tmp_path_factory.mktemp("store")
-    target = teacher(folder / "teacher")
-    return target, write_store(writer(target), manifest(target), folder / "logits")
+    spec = teacher(folder / "teacher")
+    return spec, write_store(writer(spec), manifest(spec), folder / "logits")
 
 
 def loader(store: Store, data: ImageData, batch: int, **changes: Any) -> BatchLoader:
@@ -52,7 +52,7 @@ def loader(store: Store, data: ImageData, batch: int, **changes: Any) -> BatchLo
 
 
 def batches(made: BatchLoader, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, SparseLogits]]:
-    """Inputs as 8-bit pixels, and what the store says of them."""
+    """Inputs as 8-bit pixels, and their stored logits."""
     with restored_generators():
         for images, target in made.batches(epoch, start):
             assert isinstance(target, DistillationTarget)
@@ -61,12 +61,12 @@ def batches(made: BatchLoader, epoch: int, start: int = 0) -> Iterator[tuple[tor
 
 @pytest.mark.parametrize("final", [False, True])
 @pytest.mark.parametrize(("batch", "workers", "world", "start"), BATCHES)
-def test_every_answer_is_to_the_input_beside_it(
-    taught: tuple[ModelSpec, Store], final: bool, batch: int, workers: int, world: int, start: int
+def test_the_logits_of_a_batch_are_those_for_its_inputs(
+    stored: tuple[ModelSpec, Store], final: bool, batch: int, workers: int, world: int, start: int
 ) -> None:
-    """Bit for bit. Epochs are counted round, and the search's images are a part of those that are stored."""
-    target, store = taught
-    model = target.build().eval()
+    """Bit for bit. The stored epochs are repeated, and a search trains on a part of the stored images."""
+    spec, store = stored
+    model = spec.build().eval()
     data = digits().for_final_training() if final else digits()
     for epoch in (1, 2) if workers == 0 else (1,):
         for rank in range(world):
@@ -79,58 +79,58 @@ def test_every_answer_is_to_the_input_beside_it(
                 stored = store.digests(epoch, places[first : first + batch // world])
                 assert np.array_equal(digests(pixels.numpy()), stored)
                 with torch.no_grad():
-                    expected = SparseLogits.of(model(InputFormat.of(target).normalize(pixels)), 4, MIXED.temperature)
+                    expected = SparseLogits.of(model(InputFormat.of(spec).normalize(pixels)), 4, MIXED.temperature)
                 assert torch.allclose(sparse_logits.dense(10), expected.dense(10), atol=2e-4)
 
 
 @pytest.mark.parametrize("topk", [9, 10])
 def test_the_loss_and_its_gradient_are_those_of_the_teacher_online(
-    taught: tuple[ModelSpec, Store], tmp_path: Path, topk: int
+    stored: tuple[ModelSpec, Store], tmp_path: Path, topk: int
 ) -> None:
-    """Where one class or none is left out, over all of an epoch, labels mixed in; to the precision of 16-bit gaps."""
-    target, _ = taught
-    store = write_store(writer(target), manifest(target, topk=topk, epochs=1), tmp_path)
+    """With one class left out or none, over an epoch, labels mixed in; to the precision of 16-bit gaps."""
+    spec, _ = stored
+    store = write_store(writer(spec), manifest(spec, topk=topk, epochs=1), tmp_path)
     torch.manual_seed(1)
     student = build(ARCH, drop_path_rate=0.0).train()
-    tasks = StoredLogitsTask(student, MIXED), make_task(student, Teacher.of(target), MIXED, FORMAT, torch.device("cpu"))
+    tasks = StoredLogitsTask(student, MIXED), make_task(student, Teacher.of(spec), MIXED, FORMAT, torch.device("cpu"))
     with restored_generators():
-        for images, stored in loader(store, digits(), 64).batches(0):
-            assert isinstance(stored, DistillationTarget)
-            losses = [task(images, target)["loss"] for task, target in zip(tasks, (stored, stored.labels), strict=True)]
+        for images, both in loader(store, digits(), 64).batches(0):
+            assert isinstance(both, DistillationTarget)
+            losses = [task(images, target)["loss"] for task, target in zip(tasks, (both, both.labels), strict=True)]
             ours, online = (torch.cat([g.flatten() for g in torch.autograd.grad(x, student.parameters())]) for x in losses)
             assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-4)
             assert float((ours - online).norm() / online.norm()) < 1e-3
 
 
-def test_seed_and_epochs_are_the_stores(taught: tuple[ModelSpec, Store]) -> None:
-    first = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64), 0)]
-    again = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64, seed=78), 2)]
-    other = [pixels for pixels, _ in batches(loader(taught[1], digits(), 64), 1)]
+def test_seed_and_epochs_are_the_stores(stored: tuple[ModelSpec, Store]) -> None:
+    first = [pixels for pixels, _ in batches(loader(stored[1], digits(), 64), 0)]
+    again = [pixels for pixels, _ in batches(loader(stored[1], digits(), 64, seed=78), 2)]
+    other = [pixels for pixels, _ in batches(loader(stored[1], digits(), 64), 1)]
     assert torch.equal(torch.cat(first), torch.cat(again))
     assert not torch.equal(torch.cat(first), torch.cat(other))
 
 
 def test_a_student_of_another_size_has_the_same_answers_and_is_checked(
-    taught: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch
+    stored: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = [sparse_logits for _, sparse_logits in batches(loader(taught[1], digits(), 64), 0)]
-    large = list(batches(loader(taught[1], digits(), 64, input_format=replace(FORMAT, resolution=40)), 0))
+    own = [sparse_logits for _, sparse_logits in batches(loader(stored[1], digits(), 64), 0)]
+    large = list(batches(loader(stored[1], digits(), 64, input_format=replace(FORMAT, resolution=40)), 0))
     assert large[0][0].shape[-1] == 40
     assert all(torch.equal(a.gap, b.gap) and torch.equal(a.classes, b.classes) for a, (_, b) in zip(own, large, strict=True))
     _spoil(monkeypatch)
     with pytest.raises(ScalerError, match="64 of 64 inputs are not those"):
-        next(batches(loader(taught[1], digits(), 64, input_format=replace(FORMAT, resolution=40)), 0))
+        next(batches(loader(stored[1], digits(), 64, input_format=replace(FORMAT, resolution=40)), 0))
 
 
-def test_a_training_at_two_resolutions_is_taught_by_one_store(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+def test_a_training_at_two_resolutions_is_taught_by_one_store(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     """Every loader checks its first inputs against the store's digests, drawn once more at the teacher's resolution."""
-    target, store = taught
+    spec, store = stored
     recipe = replace(MIXED, batch_size=32)
     job = Job(
         data=digits(), recipe=recipe, input_format=FORMAT, seed=0, low_resolution=16, store=store,
         device=torch.device("cpu"),
     )  # fmt: skip
-    train_model(target.build(), job, tmp_path)
+    train_model(spec.build(), job, tmp_path)
     low, own = (next(batches(job.loader(side), 0)) for side in (16, SIDE))
     assert [images.shape[-1] for images, _ in (low, own)] == [16, SIDE]
     assert all(torch.equal(a, b) for a, b in zip(low[1], own[1], strict=True))
@@ -143,9 +143,9 @@ def _spoil(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_inputs_than_the_teachers_name_the_library_that_changed(
-    taught: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch
+    stored: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = taught[1]
+    store = stored[1]
     _spoil(monkeypatch)
     with pytest.raises(ScalerError, match=r"64 of 64 inputs .* the image files have changed"):
         next(batches(loader(store, digits(), 64), 0))
@@ -155,8 +155,8 @@ def test_other_inputs_than_the_teachers_name_the_library_that_changed(
         next(batches(loader(older, digits(), 64), 0))
 
 
-def test_later_batches_are_checked_too(taught: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch) -> None:
-    made = loader(taught[1], digits(), 2)
+def test_later_batches_are_checked_too(stored: tuple[ModelSpec, Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = loader(stored[1], digits(), 2)
     assert sum(len(list(batches(made, epoch))) for epoch in range(3)) == 195
     _spoil(monkeypatch)
     with pytest.raises(ScalerError, match="2 of 2 inputs"):
@@ -171,28 +171,28 @@ def test_later_batches_are_checked_too(taught: tuple[ModelSpec, Store], monkeypa
         ({"temperature": 1.0}, "stored with temperature = 2.0, and this run has 1.0"),
     ],
 )
-def test_a_recipe_that_draws_otherwise_is_refused(taught: tuple[ModelSpec, Store], changes: dict[str, Any], message: str) -> None:
-    store = taught[1]
+def test_a_recipe_that_draws_otherwise_is_refused(stored: tuple[ModelSpec, Store], changes: dict[str, Any], message: str) -> None:
+    store = stored[1]
     store.manifest.require_fit(digits(), MIXED, store.folder)
     with pytest.raises(ScalerError, match=message):
         store.manifest.require_fit(digits(), replace(MIXED, **changes), store.folder)
 
 
-def test_other_data_are_refused(taught: tuple[ModelSpec, Store]) -> None:
-    data, store = digits(), taught[1]
+def test_other_data_are_refused(stored: tuple[ModelSpec, Store]) -> None:
+    data, store = digits(), stored[1]
     other = replace(data, train=data.holdout)
     with pytest.raises(ScalerError, match=r"stored with parts = \(131, 20\), and this run has \(20, 20\)"):
         store.manifest.require_fit(other, MIXED, store.folder)
 
 
 def test_with_the_teacher_alone_in_the_loss_its_answers_are_learned(
-    taught: tuple[ModelSpec, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stored: tuple[ModelSpec, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a training that is interrupted ends with the same bits."""
-    target, store = taught
+    spec, store = stored
     recipe = replace(MIXED, epochs=12, distill=1.0, mixup=0.0, cutmix=0.0)
-    plain = manifest(target, recipe, epochs=4)
-    store = write_store(writer(target), plain, tmp_path / "logits")
+    plain = manifest(spec, recipe, epochs=4)
+    store = write_store(writer(spec), plain, tmp_path / "logits")
     job = Job(data=digits(), recipe=recipe, input_format=FORMAT, seed=0, store=store, device=torch.device("cpu"))
 
     def student() -> torch.nn.Module:
@@ -224,11 +224,11 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
 
 
 def test_commands_teach_search_and_train_from_one_store(tmp_path: Path) -> None:
-    target = teacher(tmp_path / "teacher")
+    spec = teacher(tmp_path / "teacher")
     arguments: dict[str, Any] = {"data": "digits", "train_images": 151, "epochs": 1, "topk": 3, "out": tmp_path / "logits"}
-    found = teach(TeachOptions(teacher=target.name, **arguments))
+    found = teach(TeachOptions(teacher=spec.name, **arguments))
     assert found["bytes_per_view"] < 16
-    student, common = target.name, {"data": "digits", "logits": tmp_path / "logits"}
+    student, common = spec.name, {"data": "digits", "logits": tmp_path / "logits"}
     (chosen,) = search(
         SearchOptions(
             seed_model="tiny_vit_1m_32",
@@ -244,12 +244,12 @@ def test_commands_teach_search_and_train_from_one_store(tmp_path: Path) -> None:
     row = train(TrainOptions(variant=str(chosen.folder), out=tmp_path / "a", epochs=2, seed=3, **common))
     assert (row.epochs, row.seed) == (2, 3)
     with pytest.raises(ScalerError, match="--teacher and --logits: give one of them"):
-        train(TrainOptions(variant=student, out=tmp_path / "b", teacher=target.name, **common))
+        train(TrainOptions(variant=student, out=tmp_path / "b", teacher=spec.name, **common))
     with pytest.raises(ScalerError, match="stored with parts = "):
         train(TrainOptions(variant=student, out=tmp_path / "b", train_images=200, **common))
     with pytest.raises(ScalerError, match="--topk 11: digits has 10 classes"):
-        teach(TeachOptions(teacher=target.name, **{**arguments, "topk": 11}))
+        teach(TeachOptions(teacher=spec.name, **{**arguments, "topk": 11}))
     with pytest.raises(ScalerError, match="unknown encoding 'compat': did you mean 'compact'"):
-        teach(TeachOptions(teacher=target.name, **arguments, encoding="compat"))
+        teach(TeachOptions(teacher=spec.name, **arguments, encoding="compat"))
     assert not (tmp_path / "b").exists()
     assert asdict(Store.open(tmp_path / "logits").manifest)["train_images"] == 151

@@ -34,7 +34,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Store]:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelSpec, Store]:
     folder = tmp_path_factory.mktemp("store")
     spec = teacher(folder / "teacher")
     return spec, write_store(writer(spec), manifest(spec), folder / "logits")
@@ -44,8 +44,8 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_bytes_are_the_same_for_any_workers_and_processes(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
-    spec, store = taught
+def test_the_bytes_are_the_same_for_any_workers_and_processes(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    spec, store = stored
     expected = files(store.folder)
     assert len(expected) == 1 + 2 * 5  # two epochs of 151 inputs in files of 32
     write_store(writer(spec, workers=2), manifest(spec), tmp_path / "workers")
@@ -53,8 +53,8 @@ def test_the_bytes_are_the_same_for_any_workers_and_processes(taught: tuple[Mode
     assert files(tmp_path / "workers") == files(tmp_path / "processes") == expected
 
 
-def test_killed_at_random_points_it_ends_with_the_same_bytes(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
-    spec, _ = taught
+def test_killed_at_random_points_it_ends_with_the_same_bytes(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    spec, _ = stored
     work, rng = (writer(spec), manifest(spec, epochs=max(4, KILLS // 2))), random.Random(0)
     began = time.monotonic()
     write_store(*work, tmp_path / "whole")
@@ -72,8 +72,8 @@ def test_killed_at_random_points_it_ends_with_the_same_bytes(taught: tuple[Model
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "remove", "swap"])
-def test_damage_is_found_and_mended_alone(taught: tuple[ModelSpec, Store], tmp_path: Path, damage: str) -> None:
-    spec, _ = taught
+def test_damage_is_found_and_mended_alone(stored: tuple[ModelSpec, Store], tmp_path: Path, damage: str) -> None:
+    spec, _ = stored
     store = write_store(writer(spec), manifest(spec), tmp_path)
     before = files(tmp_path)
     broken = tmp_path / "epoch-0001" / "shard-00002.safetensors"
@@ -96,8 +96,8 @@ def test_damage_is_found_and_mended_alone(taught: tuple[ModelSpec, Store], tmp_p
     assert store.damaged() == []
 
 
-def test_every_flipped_byte_of_a_file_is_found(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
-    _, store = taught
+def test_every_flipped_byte_of_a_file_is_found(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    _, store = stored
     place = Path("epoch-0000/shard-00000.safetensors")
     raw = (store.folder / place).read_bytes()
     (tmp_path / place).parent.mkdir()
@@ -108,8 +108,8 @@ def test_every_flipped_byte_of_a_file_is_found(taught: tuple[ModelSpec, Store], 
     assert store.format(0).fault(tmp_path, place) is None
 
 
-def test_a_store_is_continued_only_with_the_same_arguments(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
-    spec, store = taught
+def test_a_store_is_continued_only_with_the_same_arguments(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    spec, store = stored
     with pytest.raises(ScalerError, match=r"was begun with topk = 4, not 5: choose another --out or the same arguments"):
         write_store(writer(spec), manifest(spec, topk=5), store.folder)
     (tmp_path / "mine.txt").write_text("something else")
@@ -118,7 +118,7 @@ def test_a_store_is_continued_only_with_the_same_arguments(taught: tuple[ModelSp
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_what_is_no_store_is_refused(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+def test_what_is_no_store_is_refused(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     with pytest.raises(ScalerError, match="holds no stored logits"):
         Store.open(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
@@ -127,13 +127,13 @@ def test_what_is_no_store_is_refused(taught: tuple[ModelSpec, Store], tmp_path: 
     (tmp_path / "manifest.json").write_text('{"format": 1, "topk"')
     with pytest.raises(ScalerError, match="is damaged"):
         Store.open(tmp_path)
-    assert Manifest.read(taught[1].folder) == taught[1].manifest
+    assert Manifest.read(stored[1].folder) == stored[1].manifest
 
 
 def test_a_full_disk_is_told_and_what_was_written_stays(
-    taught: tuple[ModelSpec, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stored: tuple[ModelSpec, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec, store = taught
+    spec, store = stored
     written: list[Path] = []
 
     def write(path: Path, data: bytes) -> None:
@@ -143,7 +143,7 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
         write_bytes(path, data)
 
     monkeypatch.setattr(shards, "write_bytes", write)
-    with pytest.raises(ScalerError, match=r"No space left on device.*: make room, and the same command goes on"):
+    with pytest.raises(ScalerError, match=r"No space left on device.*: free some space and repeat the command"):
         write_store(writer(spec), manifest(spec), tmp_path)
     assert sorted(tmp_path.rglob("*.safetensors")) == written
     monkeypatch.undo()
@@ -158,8 +158,8 @@ def test_a_failing_process_is_told(tmp_path: Path) -> None:
         write_store(writer(spec), manifest(spec), tmp_path / "logits", processes=2)
 
 
-def test_processes_end_with_the_one_that_started_them(taught: tuple[ModelSpec, Store], tmp_path: Path) -> None:
-    spec, _ = taught
+def test_processes_end_with_the_one_that_started_them(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
+    spec, _ = stored
     child = get_context("fork").Process(
         target=write_store, args=(writer(spec), manifest(spec, epochs=500), tmp_path / "logits", 2), daemon=False
     )

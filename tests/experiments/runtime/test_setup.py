@@ -1,7 +1,6 @@
 """The options of a training's run change its cost, not what it learns; and what goes wrong is said in a line."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +24,7 @@ from experiments.training.updater import Updater
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import DivergedError, ScalerError, UnknownNameError
+from tests.experiments.training.interruption import interrupted_at
 
 FORMAT = InputFormat(resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3)
 CPU = torch.device("cpu")
@@ -69,42 +69,27 @@ def test_options_learn_the_same_but_for_rounding(
         assert not torch.equal(plain, other)
 
 
-@pytest.fixture
-def broken_off(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """A training of two epochs that is broken off in the second."""
-    original = Updater.step
-
-    def breaks(updater: Updater, parts: Any, step: int) -> torch.Tensor:
-        if step == 5:
-            raise KeyboardInterrupt
-        return original(updater, parts, step)
-
-    def start(folder: Path, **changes: Any) -> None:
-        with monkeypatch.context() as patched:
-            patched.setattr(Updater, "step", breaks)
-            with pytest.raises(KeyboardInterrupt):
-                trained(folder, replace(RECIPE, epochs=2), **changes)
-
-    return start
+def interrupt(folder: Path, **changes: Any) -> None:
+    """Interrupt a training of two epochs in the second."""
+    with interrupted_at(5):
+        trained(folder, replace(RECIPE, epochs=2), **changes)
 
 
-def test_bf16_continued_ends_with_the_same_bits_and_leaves_the_network_as_it_was(
-    tmp_path: Path, broken_off: Callable[..., None]
-) -> None:
+def test_bf16_continued_ends_with_the_same_bits_and_leaves_the_network_as_it_was(tmp_path: Path) -> None:
     setup = Setup(precision="bf16")
     whole = trained(tmp_path / "a", replace(RECIPE, epochs=2), setup=setup)
-    broken_off(tmp_path / "b", setup=setup)
+    interrupt(tmp_path / "b", setup=setup)
     assert torch.equal(whole, trained(tmp_path / "b", replace(RECIPE, epochs=2), setup=setup))
     model = train_model(network(), job(setup=setup), tmp_path / "c")
     assert "forward" not in vars(model)
     assert model(torch.zeros(1, 3, 16, 16)).dtype == torch.float32
 
 
-def test_a_training_goes_on_in_another_memory_layout(tmp_path: Path, broken_off: Callable[..., None]) -> None:
+def test_a_training_goes_on_in_another_memory_layout(tmp_path: Path) -> None:
     """A fused update would take the moments of a convolution's weights in the order of memory, not of their places."""
     first = Setup(channels_last=False)
     whole = trained(tmp_path / "a", replace(RECIPE, epochs=2), setup=first)
-    broken_off(tmp_path / "b")
+    interrupt(tmp_path / "b")
     other = trained(tmp_path / "b", replace(RECIPE, epochs=2), setup=first)
     torch.testing.assert_close(other, whole, atol=1e-5, rtol=0)
 
@@ -155,14 +140,16 @@ def test_too_little_memory_names_the_batch_and_the_ways_out(tmp_path: Path, monk
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
     monkeypatch.setattr(Updater, "step", fails)
-    message = "cpu has not the memory for 16 images at once (a batch of 32): try --accumulate 4, --precision bf16, --check"
+    message = (
+        "out of memory on cpu with 16 images per forward pass (batch size 32): try --accumulate 4, --precision bf16, --check"
+    )
     with pytest.raises(ScalerError, match=re.escape(message)):
         train_model(network(), job(setup=Setup(accumulate=2)), tmp_path)
 
 
 def test_a_loss_ten_times_that_of_the_beginning_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Updater, "step", lambda updater, parts, step: torch.tensor(2.0 if step < 4 else 100.0))
-    message = r"the loss is 100, over 10 times the 9.21 of the beginning, at step 8, in epoch 2, and the last good checkpoint is"
+    message = r"the loss is 100, more than 10 times the initial 9.21, at step 8, in epoch 2, and the last good checkpoint is"
     with pytest.raises(DivergedError, match=message):
         train_model(network(), job(replace(RECIPE, epochs=3)), tmp_path)
 

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,10 +23,10 @@ from experiments.runtime.sharding import _units
 from experiments.training.checkpoints import Checkpoints
 from experiments.training.job import Job
 from experiments.training.loop import train_model
-from experiments.training.updater import Updater
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
+from tests.experiments.training.interruption import interrupted_at
 
 FORMAT = InputFormat(resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3)
 SMALL = {"embed_dim": 32, "num_heads": 1, "resolution": 16}
@@ -35,51 +35,37 @@ TEACHER = replace(SEEDS["deit_1m_patch4_32"], depth=2, **SMALL)
 RECIPE = replace(
     RECIPES["small"], epochs=2, batch_size=48, warmup_epochs=0, lr=1e-3, ema_decay=0.5, clip_grad=0.05, distill=0.5, attention=0.1
 )
-STEPS, BROKEN = 10, 7
+STEPS, INTERRUPTED = 10, 7
 
 
-def work(folder: Path, setup: Setup, breaks: bool) -> nn.Module:
-    """Two epochs of relations learned with a gradient that is always clipped, and averaged; broken off in the second."""
+def work(folder: Path, setup: Setup, *, interrupt: bool) -> nn.Module | None:
+    """Two epochs of relations learned with a gradient that is always clipped, and averaged; interrupted in the second."""
     torch.manual_seed(0)
     student, teacher = build(STUDENT), Teacher(network=build(TEACHER), input_format=FORMAT)
     data = open_data("digits", train_images=300)
     job = Job(data=data, recipe=RECIPE, input_format=FORMAT, seed=0, teacher=teacher, device=pick_device(), setup=setup)
-    with pytest.MonkeyPatch.context() as patched:
-        if breaks:
-            patched.setattr(Updater, "step", broken(Updater.step))
+    with interrupted_at(INTERRUPTED) if interrupt else nullcontext():
         return train_model(student, job, folder)
 
 
-def broken(step: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    def steps(updater: Updater, parts: Any, number: int) -> torch.Tensor:
-        if number == BROKEN:
-            raise KeyboardInterrupt
-        return step(updater, parts, number)
-
-    return steps
-
-
-def one_of_two(number: int, port: int, folder: Path, breaks: bool) -> None:
+def one_of_two(number: int, port: int, folder: Path, interrupt: bool) -> None:
     os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": "2", "CUDA_VISIBLE_DEVICES": ""}
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     PartialState._reset_state()
     torch.set_num_threads(1)
-    try:
-        model = work(folder, Setup(shard=True), breaks)
-    except KeyboardInterrupt:
-        assert breaks
-    else:
+    model = work(folder, Setup(shard=True), interrupt=interrupt)
+    if model is not None:
         torch.save(model.state_dict(), folder / f"weights-{rank()}.pt")
     destroy_process_group()
 
 
-def sharded_in_two(folder: Path, *, breaks: bool = False) -> None:
+def sharded_in_two(folder: Path, *, interrupt: bool = False) -> None:
     """Processes forked from one that has imported PyTorch, which takes longer than the training, and not yet trained."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["experiments.training.loop"])
     with socket.create_server(("localhost", 0)) as found:
         port = found.getsockname()[1]
-    both = [context.Process(target=one_of_two, args=(number, port, folder, breaks), daemon=True) for number in range(2)]
+    both = [context.Process(target=one_of_two, args=(number, port, folder, interrupt), daemon=True) for number in range(2)]
     for process in both:
         process.start()
     for process in both:
@@ -97,7 +83,7 @@ def same(found: Any, expected: Any) -> None:
 def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     """The weights that one process keeps, and its last checkpoint."""
     folder = tmp_path_factory.mktemp("alone")
-    weights = work(folder, Setup(), breaks=False).state_dict()
+    weights = work(folder, Setup(), interrupt=False).state_dict()
     state = Checkpoints(folder).newest()
     assert state is not None
     assert state["step"] == STEPS
@@ -105,13 +91,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dic
 
 
 def test_one_goes_on_alone_from_what_two_shards_began(alone: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path) -> None:
-    sharded_in_two(tmp_path, breaks=True)
-    same(work(tmp_path, Setup(), breaks=False).state_dict(), alone[0])
+    sharded_in_two(tmp_path, interrupt=True)
+    same(work(tmp_path, Setup(), interrupt=False).state_dict(), alone[0])
 
 
 def test_two_shards_go_on_from_what_one_began(alone: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        work(tmp_path, Setup(), breaks=True)
+    work(tmp_path, Setup(), interrupt=True)
     sharded_in_two(tmp_path)
     for number in range(2):
         same(torch.load(tmp_path / f"weights-{number}.pt"), alone[0])

@@ -82,6 +82,24 @@ def test_a_training_costs_what_its_metrics_say_in_any_process(tmp_path: Path, mo
     assert (cost.epochs, cost.seconds, cost.flops) == (1.5, 4.5, 9 * 16 * 1000)
 
 
+def test_all_processes_wait_for_the_weights_before_these_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    original = backend_module.evaluate_spec
+
+    def wait() -> None:
+        assert (tmp_path / "model.safetensors").exists()
+        events.append("waited")
+
+    def evaluate(*args: Any) -> Any:
+        events.append("evaluated")
+        return original(*args)
+
+    monkeypatch.setattr(backend_module, "wait_for_everyone", wait)
+    monkeypatch.setattr(backend_module, "evaluate_spec", evaluate)
+    scored(tmp_path)
+    assert events == ["waited", "evaluated"]
+
+
 def test_final_training_is_scored_on_the_test_images_and_leaves_a_variant(tmp_path: Path) -> None:
     score = scored(tmp_path / "a", final=True)
     assert (score.split, score.metrics.images) == ("test", 359)
@@ -139,8 +157,8 @@ def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is
     assert resumed.metrics == full.metrics
 
 
-def test_looks_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Path) -> None:
-    """Of 108 training images, in 6 updates of 16 each epoch, looked at after 32, 96 and 288."""
+def test_rungs_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Path) -> None:
+    """Of 108 training images, in 6 updates of 16 each epoch, with rungs after 32, 96 and 288."""
     whole, stopped, broken, again = Trial(), Trial(last=1), Trial(broken=3), Trial()
     full = watched(tmp_path / "whole", whole, first_images=32, growth=3)
     assert (full.epochs, list(whole.reports)) == (3, [1, 3, 9])
@@ -152,11 +170,11 @@ def test_looks_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Pa
     resumed = watched(tmp_path / "broken", again, first_images=32, growth=3)
     assert again.reports == whole.reports
     assert resumed.metrics == full.metrics
-    assert watched(tmp_path / "epochs", Trial()).metrics == full.metrics  # looks change nothing
+    assert watched(tmp_path / "epochs", Trial()).metrics == full.metrics  # rungs change nothing
 
 
 def test_a_training_that_begins_at_a_lower_resolution_costs_what_it_saw_and_continues_alike(tmp_path: Path) -> None:
-    """The first 6 of 18 updates of 16 images are at 16 of 24 pixels; looks come after 32 and 96 images."""
+    """The first 6 of 18 updates of 16 images are at 16 of 24 pixels; rungs come after 32 and 96 images."""
     low = cost_of(ARCH.with_values({"resolution": 16})).flops
     whole, stopped, broken, again = Trial(), Trial(last=1), Trial(broken=3), Trial()
     full = watched(tmp_path / "whole", whole, 0.67, first_images=32, growth=3)
@@ -165,7 +183,7 @@ def test_a_training_that_begins_at_a_lower_resolution_costs_what_it_saw_and_cont
     assert (early.train_flops, early.epochs, stopped.reports[1]) == (2 * 16 * low, 2 / 6, whole.reports[1])
     with (tmp_path / "whole" / METRICS).open() as handle:
         ends = [round(float(row["epoch"]) * 6) for row in csv.DictReader(handle)]
-    assert ends == [2, 6, 12, 18]  # a look, and three epochs
+    assert ends == [2, 6, 12, 18]  # a rung, and three epochs
     with pytest.raises(KeyboardInterrupt):
         watched(tmp_path / "broken", broken, 0.67, first_images=32, growth=3)
     resumed = watched(tmp_path / "broken", again, 0.67, first_images=32, growth=3)

@@ -36,10 +36,10 @@ RECIPE = replace(RECIPES["small"], epochs=2, batch_size=16, ema_decay=0.9, drop_
 STEPS = 32
 
 
-def work(folder: Path, looked_at: bool) -> None:
+def work(folder: Path, with_rungs: bool) -> None:
     """Two epochs of 16 steps with stochastic depth, averaged weights, mixing and two workers; a checkpoint after every step.
 
-    The first epoch is at a lower resolution; looks come after 48 images and three and nine times as many.
+    The first epoch is at a lower resolution; rungs come after 48 images and three and nine times as many.
     """
     os.setsid()
     torch.set_num_threads(1)
@@ -49,7 +49,7 @@ def work(folder: Path, looked_at: bool) -> None:
         low_resolution=12, device=CPU, workers=2, setup=Setup(save_every=0),
     )  # fmt: skip
     schedule = RungSchedule(trial=GoesOn(), first_images=48, growth=3)
-    rungs = RungLog(folder / "rungs.json", schedule, job, partial(holdout, job)) if looked_at else None
+    rungs = RungLog(folder / "rungs.json", schedule, job, partial(holdout, job)) if with_rungs else None
     try:
         model = train_model(build(TINY, drop_path_rate=RECIPE.drop_path), job, folder, rungs=rungs)
     except KeyboardInterrupt:
@@ -61,9 +61,9 @@ def holdout(job: Job, model: nn.Module, resolution: int) -> Evaluation:
     return evaluate_model(model, job.data.holdout, replace(FORMAT, resolution=resolution), CPU)
 
 
-def started(folder: Path, looked_at: bool = True) -> ForkProcess:
+def started(folder: Path, with_rungs: bool = True) -> ForkProcess:
     """A process of its own, forked, since importing PyTorch takes longer than the training."""
-    process = get_context("fork").Process(target=work, args=(folder, looked_at))
+    process = get_context("fork").Process(target=work, args=(folder, with_rungs))
     process.start()
     return process
 
@@ -83,7 +83,7 @@ def wait_for(step: int, folder: Path, process: ForkProcess) -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     folder = tmp_path_factory.mktemp("whole")
-    assert ended(started(folder, looked_at=False)) == 0
+    assert ended(started(folder, with_rungs=False)) == 0
     return weights(folder)
 
 

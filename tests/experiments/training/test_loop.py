@@ -22,6 +22,7 @@ from experiments.training.updater import Updater
 from models.zoo.families import build
 from models.zoo.seeds import SEEDS
 from scaler.errors import DivergedError, ScalerError
+from tests.experiments.training.interruption import interrupted_at
 
 CPU = torch.device("cpu")
 FORMAT = InputFormat(resolution=24, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -47,28 +48,11 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
-class _StopAfter:
-    """Breaks training off in the middle of an epoch, as an interrupt would."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-        self.original, self.step, self.patch = Updater.step, step, monkeypatch
-        monkeypatch.setattr(Updater, "step", lambda state, *args: self._checked(state, *args))
-
-    def _checked(self, state: Any, parts: Any, step: int) -> torch.Tensor:
-        if step == self.step:
-            self.patch.setattr(Updater, "step", self.original)
-            raise KeyboardInterrupt
-        return self.original(state, parts, step)
-
-
 @pytest.mark.parametrize("mixing", [{}, {"mixup": 0.8, "cutmix": 1.0, "auto_augment": "rand-m9-mstd0.5-inc1", "reprob": 0.25}])
-def test_an_interrupted_run_ends_with_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mixing: dict[str, Any]
-) -> None:
+def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, mixing: dict[str, Any]) -> None:
     recipe = replace(RECIPE, **mixing)
     whole = weights(train_model(network(), job(recipe), tmp_path / "whole"))
-    _StopAfter(monkeypatch, step=10)  # in the third of four epochs of four steps
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(10):  # in the third of four epochs of four updates
         train_model(network(), job(recipe), tmp_path / "broken")
     torch.manual_seed(123)
     continued = train_model(network(), job(recipe, workers=2), tmp_path / "broken")
@@ -84,9 +68,9 @@ def metrics(folder: Path) -> list[dict[str, str]]:
 
 def test_repeated_augmentation_trains_on_views_of_fewer_images() -> None:
     found = job(replace(RECIPE, repeats=3))
-    seen = list(found.loader().batches(0))
-    assert found.steps_per_epoch == len(seen) == len(found.data.train) // 6 * 6 // found.batch_size
-    images, labels = seen[0]
+    batches = list(found.loader().batches(0))
+    assert found.steps_per_epoch == len(batches) == len(found.data.train) // 6 * 6 // found.batch_size
+    images, labels = batches[0]
     assert torch.equal(labels[0:2], labels[2:4])  # two partners, seen again
     assert not torch.equal(images[0], images[2])
 
@@ -113,7 +97,7 @@ def test_it_learns(tmp_path: Path) -> None:
 
 
 def test_a_teacher_of_another_size_and_normalisation_is_heard(tmp_path: Path) -> None:
-    """With the teacher alone in the loss, its constant answer is learned whatever the labels are."""
+    """With the teacher's logits alone in the loss, their constant class is learned, whatever the labels are."""
 
     class Always7(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Looks at a training, and its lower resolution: where they come, that they change nothing, and that all continues exactly."""
+"""Rungs and the lower resolution of a training: their places, that rungs change nothing, and that all continues exactly."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +69,7 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("first", "growth", "looks"),
+    ("first", "growth", "rungs"),
     [
         (None, 3, {4: 1}),
         (None, 1, {4: 1}),
@@ -79,16 +79,16 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
         (1000, 3, {}),
     ],
 )
-def test_looks_grow_from_the_first_and_end_before_the_training(first: int | None, growth: int, looks: dict[int, int]) -> None:
+def test_rungs_grow_from_the_first_and_end_before_the_training(first: int | None, growth: int, rungs: dict[int, int]) -> None:
     schedule = RungSchedule(trial=GoesOn(), first_images=first, growth=growth)
-    assert schedule.rungs(job()) == looks
-    assert schedule.end(job()) >= max(looks.values(), default=1)
+    assert schedule.rungs(job()) == rungs
+    assert schedule.end(job()) >= max(rungs.values(), default=1)
 
 
-@pytest.mark.parametrize(("first", "growth", "looks"), [(56, 3, {2: 1, 3: 3}), (32, 1, {1: 1, 2: 2, 3: 6, 7: 7})])
-def test_no_look_comes_just_after_the_resolution_rises(first: int, growth: int, looks: dict[int, int]) -> None:
-    """Which is after 3 updates of 32 images; 3 x 56 images are seen by the sixth."""
-    assert RungSchedule(trial=GoesOn(), first_images=first, growth=growth).rungs(job(low_resolution=12)) == looks
+@pytest.mark.parametrize(("first", "growth", "rungs"), [(56, 3, {2: 1, 3: 3}), (32, 1, {1: 1, 2: 2, 3: 6, 7: 7})])
+def test_no_rung_comes_just_after_the_resolution_rises(first: int, growth: int, rungs: dict[int, int]) -> None:
+    """The resolution rises after 3 updates of 32 images; 3 x 56 images are seen by the sixth."""
+    assert RungSchedule(trial=GoesOn(), first_images=first, growth=growth).rungs(job(low_resolution=12)) == rungs
 
 
 class Recorder(GoesOn):
@@ -125,7 +125,7 @@ def test_decisions_are_kept_and_reported_again_when_the_training_resumes(tmp_pat
     assert (resumed.final_metrics, resumed.seconds) == (metrics, 4.0)
 
 
-def test_what_is_learned_from_a_teachers_inside_is_the_same_under_looks(tmp_path: Path) -> None:
+def test_what_is_learned_from_a_teachers_inside_is_the_same_with_rungs(tmp_path: Path) -> None:
     recipe = replace(RECIPE, distill=1.0, attention=1.0, hidden=0.1)
     for name, setup in (("plain", Setup()), ("few", Setup(checkpoint_activations=True))):
         torch.manual_seed(1)
@@ -134,7 +134,7 @@ def test_what_is_learned_from_a_teachers_inside_is_the_same_under_looks(tmp_path
         assert same(looked, weights(tmp_path / name / "alone", DEIT, work))
 
 
-def test_a_distillation_token_is_taught_on_after_a_look(tmp_path: Path) -> None:
+def test_a_distillation_token_learns_on_after_a_rung(tmp_path: Path) -> None:
     import timm
 
     small = {"img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 1, "num_heads": 1, "num_classes": 10}
@@ -154,19 +154,19 @@ def test_a_distillation_token_is_taught_on_after_a_look(tmp_path: Path) -> None:
 def test_a_training_at_two_resolutions_continues_exactly(
     arch: Any, broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Broken off within the lower one, at its end and after it; looked at or not."""
+    """Interrupted within the lower one, at its end and after it; with rungs and without."""
     low = low_resolution_phase(model_spec_of("tiny", arch), 0.75)
     assert low is not None
     work = job(low_resolution=low.resolution, setup=Setup(save_every=0))
     sides, original = [], Updater.step
 
-    def seen(updater: Updater, parts: Any, number: int) -> torch.Tensor:
+    def step(updater: Updater, parts: Any, number: int) -> torch.Tensor:
         sides.append(parts[0][0].shape[-1])
         if len(sides) == 8 + broken + 1:
             raise KeyboardInterrupt
         return original(updater, parts, number)
 
-    monkeypatch.setattr(Updater, "step", seen)
+    monkeypatch.setattr(Updater, "step", step)
     whole = weights(tmp_path / "whole", arch, work, **low.arguments)
     assert sides == [12] * 3 + [16] * 5
     schedule = RungSchedule(trial=GoesOn(), first_images=32, growth=3)
