@@ -8,7 +8,7 @@ from experiments.recipes import RECIPES
 from models.zoo.families import FAMILIES
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
-from scaler.trials.strategy import STRATEGIES
+from scaler.trials.strategies import STRATEGIES
 from scaler.units import format_quantity
 from search_spaces import SPACES
 

@@ -18,7 +18,7 @@ from experiments.options.common import (
     recipes,
 )
 from experiments.options.declare import Options, argument, option
-from scaler.trials.strategy import STRATEGIES
+from scaler.trials.strategies import STRATEGIES
 
 PRUNERS = ("none", "halving", "median")
 

@@ -6,9 +6,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 
 def is_main_process() -> bool:
     """Return True in the process that prints and writes, of those that torchrun started."""
@@ -27,6 +24,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
     Args:
         right: names of the columns to align to the right.
     """
+    from rich.console import Console  # a moment to load, which most commands do not have
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")

@@ -15,7 +15,7 @@ from scaler.files import write_json
 from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.strategy import strategy
+from scaler.trials.strategies import strategy
 from scaler.trials.study import SearchStudy
 
 LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"

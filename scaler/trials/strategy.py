@@ -6,7 +6,6 @@ that nothing infeasible is ever trained. `scaler.trials.sampler` offers any stra
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from scaler.arrays import Ints
 from scaler.budget import Budget
 from scaler.cost.architecture import Value
-from scaler.errors import UnknownNameError
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.history import History, translate_points
@@ -95,46 +93,3 @@ class Uniform:
 def as_point(row: Ints) -> tuple[int, ...]:
     """Return an array's row of indices as a tuple of Python integers."""
     return tuple(int(i) for i in row)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A strategy by name; ``factory`` is looked up in ``module`` when the strategy is made, so that listing them loads none."""
-
-    module: str
-    factory: str
-    summary: str
-
-
-STRATEGIES: dict[str, _Entry] = {
-    "uniform": _Entry("scaler.trials.strategy", "Uniform", "draws uniformly from the feasible set, without repeating a trial"),
-    "surrogate": _Entry(
-        "scaler.trials.surrogate", "Surrogate", "ranks feasible candidates by a model learned from the trials so far"
-    ),
-    "contraction": _Entry(
-        "scaler.trials.contraction",
-        "Contraction",
-        "TinyViT's: from the seed in steps of tightening limits, the best as the next base",
-    ),
-    "tpe": _Entry(
-        "scaler.trials.tpe", "Tpe", "Optuna's TPE with the budget as a constraint; what does not meet it is not trained"
-    ),
-}
-
-
-def check_strategy(name: str) -> None:
-    """Raise UnknownNameError if there is no strategy called ``name``."""
-    if name not in STRATEGIES:
-        raise UnknownNameError("strategy", name, STRATEGIES)
-
-
-def strategy(name: str, trials: int) -> Strategy:
-    """Make the strategy called ``name`` for a search of ``trials`` trials.
-
-    Raises:
-        UnknownNameError: there is none of that name.
-    """
-    check_strategy(name)
-    factory = getattr(import_module(STRATEGIES[name].module), STRATEGIES[name].factory)
-    made: Strategy = factory(trials) if name == "contraction" else factory()
-    return made

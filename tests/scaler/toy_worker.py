@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scaler.budget import Bound, Budget
 from scaler.space.feasible_set import FeasibleSet
-from scaler.trials.strategy import strategy
+from scaler.trials.strategies import strategy
 from scaler.trials.study import SearchStudy
 from tests.scaler.toy import toy_space
 

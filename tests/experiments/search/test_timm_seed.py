@@ -10,7 +10,7 @@ from experiments.scoring.records import variant_info
 from models.networks.model_spec import model_spec_of, open_model_spec
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.strategy import strategy
+from scaler.trials.strategies import strategy
 from scaler.trials.study import SearchStudy
 from search_spaces.baselines import baselines
 from search_spaces.problem import spaces

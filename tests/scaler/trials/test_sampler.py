@@ -18,7 +18,7 @@ from scaler.space.feasible_set import FeasibleSet
 from scaler.trials.attributes import ERROR, NOTES
 from scaler.trials.history_reader import HistoryReader
 from scaler.trials.sampler import FeasibleSampler, distributions
-from scaler.trials.strategy import STRATEGIES, strategy
+from scaler.trials.strategies import STRATEGIES, strategy
 from search_spaces.problem import spaces
 from tests.scaler.toy import toy_space
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from scaler.trials.sampler import FeasibleSampler, distributions
 from scaler.trials.storage import first_number, open_storage, quiet_optuna
-from scaler.trials.strategy import strategy
+from scaler.trials.strategies import strategy
 from tests.scaler.toy_worker import SETS, SPACE, open_study, work
 
 

@@ -15,7 +15,7 @@ from scaler.errors import InfeasibleError, UnknownNameError
 from scaler.space.feasible_set import FeasibleSet
 from scaler.trials.attributes import NOTES
 from scaler.trials.sampler import FeasibleSampler
-from scaler.trials.strategy import STRATEGIES, check_strategy, strategy
+from scaler.trials.strategies import STRATEGIES, strategy
 from tests.scaler.toy import toy_space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -85,7 +85,7 @@ def test_uniform_does_not_repeat_while_something_is_left() -> None:
 
 def test_an_unknown_strategy_names_the_closest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'uniform'"):
-        check_strategy("unifrm")
+        strategy("unifrm", 1)
 
 
 def test_the_sampler_refuses_an_empty_set() -> None:

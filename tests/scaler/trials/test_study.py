@@ -19,7 +19,7 @@ from scaler.errors import ScalerError
 from scaler.trials import candidates
 from scaler.trials.sampler import distributions
 from scaler.trials.storage import first_number
-from scaler.trials.strategy import strategy
+from scaler.trials.strategies import strategy
 from scaler.trials.study import SearchStudy
 from tests.scaler.toy_worker import SETS, SPACE, open_study, work
 

@@ -10,7 +10,7 @@ from scaler.cost.architecture import Architecture
 from scaler.trials.attributes import NOTES
 from scaler.trials.history_reader import HistoryReader
 from scaler.trials.sampler import FeasibleSampler
-from scaler.trials.strategy import strategy
+from scaler.trials.strategies import strategy
 from scaler.trials.surrogate import Features, expected_improvement
 from search_spaces.problem import spaces
 
