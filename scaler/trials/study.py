@@ -26,7 +26,7 @@ from scaler.space.search_space import SearchSpace
 from scaler.trials.attributes import ERROR, NOTES, RECORD, SURPLUS, WORKER
 from scaler.trials.candidates import Candidates
 from scaler.trials.pruning import pruner
-from scaler.trials.sampler import FeasibleSampler, distributions, noted_of
+from scaler.trials.sampler import FeasibleSampler, noted_of
 from scaler.trials.storage import (
     first_number,
     heartbeat,
@@ -200,17 +200,17 @@ class SearchStudy:
     def _ask_one(self, trials: int) -> Candidate | None:
         """The next candidate; None where enough others were asked for at the same moment."""
         with quiet_optuna():
-            trial = self._study.ask(distributions(self.space))
-        stored = stored_trial(self._study, trial)
-        number = first_number(stored)
+            trial = self._study.ask()
+        number = first_number(stored_trial(self._study, trial))
         if self._candidates().position(number) >= trials:
             trial.set_user_attr(SURPLUS, True)
             self._study.tell(trial, state=TrialState.FAIL)
             return None
-        with heartbeat(self._study, trial):  # the first beat
+        with heartbeat(self._study, trial):  # the first beat; before the parameters, whose storing takes longest
             trial.set_user_attr(WORKER, worker_name(os.getpid()))
-        note = stored.user_attrs[NOTES]
-        arch = self.space.arch_of({name: trial.params[name] for name in self.space.variables})
+        values = {name: trial.suggest_categorical(name, choices) for name, choices in self.space.variables.items()}
+        note = stored_trial(self._study, trial).user_attrs[NOTES]
+        arch = self.space.arch_of(values)
         return Candidate(number, note["budget"], self._limits(note), note["origin"], arch, trial)
 
     def _limits(self, note: Mapping[str, Any]) -> Budget:
