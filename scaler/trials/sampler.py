@@ -145,7 +145,7 @@ def noted_of(proposal: Proposal) -> dict[str, Any]:
 
 
 def _narrow(sets: Sequence[FeasibleSet], fixed: Mapping[str, Value], number: int) -> dict[int, FeasibleSet]:
-    """By index, the ``sets`` narrowed to the values in ``fixed``, without the empty ones; all empty, trial ``number`` is refused."""
+    """By index, the ``sets`` narrowed to the values in ``fixed``, without empty ones; if all are, trial ``number`` is refused."""
     found, reason = dict[int, FeasibleSet](), ""
     for i, feasible in enumerate(sets):
         try:
