@@ -5,6 +5,7 @@ from pathlib import Path
 from experiments.commands.inputs import make_backend, open_inputs
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
+from experiments.runtime.console import is_main_process, say
 from experiments.scoring.records import variant_info
 from experiments.search.pipeline import train_variant
 from models.networks.model_spec import ModelSpec, open_model_spec
@@ -18,15 +19,33 @@ def train(options: TrainOptions) -> Record:
     """Train a variant on all training images and score it on the test split."""
     inputs = open_inputs(options)
     name = options.variant
-    spec = _spec_for(name, options.resolution, inputs.images)
+    spec = _spec_for(options, inputs.images)
     before = variant.read_info(Path(name)) if Path(name).is_dir() else None
     info = variant_info(spec, before.seed_model if before else name, before.budget if before else "")
     role = "seed" if name in SEEDS else "chosen"
     return train_variant(spec, info, make_backend(options, inputs), options.out, seed=options.seed, role=role)
 
 
-def _spec_for(name: str, resolution: int | None, images: ImageData) -> ModelSpec:
+def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:
+    """Return the model to train, with the weights to start from.
+
+    Raises:
+        ScalerError: if it has no weights to start from, or weights for another number of classes.
+    """
+    name, resolution = options.variant, options.resolution
     spec = open_model_spec(name, resolution=resolution)
-    if spec.weights is not None and spec.num_classes != images.num_classes:
-        raise ScalerError(f"{name} was trained for {spec.num_classes} classes and {images.name} has {images.num_classes}")
-    return open_model_spec(name, resolution=resolution, num_classes=images.num_classes)
+    if options.start == "random" or spec.weights is None:
+        if options.start == "weights":
+            raise ScalerError(f"--start weights: {name} has no weights; leave --start out, or name a trained variant")
+        _tell(f"{name} starts from random weights")
+        return open_model_spec(name, resolution=resolution, num_classes=images.num_classes, keep_weights=False)
+    if spec.num_classes != images.num_classes:
+        classes = f"{name} was trained for {spec.num_classes} classes and {images.name} has {images.num_classes}"
+        raise ScalerError(f"{classes}: --start random trains its architecture anew")
+    _tell(f"{name} starts from its own weights; --start random trains it anew")
+    return spec
+
+
+def _tell(message: str) -> None:
+    if is_main_process():
+        say(message)

@@ -24,6 +24,7 @@ from experiments.options.declare import Options, argument, option
 from experiments.options.setup import SetupOptions
 
 ENCODINGS = ("compact", "fp16")
+STARTS = ("weights", "random")
 SPLITS = ("test", "holdout", "train")
 FORMATS = ("onnx", "torch-export")
 
@@ -38,6 +39,12 @@ class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, Data
     EXAMPLE: ClassVar = "scaler train runs/search/variants/flops-1M --data digits --out runs/flops-1M"
 
     variant: str = argument(help="A variant's folder, a seed or a timm model.")
+    start: str | None = option(
+        None,
+        help="Initial weights: the variant's own, which is the default if it has some, or random ones.",
+        group=TRAINING,
+        choices=lambda: STARTS,
+    )
     recipe: str = option("small", help="How to train.", group=TRAINING, choices=recipes)
     epochs: int | None = option(None, help="Epochs, instead of the recipe's.", group=TRAINING, minimum=1, maximum=MAX_EPOCHS)
     batch_size: int | None = option(

@@ -93,8 +93,12 @@ class ModelSpec:
         variant.write(folder, self.config, note)
 
 
-def open_model_spec(text: str, *, resolution: int | None = None, num_classes: int | None = None) -> ModelSpec:
+def open_model_spec(
+    text: str, *, resolution: int | None = None, num_classes: int | None = None, keep_weights: bool = True
+) -> ModelSpec:
     """Return the model that ``text`` names, at another resolution or class count where given.
+
+    Without ``keep_weights`` it has random weights, also if its folder holds some.
 
     Raises:
         UnknownNameError: if ``text`` names no model.
@@ -107,7 +111,7 @@ def open_model_spec(text: str, *, resolution: int | None = None, num_classes: in
             spec = _of_folder(folder)
         case TimmName(name=name):
             spec = _of_timm(name)
-    return _changed(spec, resolution, num_classes)
+    return _changed(spec if keep_weights else replace(spec, weights=None), resolution, num_classes)
 
 
 def model_spec_of(name: str, arch: Architecture) -> ModelSpec:
