@@ -56,9 +56,9 @@ class FeasibleSampler(BaseSampler):
         Raises:
             ScalerError: no feasible architecture has them. The trial has failed.
         """
-        given = {**trial.params, **enqueued_parameters(trial)}
         if NOTES in trial.user_attrs:
             return
+        given = {**trial.params, **enqueued_parameters(trial)}
         try:
             with self._lock:
                 sets = self._sets_with(self._fixed(given), trial)
@@ -66,11 +66,12 @@ class FeasibleSampler(BaseSampler):
             set_user_attr(study, trial, ERROR, str(error))
             set_state(study, trial, TrialState.FAIL)
             raise
-        if all(name in given or len(choices) == 1 for name, choices in self.space.variables.items()):
+        only = {name: choices[0] for name, choices in self.space.variables.items() if len(choices) == 1}
+        values = {name: value for name, value in {**only, **given}.items() if name in self.space.variables}
+        if len(values) == len(self.space.variables):
             budget = list(sets)[trial.number % len(sets)]
-            only = {name: choices[0] for name, choices in self.space.variables.items()}
-            point = self.space.point_of({name: given.get(name, value) for name, value in only.items()})
-            set_user_attr(study, trial, NOTES, noted_of(Proposal(point, budget, ENQUEUED)))
+            proposal = Proposal(self.space.point_of(values), budget, ENQUEUED)
+            set_user_attr(study, trial, NOTES, noted_of(proposal))
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
         """Return a feasible architecture's values of the variables in ``search_space``.
@@ -101,7 +102,7 @@ class FeasibleSampler(BaseSampler):
         return drawn.sample_independent(study, trial, param_name, param_distribution)
 
     def _propose(self, study: Study, trial: FrozenTrial, fixed: dict[str, Value]) -> Mapping[str, Any]:
-        """Ask the strategy, and keep its answer with the trial, where one that is taken up again finds it."""
+        """The note of the strategy's proposal, which is stored for a trial that is taken up again."""
         rng = np.random.default_rng([self.seed, trial.number])
         with self._lock:
             sets = self._sets_with(fixed, trial)
@@ -144,6 +145,7 @@ def noted_of(proposal: Proposal) -> dict[str, Any]:
 
 
 def _narrow(sets: Sequence[FeasibleSet], fixed: Mapping[str, Value], number: int) -> dict[int, FeasibleSet]:
+    """By index, the ``sets`` narrowed to the values in ``fixed``, without empty ones; if all are, trial ``number`` is refused."""
     found, reason = dict[int, FeasibleSet](), ""
     for i, feasible in enumerate(sets):
         try:

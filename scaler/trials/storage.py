@@ -92,7 +92,7 @@ def stored_trial(study: Study, trial: Trial | FrozenTrial) -> FrozenTrial:
     return study._storage.get_trial(trial._trial_id)
 
 
-def set_user_attr(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
+def set_user_attr(study: Study, trial: Trial | FrozenTrial, key: str, value: Any) -> None:
     """Store an attribute of a trial that a sampler is asked about, where `Trial.set_user_attr` is out of reach."""
     study._storage.set_trial_user_attr(trial._trial_id, key, value)
 

@@ -145,29 +145,29 @@ class SearchStudy:
         while self.finished() < trials:
             self._retry_lost()
             if self._candidates().in_state(TrialState.WAITING) or len(self._known) < trials:
-                asked = self._ask_one(trials)
-                if asked is not None:
-                    yield asked
+                candidate = self._ask_one(trials)
+                if candidate is not None:
+                    yield candidate
             else:
                 sleep(_POLL_S)
 
     @contextmanager
-    def training(self, asked: Candidate) -> Iterator[None]:
+    def training(self, candidate: Candidate) -> Iterator[None]:
         """Show other workers, while the block runs, that this one lives."""
-        with heartbeat(self._study, asked.trial):
+        with heartbeat(self._study, candidate.trial):
             yield
 
-    def tell(self, asked: Candidate, score: float, record: Mapping[str, Any], pruned: bool = False) -> None:
+    def tell(self, candidate: Candidate, score: float, record: Mapping[str, Any], pruned: bool = False) -> None:
         """Store a candidate's score and its ``record``, which `records` gives back.
 
         Does nothing where the trial was given up meanwhile because its worker seemed dead: another one retries it.
         """
         outcome = {"state": TrialState.PRUNED} if pruned else {"values": score}
-        self._finish(asked, {RECORD: dict(record)}, outcome)
+        self._finish(candidate, {RECORD: dict(record)}, outcome)
 
-    def fail(self, asked: Candidate, error: str) -> None:
+    def fail(self, candidate: Candidate, error: str) -> None:
         """Record that the candidate could not be scored; it is not tried again."""
-        self._finish(asked, {ERROR: error}, {"state": TrialState.FAIL})
+        self._finish(candidate, {ERROR: error}, {"state": TrialState.FAIL})
 
     def records(self) -> Sequence[tuple[int, Mapping[str, Any]]]:
         """Return (number, record) of every scored candidate, in the order in which they finished; new ones come at the end."""
@@ -220,11 +220,11 @@ class SearchStudy:
         return Budget(tuple((key, Bound(low, high)) for key, low, high in note["limits"]), f"limits on the way to {budget}")
 
     @quiet_optuna()
-    def _finish(self, asked: Candidate, attributes: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
+    def _finish(self, candidate: Candidate, attributes: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
         with suppress(UpdateFinishedTrialError):
             for name, value in attributes.items():
-                asked.trial.set_user_attr(name, value)
-            self._study.tell(asked.trial, **outcome, skip_if_finished=True)
+                candidate.trial.set_user_attr(name, value)
+            self._study.tell(candidate.trial, **outcome, skip_if_finished=True)
 
     def _candidates(self) -> Candidates:
         self._known.update()

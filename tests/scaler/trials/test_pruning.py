@@ -6,6 +6,7 @@ import pytest
 from scaler.errors import UnknownNameError
 from scaler.trials.attributes import NOTES
 from scaler.trials.pruning import RULES, pruner
+from scaler.trials.storage import set_user_attr
 
 
 def test_each_budget_has_its_own_rungs() -> None:
@@ -13,7 +14,7 @@ def test_each_budget_has_its_own_rungs() -> None:
     outcome = []
     for budget, score in [(0, 5.0), (1, 50.0), (0, 3.0), (0, 6.0), (1, 40.0), (1, 60.0)]:
         trial = study.ask()
-        study._storage.set_trial_user_attr(trial._trial_id, NOTES, {"budget": budget})
+        set_user_attr(study, trial, NOTES, {"budget": budget})
         trial.report(score, 1)
         outcome.append(trial.should_prune())
         study.tell(trial, score)
@@ -27,7 +28,7 @@ def test_halving_looks_where_its_rungs_are() -> None:
     last = []
     for score in (90.0, 10.0, 20.0, 95.0, 30.0, 40.0):
         trial = study.ask()
-        study._storage.set_trial_user_attr(trial._trial_id, NOTES, {"budget": 0})
+        set_user_attr(study, trial, NOTES, {"budget": 0})
         for place in rungs:
             trial.report(score + place, place)
             if trial.should_prune():

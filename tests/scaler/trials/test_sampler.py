@@ -92,6 +92,16 @@ def test_an_enqueued_trial_keeps_the_values_that_were_set(name: str, fixed: dict
     assert len({tuple(trial.params.values()) for trial in study.trials[9:13]}) > 1
 
 
+def test_a_waiting_trial_keeps_the_parameters_that_it_has() -> None:
+    study = optuna.create_study(sampler=sampler("uniform", SETS[:1]))
+    has = {"scale": 2, "widths[0]": 4}
+    some = {name: distributions(SPACE)[name] for name in has}
+    for _ in range(6):
+        study.add_trial(create_trial(state=TrialState.WAITING, params=has, distributions=some))
+    study.optimize(objective(SETS[:1]), n_trials=6)
+    assert all(trial.params.items() >= has.items() for trial in study.trials)
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_partial_fixed_sampler_keeps_its_values(name: str) -> None:
     study = optuna.create_study(direction="maximize")
