@@ -1,0 +1,1 @@
+"""Data: images as reproducible views."""

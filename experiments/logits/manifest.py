@@ -66,9 +66,11 @@ class Manifest:
 
     @property
     def digest(self) -> str:
+        """A digest of all fields, which the store's files carry."""
         return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
     def write(self, folder: Path) -> None:
+        """Write the manifest to ``folder``."""
         write_json(folder / MANIFEST, asdict(self))
 
     @classmethod

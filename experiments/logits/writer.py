@@ -130,14 +130,10 @@ def _write_in_processes(writer: LogitsWriter, store: Store, places: list[Place],
         context.Process(target=_write_share, args=(writer, store.folder, places[number::processes], threads, done, errors))
         for number in range(processes)
     ]
-    counted = 0
     try:
         for member in team:
             member.start()
-        while (running := [m.sentinel for m in team if m.is_alive()]) and not any(member.exitcode for member in team):
-            wait(running, _POLL_S)
-            advance(done.value - counted)
-            counted = done.value
+        _follow(team, done, advance)
     finally:
         for member in team:
             if member.pid is not None:
@@ -150,6 +146,15 @@ def _write_in_processes(writer: LogitsWriter, store: Store, places: list[Place],
         raise ScalerError(
             f"a worker process ended with status {failed[0]}: repeat the command, which continues from the written files"
         )
+
+
+def _follow(team: Sequence[Any], done: Any, advance: Advance) -> None:
+    """Report the progress of the processes ``team``, which count it in ``done``, until all have ended or one has failed."""
+    counted = 0
+    while (running := [member.sentinel for member in team if member.is_alive()]) and not any(m.exitcode for m in team):
+        wait(running, _POLL_S)
+        advance(done.value - counted)
+        counted = done.value
 
 
 def _write_share(writer: LogitsWriter, folder: Path, places: list[Place], threads: int, done: Any, errors: Any) -> None:

@@ -1,0 +1,1 @@
+"""Losses: a batch and its targets to a loss."""

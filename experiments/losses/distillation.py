@@ -55,7 +55,7 @@ class Distillation(TrainingTask):
         self.register_buffer("shift", (_channels(input_format.mean) - mean) / std, persistent=False)
 
     def forward(self, images: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the loss, the student's logits ("output") and the parts of the loss.
+        """Return the loss, the class token's logits ("output") and the parts of the loss.
 
         Args:
             images: (B, 3, R, R), normalized for the student.

@@ -1,0 +1,1 @@
+"""Runtime: processes, devices, signals and the console around a training."""

@@ -1,0 +1,1 @@
+"""Scoring: an architecture to a score."""

@@ -71,9 +71,7 @@ class TrainingBackend:
         if rungs and not score.pruned:
             rungs.trial.report(rungs.end(job), score.metrics.top1)
         if is_main_process():
-            write_text(folder / METRICS, (work / METRICS).read_text(encoding="utf-8"))
-            write_score(folder / _SCORE, key, score)
-            shutil.rmtree(work)
+            _keep(folder, work, key, score)
         return all_gather(score)[0]  # the times differ between processes
 
     def _network(self, spec: ModelSpec, seed: int, low: LowResolutionPhase | None) -> nn.Module:
@@ -138,6 +136,13 @@ class TrainingBackend:
             "final": final,
         }
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _keep(folder: Path, work: Path, key: str, score: Score) -> None:
+    """Keep a score and its training's metrics in the variant's ``folder``, and delete the training's folder ``work``."""
+    write_text(folder / METRICS, (work / METRICS).read_text(encoding="utf-8"))
+    write_score(folder / _SCORE, key, score)
+    shutil.rmtree(work)
 
 
 def evaluate_spec(spec: ModelSpec, images: ImageSet, device: torch.device, workers: int = 0) -> Evaluation:

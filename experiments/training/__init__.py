@@ -1,0 +1,1 @@
+"""Training: a job to a trained network."""

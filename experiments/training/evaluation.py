@@ -24,6 +24,7 @@ class Evaluation:
 
     @property
     def images_per_s(self) -> float:
+        """Images evaluated per second of wall time."""
         return self.metrics.images / self.seconds
 
 

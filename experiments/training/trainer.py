@@ -78,7 +78,7 @@ class Trainer:
         Raises:
             DivergedError: if the weights are not finite.
         """
-        self.divergence.check_weights(self.updater.weight_norm)
+        self.divergence.check_weights(self.updater.weight_norm())
         state = training_state(self.updater, self.progress, self.log)
         if rank() == 0:
             self.log.write()

@@ -91,9 +91,8 @@ class Updater:
         """The learning rate of the last layers."""
         return float(self.optimizer.param_groups[-1]["lr"])
 
-    @property
     def weight_norm(self) -> float:
-        """The norm of all weights. All processes must ask for it."""
+        """Return the norm of all weights. All processes must call it."""
         return float(full_state(nn.utils.get_total_norm(self.model.parameters())))
 
     @property
