@@ -33,30 +33,27 @@ def output_moments(network: nn.Module, images: torch.Tensor) -> dict[str, Moment
     return found
 
 
-def correct_std(network: nn.Module, images: torch.Tensor, wanted: Mapping[str, tuple[Moments, Entries]]) -> dict[str, float]:
+def correct_std(network: nn.Module, images: torch.Tensor, wanted: Mapping[str, tuple[Moments, Entries]]) -> None:
     """Scale layers, in the order in which they run, so that their outputs have the standard deviation that is ``wanted``.
 
     Source: Samragh et al. 2023, "Weight subcloning".
 
     Args:
         wanted: by the name of a layer's weight, the seed's moments and the output channels that were kept.
-
-    Returns:
-        The factor of each layer.
     """
-    factors: dict[str, float] = {}
+    done: set[str] = set()  # a shared layer runs more than once
 
     def scale(name: str, layer: nn.Module, output: torch.Tensor) -> torch.Tensor | None:
-        if name not in wanted or name in factors:
+        if name not in wanted or name in done:
             return None
+        done.add(name)
         now, like = _moments(layer, output).std(), wanted[name][0].std(wanted[name][1])
-        factors[name] = like / now if now > 0 and like > 0 else 1.0
+        factor = like / now if now > 0 and like > 0 else 1.0
         for parameter in layer.parameters():
-            parameter.mul_(factors[name])
-        return output * factors[name]
+            parameter.mul_(factor)
+        return output * factor
 
     _watched(network, images, scale)
-    return factors
 
 
 def renew_batch_norms(network: nn.Module, batches: Iterable[torch.Tensor]) -> None:

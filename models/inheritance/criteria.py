@@ -1,4 +1,4 @@
-"""How important each channel, head or hidden channel of a seed is.
+"""The importance of each channel, head or hidden channel of a seed.
 
 Every criterion scores the units of one group (`models.inheritance.structure`); units are compared within their group alone.
 """
@@ -19,14 +19,14 @@ Batch = tuple[torch.Tensor, torch.Tensor | None]  # images, and their classes or
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SeedView:
-    """What a criterion may read: the trained network in eval mode, its structure, and batches that fit it."""
+    """The inputs of a criterion: the trained network in eval mode, its structure, and batches that fit it."""
 
     network: nn.Module
     structure: Structure
     batches: Sequence[Batch]
 
     def is_layer(self, member: Member) -> bool:
-        """Whether the member is a dimension of a linear layer's or a convolution's weight."""
+        """Return True if the member is a dimension of a linear layer's or a convolution's weight."""
         return _layer(self.network, member.name) is not None
 
 
@@ -167,6 +167,7 @@ def _first_order(network: nn.Module, batches: Sequence[Batch]) -> dict[str, torc
     twin = copy.deepcopy(network).eval().requires_grad_(True)
     for images, targets in batches:
         assert targets is not None
-        F.cross_entropy(twin(images), targets).backward()
+        with torch.enable_grad():
+            F.cross_entropy(twin(images), targets).backward()
     named = twin.named_parameters()
     return {name: (parameter * parameter.grad).abs().detach() for name, parameter in named if parameter.grad is not None}

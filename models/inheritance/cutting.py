@@ -6,7 +6,6 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from models.checkpoints.resize import heads
 from models.common.architecture import VisionTransformer
 from models.inheritance import tables
 from models.inheritance.naming import Sources
@@ -15,7 +14,7 @@ from models.inheritance.report import Row, action_of
 from models.inheritance.selection import Selections
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Cut:
     """One cut: the seed, and the architecture, the built network and the sources of its tensors."""
 
@@ -23,10 +22,6 @@ class Cut:
     arch: VisionTransformer
     network: nn.Module
     sources: Sources
-
-    def __post_init__(self) -> None:
-        if self.arch.num_classes != self.seed.arch.num_classes:
-            self.sources = self.sources | dict.fromkeys(heads(self.network), ())
 
     def tensors(self) -> tuple[dict[str, torch.Tensor], tuple[Row, ...]]:
         """The state dict, and where each of its tensors comes from."""
@@ -64,6 +59,6 @@ class Cut:
         return (tables.resized(name, self.network, tensor, shape), True) if cropped is None else (cropped, False)
 
     def _lost_tokens(self) -> int:
-        """How many of the seed's class tokens the network lacks."""
+        """The number of the seed's class tokens that the network lacks."""
         tokens = [int(getattr(network, "num_prefix_tokens", 0)) for network in (self.seed.network, self.network)]
         return tokens[0] - tokens[1]

@@ -1,4 +1,4 @@
-"""Which blocks of a stage are kept."""
+"""The choice of the blocks of a stage that are kept."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ def stages_of(arch: Architecture) -> dict[str, Segment]:
 
 
 def depth_of(container: str, names: Iterable[str]) -> int:
-    """How many blocks a container has, from the ``names`` of a state dict."""
+    """Return the number of blocks of a container, from the ``names`` of a state dict."""
     found = (re.match(rf"{re.escape(container)}\.(\d+)\.", name) for name in names)
     return 1 + max(int(match[1]) for match in found if match)
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.checkpoints.resize import heads
 from models.common.architecture import VisionTransformer
 from models.common.multiplexing import aliases
 from models.inheritance.checks import check_depths, check_kinds
@@ -22,7 +23,12 @@ from models.zoo.families import build
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inherited:
-    """A ``network`` with its inherited weights, in train mode, and a ``report`` with one row for each of its tensors."""
+    """A network with its inherited weights, and where they come from.
+
+    Attributes:
+        network: in train mode, on the seed's device and in its precision.
+        report: one row for each tensor of its state dict, in order.
+    """
 
     network: nn.Module
     report: tuple[Row, ...]
@@ -57,7 +63,8 @@ def inherit_from(seed: PreparedSeed, arch: VisionTransformer) -> Inherited:
         ScalerError: with the axis at which ``arch`` does not fit into the seed.
     """
     check_kinds(seed.arch, arch)
-    network = _build(arch, seed.rule.random_seed)
+    like = next(seed.network.parameters())
+    network = _build(arch, seed.rule.random_seed).to(like.device, like.dtype)
     cut = Cut(seed=seed, arch=arch, network=network, sources=_sources(seed, arch, network))
     state, rows = cut.tensors()
     network.load_state_dict(state)
@@ -77,7 +84,9 @@ def _sources(seed: PreparedSeed, arch: VisionTransformer, network: nn.Module) ->
     depths = {stage: (depth_of(stage, seed.tensors), depth_of(stage, names)) for stage in stages_of(arch)}
     check_depths(seed.arch, arch, depths)
     kept = kept_blocks(seed.rule.depth, depths, seed.distances)
-    return sources_of(names, aliases(network), seed.names, kept)
+    found = sources_of(names, aliases(network), seed.names, kept)
+    other_head = heads(network) & names.keys() if arch.num_classes != seed.arch.num_classes else ()
+    return found | dict.fromkeys(other_head, ())
 
 
 def _correct(cut: Cut, network: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Which tensors of a seed a tensor of a network comes from."""
+"""The tensors of a seed that a tensor of a network comes from."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ Sources = dict[str, tuple[str, ...]]
 
 
 def sources_of(names: Iterable[str], shared: Mapping[str, str], known: Mapping[str, str], kept: Kept) -> Sources:
-    """For each of ``names``, the seed's tensors that it replaces: several where the network shares and the seed does not.
+    """Return, for each of ``names``, the seed's tensors that it replaces: several where only the network shares.
 
     Args:
         names: of the network's state dict.
@@ -31,7 +31,7 @@ def sources_of(names: Iterable[str], shared: Mapping[str, str], known: Mapping[s
 
 
 def in_seed(name: str, kept: Kept) -> str:
-    """``name`` with the number of its block replaced by that of the seed's."""
+    """Return ``name`` with the number of its block replaced by that of the seed's."""
     for container, blocks in kept.items():
         found = re.match(rf"{re.escape(container)}\.(\d+)\.", name)
         if found:

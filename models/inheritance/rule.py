@@ -1,4 +1,4 @@
-"""How weights are taken from a seed: the choices, by name."""
+"""The ways to take weights from a seed, by name."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Rule:
         depth: which blocks of a stage are kept (`models.inheritance.depth`).
         windows: how a smaller table of window positions is made. ``crop`` keeps the entry of every offset, ``resize``
             stretches the table; ``auto`` crops at the seed's resolution and resizes at any other.
-        std_correction: scale the cut layers so that the standard deviation of their outputs is that of the seed's.
+        std_correction: scale the cut layers so that the standard deviation of their outputs on the first batch is the seed's.
         batch_norm: compute the statistics of batch norms anew.
         random_seed: of the tensors that the seed has nothing for.
 

@@ -1,4 +1,4 @@
-"""Which units of a seed's groups are kept, and which entries a tensor therefore takes."""
+"""The units of a seed's groups that are kept, and the entries that a tensor therefore takes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class _Need:
-    """How many units a dimension of the tensor ``name`` has, and the channels inside each, in the seed and in the network."""
+    """The size of a dimension of the tensor ``name``: its units, and a unit's channels in the seed and in the network."""
 
     name: str
     units: int

@@ -1,4 +1,4 @@
-"""The groups of channels of a network: which dimension of which tensor is indexed by which of them."""
+"""The groups of channels of a network, and the dimensions of tensors that each of them indexes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import nn
 
-from models.inheritance.channel_trace import Site, trace_channels
+from models.inheritance.channel_trace import trace_channels
+from models.inheritance.labels import Site
 from scaler.arrays import Ints
 
 
@@ -29,7 +30,7 @@ class Member:
 
     @cached_property
     def run(self) -> int:
-        """How many entries of a unit lie side by side: a head's channels, and thrice as many where q, k and v of a head do."""
+        """Entries of a unit that lie side by side: a head's channels, or three times as many where its q, k and v do."""
         steps = self.positions[0].diff()
         return int((steps != 1).nonzero()[0]) + 1 if (steps != 1).any() else len(steps) + 1
 

@@ -8,11 +8,6 @@ from torch import nn
 from models.checkpoints.resize import position_table
 
 
-def is_table(name: str, network: nn.Module) -> bool:
-    """Whether the tensor called ``name`` is a table of positions, which may have any size."""
-    return position_table(name, network) is not None
-
-
 def without_prefix(table: torch.Tensor, prefix: int) -> torch.Tensor:
     """Absolute positions (1, tokens, C) without those of the ``prefix`` tokens before the patches."""
     return table[:, prefix:]
