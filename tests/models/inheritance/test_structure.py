@@ -1,14 +1,17 @@
 """The groups of channels that a pass over labels finds."""
 
+import copy
+from collections.abc import Iterable
+
 import pytest
 import torch
 from torch import nn
 
-from models.inheritance.structure import Structure, structure_of
+from models.inheritance.structure import Group, Structure, structure_of
 from models.networks.intermediates import IntermediatesExtractor, attention_stages
 from models.zoo.families import build
 from scaler.errors import ScalerError
-from tests.models.inheritance.cases import SMALL, trained
+from tests.models.inheritance.cases import SMALL, images, trained
 
 
 def structure(name: str) -> Structure:
@@ -44,6 +47,57 @@ def test_heads_are_what_the_known_layouts_say(name: str) -> None:
             assert part.flatten().tolist() == sorted([*range(heads)] * (part.numel() // heads))
         assert units(found, f"{block}.attn.qkv.bias", 0) == rows.tolist()
         assert units(found, f"{block}.attn.proj.weight", 1) == sorted([*range(heads)] * (len(rows) // 3 // heads))
+
+
+def permuted(network: nn.Module, found: Structure, groups: Iterable[tuple[Group, int]]) -> nn.Module:
+    """A copy of ``network`` whose units are in another order, in every tensor that a group indexes."""
+    twin, generator = copy.deepcopy(network), torch.Generator().manual_seed(0)
+    state = twin.state_dict()
+    for group, number in groups:
+        order = torch.randperm(group.size, generator=generator)
+        tables = [site for site, at in found.in_heads.items() if at == number]
+        for name, dim, positions in [*((m.name, m.dim, m.positions) for m in group.members), *((*site, None) for site in tables)]:
+            entries = torch.empty(state[name].shape[dim], dtype=torch.long)
+            if positions is None:
+                entries = order
+            else:
+                entries[positions.flatten()] = positions[order].flatten()
+            state[name] = state[name].index_select(dim, entries)
+    twin.load_state_dict(state)
+    return twin.eval()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_another_order_of_units_changes_no_output(name: str) -> None:
+    """All groups but pixels and classes; so every tensor that holds a unit is among the group's members."""
+    found, network = structure(name), copy.deepcopy(trained(name)).double().eval()
+    outer = {found.at[site][0] for site in found.at if site in OUTER}
+    x = images().double()
+    units = [(group, -1) for number, group in enumerate(found.groups) if number not in outer]
+    with torch.no_grad():
+        torch.testing.assert_close(permuted(network, found, units)(x), network(x), rtol=1e-9, atol=1e-9)
+        for single in units:
+            twin = permuted(network, found, [single])
+            assert any(not torch.equal(a, b) for a, b in zip(twin.parameters(), network.parameters(), strict=True))
+            torch.testing.assert_close(twin(x), network(x), rtol=1e-9, atol=1e-9)
+
+
+OUTER = {
+    ("patch_embed.conv1.conv.weight", 1), ("patch_embed.proj.weight", 1), ("head.fc.weight", 0), ("head.weight", 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_another_order_inside_all_heads_changes_no_output(name: str) -> None:
+    """The same order for queries, keys, values and relative positions."""
+    found, network = structure(name), copy.deepcopy(trained(name)).double().eval()
+    heads = {found.at[site][0] for site in found.at if site[0].endswith("qkv.weight") and site[1] == 0}
+    widths = {number: min(m.positions.shape[1] for m in found.groups[number].members if "proj" in m.name) for number in heads}
+    inside = [(found.groups[number].inside(widths[number]), number) for number in heads]
+    assert {group.size for group, _ in inside} <= {4, 8}
+    with torch.no_grad():
+        x = images().double()
+        torch.testing.assert_close(permuted(network, found, inside)(x), network(x), rtol=1e-9, atol=1e-9)
 
 
 def test_a_swin_merges_four_neighbours_of_the_stage_before() -> None:
