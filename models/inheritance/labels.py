@@ -68,8 +68,7 @@ class ChannelLabels:
         """Return the labels along ``axis``, those of all other places joined to them."""
         rows = narrowed(x, keep=axis % x.ndim).movedim(axis, -1).reshape(-1, x.shape[axis]).round()
         greatest = rows.amax(0)
-        if len(rows) > 1:
-            self.join(rows, greatest.expand_as(rows))
+        self.join(rows, greatest.expand_as(rows))
         return greatest
 
     def join(self, a: torch.Tensor, b: torch.Tensor) -> None:

@@ -24,10 +24,7 @@ def sources_of(names: Iterable[str], shared: Mapping[str, str], known: Mapping[s
     for alias, first in shared.items():
         passes[first].append(alias)
     theirs = {name: [in_seed(own, kept) for own in listed] for name, listed in passes.items()}
-    return {
-        name: tuple(dict.fromkeys(known[source] for source in listed)) if all(source in known for source in listed) else ()
-        for name, listed in theirs.items()
-    }
+    return {name: tuple(dict.fromkeys(known[source] for source in listed if source in known)) for name, listed in theirs.items()}
 
 
 def in_seed(name: str, kept: Kept) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 from models.inheritance.correction import output_moments, renew_batch_norms
 from models.inheritance.criteria import CRITERIA
 from models.inheritance.depth import block_distances, even, first, most_different
-from models.inheritance.inherit import inherit
+from models.inheritance.inherit import inherit, inherit_from
 from models.inheritance.prepared_seed import prepare
 from models.inheritance.report import ACTIONS, action_of
 from models.inheritance.rule import CHANNELS, Rule
@@ -129,6 +129,23 @@ def test_taylor_takes_a_teachers_probabilities() -> None:
         for given in (targets, torch.tensor([0, 1]))
     ]
     assert not torch.equal(*found)
+
+
+def test_blocks_that_become_one_are_ranked_together() -> None:
+    """By the sum of their scores; the transformations of every pass are cut as the shared heads are."""
+    seed, network = seed_by("mini_deit", Rule()), trained("mini_deit")
+    arch = replace(SMALL["mini_deit"], share=6, embed_dim=24, num_heads=3, mlp_ratio=4.0)
+    found = inherit_from(seed, arch).network
+    firsts = [0, 2, 4]  # of the seed's passes over each block
+    kinds = {leaf: [number_of(seed, f"blocks.{i}.{leaf}.weight", 0) for i in firsts] for leaf in ("attn.qkv", "mlp.fc1")}
+    hidden, heads = (
+        best([seed.scores(number, keep) for number in kinds[leaf]], keep) for leaf, keep in [("mlp.fc1", 96), ("attn.qkv", 3)]
+    )
+    assert any(best([seed.scores(number, 96)], 96).tolist() != hidden.tolist() for number in kinds["mlp.fc1"])
+    mean = torch.stack([network.blocks[i].mlp.fc1.bias[hidden] for i in firsts]).mean(0)
+    assert torch.equal(found.blocks[0].mlp.fc1.bias, mean)
+    for ours, theirs in zip(found.blocks, network.blocks, strict=True):
+        assert torch.equal(ours.attn.pre.weight, theirs.attn.pre.weight[heads][:, heads])
 
 
 def test_blocks_that_stay() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -144,6 +145,13 @@ def test_tables_and_transformations_go_by_heads() -> None:
     assert deit.in_heads["blocks.1.attn.rpe_k.table", 1] == deit.at["blocks.0.attn.qkv.weight", 0][0]
 
 
+def test_places_of_a_table_are_no_channels_even_of_a_single_head() -> None:
+    arch = replace(SMALL["swin"], num_heads=(1, 4, 8))
+    found, table = structure_of(build(arch), (3, 32, 32)), "layers.0.blocks.0.attn.relative_position_bias_table"
+    assert (table, 0) not in found.at
+    assert found.at[table, 1][0] == found.at["layers.0.blocks.0.attn.qkv.bias", 0][0]
+
+
 def test_tokens_positions_and_norms_of_a_deit_are_one_stream() -> None:
     found = structure("deit")
     assert len({found.at[site][0] for site in [("cls_token", 2), ("pos_embed", 2), ("norm.weight", 0), ("head.weight", 1)]}) == 1
@@ -194,3 +202,16 @@ def test_scales_and_unknown_families_need_no_description() -> None:
     number = {site: group for site, (group, _) in found.at.items()}
     assert number["up.weight", 0] == number["gate.bias", 0] == number["down.weight", 1]
     assert number["gamma", 0] == number["up.weight", 1] == number["down.bias", 0] != number["down.weight", 1]
+
+
+def test_tokens_that_a_layer_reads_side_by_side_have_the_same_channels() -> None:
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token, self.up, self.down = nn.Parameter(torch.zeros(1, 1, 9)), nn.Linear(6, 9), nn.Linear(9, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.down(torch.cat([self.token, self.up(x.flatten(2).transpose(1, 2))], dim=1))
+
+    found = structure_of(Tokens(), (6, 2, 2))
+    assert found.at["token", 2][0] == found.at["up.weight", 0][0] == found.at["down.weight", 1][0]
