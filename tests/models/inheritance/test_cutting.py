@@ -41,7 +41,7 @@ def test_queries_keys_and_values_of_a_kept_head_are_the_seeds(
     for leaf in ("weight", "bias"):
         before, after = (getattr(net.get_submodule(block).attn.qkv, leaf).detach() for net in (network, small))
         before = before[:, stream] if leaf == "weight" else before
-        for theirs, ours in zip(layout(before.T, heads), layout(after.T, heads // 2), strict=True):
+        for theirs, ours in zip(layout(before.movedim(0, -1), heads), layout(after.movedim(0, -1), heads // 2), strict=True):
             expected = theirs.unflatten(-1, (heads, -1))[..., kept, :].flatten(-2)
             assert torch.equal(ours, expected)
     proj, own = network.get_submodule(block).attn.proj.weight, small.get_submodule(block).attn.proj.weight
