@@ -7,7 +7,7 @@ group's first pass for what is shared. So no pass is told which one it is, nothi
 whatever timm does with blocks (intermediate features, activation checkpointing, export) holds for passes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -79,32 +79,6 @@ def aliases(model: nn.Module) -> dict[str, str]:
     first: dict[nn.Parameter, str] = {}
     named = model.named_parameters(remove_duplicate=False)
     return {name: first[p] for name, p in named if first.setdefault(p, name) != name}
-
-
-def start_from(model: nn.Module, plain: Mapping[str, torch.Tensor]) -> list[str]:
-    """Give a multiplexed ``model`` the weights of a plain network of the same widths and depth.
-
-    A pass takes its own norms from the block at its place, a shared tensor becomes the mean over the blocks of its group. With
-    transformations that start neutral (``identity``) and ``share`` 1, the outputs of a TinyViT stay what they were.
-
-    Args:
-        plain: state dict of timm's network; a class token and its position are left out where ``model`` has none.
-
-    Returns:
-        Names of ``model`` that ``plain`` has nothing for: the transformations.
-    """
-    sources: dict[str, list[str]] = {name: [name] for name in model.state_dict()}
-    for name, first in aliases(model).items():
-        sources[first].append(name)
-    if "cls_token" in plain and "cls_token" not in sources:
-        plain = {**plain, "pos_embed": plain["pos_embed"][:, 1:]}
-    found = {name: _mean([plain[s] for s in given]) for name, given in sources.items() if all(s in plain for s in given)}
-    model.load_state_dict(found, strict=False)
-    return [name for name in sources if name not in found]
-
-
-def _mean(tensors: list[torch.Tensor]) -> torch.Tensor:
-    return torch.stack(tensors).mean(0) if len(tensors) > 1 else tensors[0]
 
 
 def _drop_aliases(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:

@@ -12,7 +12,7 @@ import timm
 import torch
 from timm.utils import ModelEmaV3
 
-from models.common.multiplexing import aliases, start_from
+from models.common.multiplexing import aliases
 from models.deit.multiplexed import BUCKETS, buckets
 from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.families import build
@@ -126,31 +126,6 @@ def test_sharing_alone_equals_the_plain_network_with_tied_weights(name: str) -> 
     reference.load_state_dict(tied)
     with torch.no_grad():
         torch.testing.assert_close(shared(image()), reference(image()))
-
-
-@pytest.mark.parametrize("name", ["mini_tiny_vit_1m_32", "mini_deit_1m_patch4_32"])
-def test_a_neutral_start_keeps_the_seeds_outputs(name: str) -> None:
-    """With one pass per block; Mini-Swin cannot, since its added norm changes the stream."""
-    classless = {"class_token": False, "global_pool": "avg", "fc_norm": False} if "deit" in name else {}
-    seed = SEEDS[name.removeprefix("mini_")]
-    torch.manual_seed(0)
-    plain = timm.create_model(seed.timm_name, **{**seed.timm_args(), **classless}).eval()
-    share = 1 if "deit" in name else (1,) * 4
-    network = timm.create_model(name, share=share, identity=True).eval()
-    left = start_from(network, plain.state_dict())
-    assert all(any(part in key for part in ("attn.pre", "attn.post", "rpe_k")) for key in left)
-    with torch.no_grad():
-        torch.testing.assert_close(network(image()), plain(image()), rtol=1e-4, atol=1e-6)
-
-
-def test_a_start_from_a_seed_averages_what_becomes_one() -> None:
-    plain = build(SEEDS["deit_1m_patch4_32"]).state_dict()
-    network = timm.create_model("mini_deit_1m_patch4_32", identity=True)
-    start_from(network, plain)
-    mean = (plain["blocks.2.attn.qkv.weight"] + plain["blocks.3.attn.qkv.weight"]) / 2
-    torch.testing.assert_close(network.blocks[3].attn.qkv.weight.detach(), mean)
-    torch.testing.assert_close(network.blocks[3].norm1.weight.detach(), plain["blocks.3.norm1.weight"])
-    torch.testing.assert_close(network.pos_embed.detach(), plain["pos_embed"][:, 1:])
 
 
 # Source: iRPE's piecewise index (alpha 1.9, beta 3.8, gamma 15.2): offsets 0, 1, 2-3, 4 and more, signed, three to either side.
