@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from experiments.data.pixels import bit_depth, to_rgb
+from experiments.runtime.console import is_main_process, say
 from experiments.runtime.progress import meter
 from scaler.errors import ScalerError
 
@@ -46,9 +50,17 @@ class Files:
         Raises:
             ScalerError: if the file cannot be read.
         """
+        return self.decode(index)[0]
+
+    def decode(self, index: int) -> tuple[Image.Image, int]:
+        """Return an image in RGB, and the bit depth of its file; see `bit_depth`.
+
+        Raises:
+            ScalerError: if the file cannot be read.
+        """
         try:
             with Image.open(self.paths[index]) as image:
-                return image.convert("RGB")
+                return to_rgb(image), bit_depth(image)
         except _UNREADABLE as error:
             raise ScalerError(f"cannot read the image {self.paths[index]} ({error}): repair or remove it") from error
 
@@ -71,21 +83,34 @@ class TimmSet:
         try:
             found = reader[index][0]
             image = found if isinstance(found, Image.Image) else Image.open(found)
-            return image.convert("RGB")
+            return to_rgb(image)
         except _UNREADABLE as error:
             raise ScalerError(f"cannot read image {index} of the data set ({error}): repair or remove it") from error
 
 
-def check(source: Files) -> None:
-    """Decode every file, or 20,000 evenly spread files of a larger set, to find broken ones before work begins.
+def check(sources: Sequence[Files], name: str) -> None:
+    """Decode every file, or 20,000 evenly spread files of a larger source, to find broken ones before work begins.
+
+    One message tells how many images of the data set called ``name`` have more than 8 bits and are scaled.
 
     Raises:
-        ScalerError: if one cannot be read.
+        ScalerError: if a file cannot be read.
     """
-    chosen = np.unique(np.linspace(0, len(source.paths) - 1, min(len(source.paths), _CHECKED_MOST)).astype(int))
+    chosen = [(source, index) for source in sources for index in _spread(len(source.paths))]
+    depths: Counter[int] = Counter()
     with ThreadPoolExecutor() as pool, meter("reading every image once", len(chosen)) as progress:
-        for _ in pool.map(source.image, chosen.tolist()):
+        for depth in pool.map(lambda at: at[0].decode(at[1])[1], chosen):
+            depths[depth] += 1
             progress.advance(1)
+    deep = [f"{depths[depth]:,} of {len(chosen):,} images of {depth} bits" for depth in sorted(depths) if depth > 8]
+    if deep and is_main_process():
+        say(f"{name}: {' and '.join(deep)} are scaled to 8")
+
+
+def _spread(number: int) -> list[int]:
+    """Return the indices of ``number`` files, or of 20,000 that are evenly spread among more."""
+    indices: list[int] = np.unique(np.linspace(0, number - 1, min(number, _CHECKED_MOST)).astype(int)).tolist()
+    return indices
 
 
 def open_timm(name: str, root: str, split: str) -> TimmSet:

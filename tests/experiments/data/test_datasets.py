@@ -87,6 +87,31 @@ def first(root: Path) -> str:
     return sorted(path.name for path in (root / "val" / "digit0").iterdir())[0]
 
 
+def test_a_folder_named_test_is_read_only_without_val(tmp_path: Path, digits: ImageData) -> None:
+    class_folders(tmp_path / "train", digits)
+    class_folders(tmp_path / "test", digits, each=5)
+    assert len(open_data(f"folder:{tmp_path}").test) == 15
+    class_folders(tmp_path / "val", digits, each=4)
+    assert len(open_data(f"folder:{tmp_path}").test) == 12
+
+
+def test_deep_images_are_scaled_and_told_of_once(tmp_path: Path, digits: ImageData, capsys: pytest.CaptureFixture[str]) -> None:
+    class_folders(tmp_path / "train", digits)
+    class_folders(tmp_path / "val", digits, each=4)
+    open_data(f"folder:{tmp_path}")
+    assert capsys.readouterr().err == ""
+    ramp = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)
+    for split, name in (("train", "a"), ("train", "b"), ("val", "c")):
+        Image.fromarray(ramp).save(tmp_path / split / "digit0" / f"{name}.png")
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "train" / "digit1" / "f.tif")
+    data = open_data(f"folder:{tmp_path}")
+    found = np.asarray(data.test.image(4))
+    assert found.shape == (16, 16, 3)
+    assert np.array_equal(found[..., 0].ravel(), np.arange(256))
+    told = "3 of 52 images of 16 bits and 1 of 52 images of 32 bits are scaled to 8"
+    assert capsys.readouterr().err == f"folder:{tmp_path}: {told}\n"
+
+
 def test_a_bad_folder_is_refused_with_its_reason(tmp_path: Path, digits: ImageData) -> None:
     def refused(message: str, folder: Path = tmp_path) -> None:
         with pytest.raises(ScalerError, match=message):
@@ -151,6 +176,18 @@ def test_an_impossible_number_of_training_images_is_refused(number: int) -> None
 def test_a_place_that_is_no_data_set_is_refused(spec: str, message: str) -> None:
     with pytest.raises(ScalerError, match=message):
         open_data(spec)
+
+
+@pytest.mark.parametrize("as_written", ["{}", "./images", "images", "../here/images"])
+def test_a_folder_without_its_prefix_is_refused_with_the_right_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_written: str
+) -> None:
+    images = tmp_path / "here" / "images"
+    images.mkdir(parents=True)
+    monkeypatch.chdir(images.parent)
+    given = as_written.format(images)
+    with pytest.raises(ScalerError, match=f"unknown data set '{given}': a folder of images is written folder:{given}$"):
+        open_data(given)
 
 
 def test_opening_loads_no_library_that_is_not_needed() -> None:
