@@ -57,13 +57,17 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
     train, holdout = stratified_split(training, _HOLDOUT_FRACTION, rng, most=_HOLDOUT_MOST)
     if not len(holdout) or not len(test):
         raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3")
+    names, num_classes = training.source.class_names, count_classes(training, test, spec)
     return ImageData(
         name=spec if kind in ("digits", "folder") else kind,
-        num_classes=count_classes(training, test, spec),
+        num_classes=num_classes,
         train=train,
         holdout=holdout,
         test=test,
         hflip=not any(word in kind for word in _NO_FLIP) or any(word in kind for word in _FLIP_ALL_THE_SAME),
+        class_names=names if len(names) == num_classes else (),
+        train_images=train_images,
+        seed=seed,
     )
 
 
@@ -92,7 +96,7 @@ def _digits() -> tuple[ImageSet, ImageSet]:
 
     scans = load_digits()
     pixels = (scans.images * (255 / 16)).round().astype(np.uint8)  # 17 levels of grey
-    everything = _all(Arrays(pixels, scans.target.astype(np.int64)))
+    everything = _all(Arrays(pixels, scans.target.astype(np.int64), tuple("0123456789")))
     return stratified_split(everything, _TEST_FRACTION, np.random.default_rng(0))
 
 
@@ -151,7 +155,7 @@ def _images_in(folder: Path) -> Iterator[str]:
 
 def _files_of(root: Path, classes: list[str]) -> Files:
     found = [(path, label) for label, name in enumerate(classes) for path in sorted(_images_in(root / name))]
-    return Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64))
+    return Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64), tuple(classes))
 
 
 def _all(source: Source) -> ImageSet:

@@ -31,6 +31,7 @@ class Arrays:
 
     pixels: NDArray[np.uint8]
     labels: Indices
+    class_names: tuple[str, ...] = ()
 
     def image(self, index: int) -> Image.Image:
         """Return an image in RGB."""
@@ -43,6 +44,7 @@ class Files:
 
     paths: tuple[str, ...]
     labels: Indices
+    class_names: tuple[str, ...] = ()
 
     def image(self, index: int) -> Image.Image:
         """Return an image in RGB.
@@ -71,6 +73,7 @@ class TimmSet:
 
     dataset: Any
     labels: Indices
+    class_names: tuple[str, ...] = ()
 
     def image(self, index: int) -> Image.Image:
         """Return an image in RGB.
@@ -128,7 +131,7 @@ def open_timm(name: str, root: str, split: str) -> TimmSet:
     except (RuntimeError, OSError, ValueError, AssertionError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
         raise ScalerError(f"timm cannot open {name!r} at {root!r}: {reason}; nothing is downloaded here") from error
-    return TimmSet(dataset, _labels_of(dataset))
+    return TimmSet(dataset, _labels_of(dataset), class_names_of(dataset))
 
 
 def _labels_of(dataset: Any) -> Indices:
@@ -137,3 +140,11 @@ def _labels_of(dataset: Any) -> Indices:
         if labels is not None and len(labels):
             return np.asarray(labels, np.int64)
     return np.asarray([reader[i][1] for i in range(len(reader))], np.int64)
+
+
+def class_names_of(dataset: Any) -> tuple[str, ...]:
+    """Return torchvision's ``classes``, of which some are tuples of synonyms, or the names in a reader's ``class_to_idx``."""
+    reader = getattr(dataset, "reader", dataset)
+    indices = getattr(reader, "class_to_idx", None) or {}
+    names = getattr(reader, "classes", None) or sorted(indices, key=indices.__getitem__)
+    return tuple(name if isinstance(name, str) else ", ".join(name) for name in names)

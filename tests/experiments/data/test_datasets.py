@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from experiments.data.datasets import open_data, peek_num_classes
 from experiments.data.image_set import ImageData
 from experiments.data.input_format import InputFormat
+from experiments.data.sources import class_names_of
 from experiments.training.evaluation import evaluate_model
 from scaler.errors import ScalerError, UnknownNameError
 
@@ -43,6 +45,22 @@ def test_digits_are_split_without_overlap_and_by_class(digits: ImageData) -> Non
     assert digits.num_classes == peek_num_classes("digits") == 10
     assert not digits.hflip
     assert digits.train.image(0).mode == "RGB"
+
+
+def test_a_data_set_knows_its_classes_names_and_its_split(tmp_path: Path, digits: ImageData) -> None:
+    assert digits.class_names == tuple("0123456789")
+    part = open_data("digits", train_images=200, seed=3)
+    assert (digits.train_images, digits.seed, part.train_images, part.seed) == (None, 0, 200, 3)
+    assert open_data(f"folder:{class_folders(tmp_path, digits)}").class_names == ("digit0", "digit1", "digit2")
+
+
+def test_names_of_timms_data_sets_are_their_classes() -> None:
+    """ImageNet's are tuples of synonyms; Hugging Face's reader has indices alone."""
+    by_name = SimpleNamespace(targets=[0, 1], classes=[("tench", "Tinca tinca"), "goldfish"])
+    by_index = SimpleNamespace(reader=SimpleNamespace(targets=[0, 1], class_to_idx={"dog": 1, "cat": 0}))
+    neither = SimpleNamespace(targets=[0, 1])
+    found = [class_names_of(dataset) for dataset in (by_name, by_index, neither)]
+    assert found == [("tench, Tinca tinca", "goldfish"), ("cat", "dog"), ()]
 
 
 def test_the_test_images_do_not_depend_on_the_seed_and_the_held_out_ones_do(digits: ImageData) -> None:
