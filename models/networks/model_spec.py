@@ -23,7 +23,7 @@ from scaler.results import variant
 
 # The entries of timm's configuration of an entry point that hold for every network that it builds. The others speak of timm's own
 # pretrained weights: their place, tag, license and paper, and sizes that belong to their resolution.
-_KEPT = ("mean", "std", "crop_pct", "interpolation", "first_conv", "classifier")
+_KEPT = ("input_size", "mean", "std", "crop_pct", "interpolation", "first_conv", "classifier")
 # Below this side, in pixels, whole images are shown: cropping to timm's 95 % would cost objects that fill the image.
 _SMALL = 128
 
