@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
+from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.options.search import SearchOptions
 from experiments.report.frontier import write_frontier
 from experiments.runtime.console import say
@@ -34,6 +35,7 @@ def start_search(options: SearchOptions, problem: Problem | None) -> list[Chosen
     if options.as_worker:
         join_search(context)
         return []
+    remark_on_teacher(options.teacher, inputs.images.num_classes)
     chosen = run_search(context, _workers(context) if options.workers > 1 else None)
     write_frontier([options.out], options.out / "frontier")
     return chosen

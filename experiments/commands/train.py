@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from experiments.commands.inputs import make_backend, open_inputs
+from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
 from experiments.runtime.console import is_main_process, say
@@ -18,6 +19,7 @@ from scaler.results.ledger import Record
 def train(options: TrainOptions) -> Record:
     """Train a variant on all training images and score it on the test split."""
     inputs = open_inputs(options)
+    remark_on_teacher(options.teacher, inputs.images.num_classes)
     name = options.variant
     spec = _spec_for(options, inputs.images)
     before = variant.read_info(Path(name)) if Path(name).is_dir() else None

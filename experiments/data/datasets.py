@@ -1,7 +1,8 @@
 """Data sets of images: the embedded digits, folders, and timm's, each with training, held-out and test images.
 
-The test images are the data set's own test or validation split. Only final scores use them; searches compare candidates on the
-held-out images, a stratified part of the training images.
+The test images are the data set's own validation split, or its test split if it has no other. Of a folder with ``train/``,
+``val/`` and ``test/`` they are those in ``val/``; ``test/`` is then never read. Only final scores use the test images; searches
+compare candidates on the held-out images, a stratified part of the training images.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from scaler.errors import ScalerError, UnknownNameError
 
 FORMS = {
     "digits": "scikit-learn's 1,797 scans of handwritten digits, 8 x 8, embedded",
-    "folder:PATH": "class folders of images: train/ with val/ (or test/), or one tree that is split",
+    "folder:PATH": "class folders of images: train/ with val/ (test/ if there is no val/), or one tree that is split",
     "torch/NAME:ROOT": "torchvision's, as timm names them: torch/fashion_mnist:ROOT, torch/cifar10:ROOT, ...",
     "hfds/NAME:ROOT": "Hugging Face's map-style data sets, as timm names them",
 }
@@ -45,24 +46,28 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
     if spec == "digits":
         training, test = _digits()
     elif kind == "folder":
-        training, test = _folder(_existing(place))
+        training, test = _folder(_existing(place), spec)
     elif kind.startswith(tuple(f"{library}/" for library in _TIMM)):
         training, test = _timm(kind, place)
     else:
-        raise UnknownNameError("data set", spec, FORMS)
+        raise _unknown(spec)
     rng = np.random.default_rng(seed)
     if train_images is not None:
         training = stratified_subset(training, train_images, spec, rng)
     train, holdout = stratified_split(training, _HOLDOUT_FRACTION, rng, most=_HOLDOUT_MOST)
     if not len(holdout) or not len(test):
         raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3")
+    names, num_classes = training.source.class_names, count_classes(training, test, spec)
     return ImageData(
         name=spec if kind in ("digits", "folder") else kind,
-        num_classes=count_classes(training, test, spec),
+        num_classes=num_classes,
         train=train,
         holdout=holdout,
         test=test,
         hflip=not any(word in kind for word in _NO_FLIP) or any(word in kind for word in _FLIP_ALL_THE_SAME),
+        class_names=names if len(names) == num_classes else (),
+        train_images=train_images,
+        seed=seed,
     )
 
 
@@ -79,30 +84,40 @@ def peek_num_classes(spec: str) -> int | None:
     return None
 
 
+def _unknown(spec: str) -> ScalerError:
+    """Return the error for a ``spec`` of no known form; a path is told how a folder is written."""
+    if Path(spec).is_absolute() or spec.startswith((".", "~")) or (spec and Path(spec).is_dir()):
+        return ScalerError(f"unknown data set {spec!r}: a folder of images is written folder:{spec}")
+    return UnknownNameError("data set", spec, FORMS)
+
+
 def _digits() -> tuple[ImageSet, ImageSet]:
     from sklearn.datasets import load_digits
 
     scans = load_digits()
     pixels = (scans.images * (255 / 16)).round().astype(np.uint8)  # 17 levels of grey
-    everything = _all(Arrays(pixels, scans.target.astype(np.int64)))
+    everything = _all(Arrays(pixels, scans.target.astype(np.int64), tuple("0123456789")))
     return stratified_split(everything, _TEST_FRACTION, np.random.default_rng(0))
 
 
-def _folder(root: Path) -> tuple[ImageSet, ImageSet]:
-    """Return the images in ``root``/train and in its test folder, or a split of ``root``, always the same one."""
+def _folder(root: Path, spec: str) -> tuple[ImageSet, ImageSet]:
+    """Return the images in ``root``/train and in its test folder, or a split of ``root``, always the same one.
+
+    The test folder is the first that exists of ``val``, ``validation`` and ``test``; the others are not read.
+    """
     training_root = _training_root(root)
     classes = _class_folders(training_root)
     if len(classes) < 2:
         names = f"only {classes[0]!r}" if classes else "no folder of images"
         raise ScalerError(f"{training_root} holds {names}: it needs one folder of images for each of at least 2 classes")
-    training = _read_classes(training_root, classes)
     tests = [root / name for name in _TEST_FOLDERS if (root / name).is_dir()] if training_root != root else []
-    if not tests:
-        return stratified_split(training, _TEST_FRACTION, np.random.default_rng(0))
-    unknown = sorted(set(_class_folders(tests[0])) - set(classes))
+    unknown = sorted(set(_class_folders(tests[0])) - set(classes)) if tests else []
     if unknown:
         raise ScalerError(f"{tests[0]} has classes that {training_root} has not: {', '.join(unknown[:5])}; make both the same")
-    return training, _read_classes(tests[0], classes)
+    files = [_files_of(place, classes) for place in (training_root, *tests[:1])]
+    check(files, spec)
+    training, *test = map(_all, files)
+    return (training, test[0]) if test else stratified_split(training, _TEST_FRACTION, np.random.default_rng(0))
 
 
 def _timm(name: str, root: str) -> tuple[ImageSet, ImageSet]:
@@ -138,11 +153,9 @@ def _images_in(folder: Path) -> Iterator[str]:
     return (str(path) for path in folder.rglob("*") if path.suffix.lower() in known and path.is_file())
 
 
-def _read_classes(root: Path, classes: list[str]) -> ImageSet:
+def _files_of(root: Path, classes: list[str]) -> Files:
     found = [(path, label) for label, name in enumerate(classes) for path in sorted(_images_in(root / name))]
-    source = Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64))
-    check(source)
-    return _all(source)
+    return Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64), tuple(classes))
 
 
 def _all(source: Source) -> ImageSet:

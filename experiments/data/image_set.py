@@ -11,10 +11,13 @@ from experiments.data.sources import Indices
 
 
 class Source(Protocol):
-    """Access to images by their index, and the labels of all images."""
+    """Access to images by their index, the labels of all images, and the classes' names if they are known."""
 
     @property
     def labels(self) -> Indices: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
 
     def image(self, index: int) -> Image.Image:
         """Return the image with number ``index`` in RGB.
@@ -56,6 +59,9 @@ class ImageData:
         test: images on which final scores are measured.
         hflip: a mirrored image still shows its class.
         final: ``train`` includes the held-out images, after the others.
+        class_names: of the classes by index; empty if the data set has none.
+        train_images: number of training images that were asked for, held-out ones included; None for all.
+        seed: of the choice of held-out images.
     """
 
     name: str
@@ -65,6 +71,9 @@ class ImageData:
     test: ImageSet
     hflip: bool
     final: bool = False
+    class_names: tuple[str, ...] = ()
+    train_images: int | None = None
+    seed: int = 0
 
     @property
     def parts(self) -> tuple[int, ...]:

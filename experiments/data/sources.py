@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from experiments.data.pixels import bit_depth, to_rgb
+from experiments.runtime.console import is_main_process, say
 from experiments.runtime.progress import meter
 from scaler.errors import ScalerError
 
@@ -27,6 +31,7 @@ class Arrays:
 
     pixels: NDArray[np.uint8]
     labels: Indices
+    class_names: tuple[str, ...] = ()
 
     def image(self, index: int) -> Image.Image:
         """Return an image in RGB."""
@@ -39,6 +44,7 @@ class Files:
 
     paths: tuple[str, ...]
     labels: Indices
+    class_names: tuple[str, ...] = ()
 
     def image(self, index: int) -> Image.Image:
         """Return an image in RGB.
@@ -46,9 +52,17 @@ class Files:
         Raises:
             ScalerError: if the file cannot be read.
         """
+        return self.decode(index)[0]
+
+    def decode(self, index: int) -> tuple[Image.Image, int]:
+        """Return an image in RGB, and the bit depth of its file; see `bit_depth`.
+
+        Raises:
+            ScalerError: if the file cannot be read.
+        """
         try:
             with Image.open(self.paths[index]) as image:
-                return image.convert("RGB")
+                return to_rgb(image), bit_depth(image)
         except _UNREADABLE as error:
             raise ScalerError(f"cannot read the image {self.paths[index]} ({error}): repair or remove it") from error
 
@@ -59,6 +73,7 @@ class TimmSet:
 
     dataset: Any
     labels: Indices
+    class_names: tuple[str, ...] = ()
 
     def image(self, index: int) -> Image.Image:
         """Return an image in RGB.
@@ -71,21 +86,34 @@ class TimmSet:
         try:
             found = reader[index][0]
             image = found if isinstance(found, Image.Image) else Image.open(found)
-            return image.convert("RGB")
+            return to_rgb(image)
         except _UNREADABLE as error:
             raise ScalerError(f"cannot read image {index} of the data set ({error}): repair or remove it") from error
 
 
-def check(source: Files) -> None:
-    """Decode every file, or 20,000 evenly spread files of a larger set, to find broken ones before work begins.
+def check(sources: Sequence[Files], name: str) -> None:
+    """Decode every file, or 20,000 evenly spread files of a larger source, to find broken ones before work begins.
+
+    One message tells how many images of the data set called ``name`` have more than 8 bits and are scaled.
 
     Raises:
-        ScalerError: if one cannot be read.
+        ScalerError: if a file cannot be read.
     """
-    chosen = np.unique(np.linspace(0, len(source.paths) - 1, min(len(source.paths), _CHECKED_MOST)).astype(int))
+    chosen = [(source, index) for source in sources for index in _spread(len(source.paths))]
+    depths: Counter[int] = Counter()
     with ThreadPoolExecutor() as pool, meter("reading every image once", len(chosen)) as progress:
-        for _ in pool.map(source.image, chosen.tolist()):
+        for depth in pool.map(lambda at: at[0].decode(at[1])[1], chosen):
+            depths[depth] += 1
             progress.advance(1)
+    deep = [f"{depths[depth]:,} of {len(chosen):,} images of {depth} bits" for depth in sorted(depths) if depth > 8]
+    if deep and is_main_process():
+        say(f"{name}: {' and '.join(deep)} are scaled to 8")
+
+
+def _spread(number: int) -> list[int]:
+    """Return the indices of ``number`` files, or of 20,000 that are evenly spread among more."""
+    indices: list[int] = np.unique(np.linspace(0, number - 1, min(number, _CHECKED_MOST)).astype(int)).tolist()
+    return indices
 
 
 def open_timm(name: str, root: str, split: str) -> TimmSet:
@@ -103,7 +131,7 @@ def open_timm(name: str, root: str, split: str) -> TimmSet:
     except (RuntimeError, OSError, ValueError, AssertionError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
         raise ScalerError(f"timm cannot open {name!r} at {root!r}: {reason}; nothing is downloaded here") from error
-    return TimmSet(dataset, _labels_of(dataset))
+    return TimmSet(dataset, _labels_of(dataset), class_names_of(dataset))
 
 
 def _labels_of(dataset: Any) -> Indices:
@@ -112,3 +140,11 @@ def _labels_of(dataset: Any) -> Indices:
         if labels is not None and len(labels):
             return np.asarray(labels, np.int64)
     return np.asarray([reader[i][1] for i in range(len(reader))], np.int64)
+
+
+def class_names_of(dataset: Any) -> tuple[str, ...]:
+    """Return torchvision's ``classes``, of which some are tuples of synonyms, or the names in a reader's ``class_to_idx``."""
+    reader = getattr(dataset, "reader", dataset)
+    indices = getattr(reader, "class_to_idx", None) or {}
+    names = getattr(reader, "classes", None) or sorted(indices, key=indices.__getitem__)
+    return tuple(name if isinstance(name, str) else ", ".join(name) for name in names)

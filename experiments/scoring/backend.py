@@ -18,7 +18,7 @@ from experiments.recipes import Recipe
 from experiments.runtime.console import is_main_process
 from experiments.runtime.processes import all_gather, pick_device, wait_for_everyone
 from experiments.runtime.setup import Setup
-from experiments.scoring.score import TrainingCost, read_score, training_cost, write_score
+from experiments.scoring.score import SCORE, TrainingCost, read_score, training_cost, write_score
 from experiments.training.evaluation import Evaluation, evaluate_model
 from experiments.training.job import Job
 from experiments.training.loop import train_model
@@ -28,9 +28,9 @@ from models.networks.low_resolution import LowResolutionPhase, low_resolution_ph
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.files import write_text
 from scaler.results.score import Metrics, Score
-from scaler.results.variant import VariantInfo
+from scaler.results.variant import TrainedOn, VariantInfo
 
-_SCORE, _RUNGS = "score.json", "rungs.json"
+_RUNGS = "rungs.json"
 
 
 class TrainingBackend:
@@ -56,7 +56,7 @@ class TrainingBackend:
     ) -> Score:
         """Train ``spec`` and score it; see `Backend.score`. All processes of a launch must call it and get the same score."""
         key = self._key(spec, seed, final)
-        found = read_score(folder / _SCORE, key)
+        found = read_score(folder / SCORE, key)
         if found is not None:
             return found
         work = folder / f"training-{key}"
@@ -65,7 +65,8 @@ class TrainingBackend:
         log = RungLog(work / _RUNGS, rungs, job, partial(self._evaluate_on_holdout, spec)) if rungs else None
         model = train_model(self._network(spec, seed, low), job, work, title=Path(spec.name).name, rungs=log)
         if is_main_process():
-            spec.write(folder, note, model.state_dict())
+            named = spec.with_label_names(self.data.class_names)
+            named.write(folder, replace(note, trained_on=self._trained_on(final)), model.state_dict())
         wait_for_everyone()  # until the weights are written
         score = self._score(spec, folder, training_cost(work, job, note.flops, low), log, final)
         if rungs and not score.pruned:
@@ -73,6 +74,10 @@ class TrainingBackend:
         if is_main_process():
             _keep(folder, work, key, score)
         return all_gather(score)[0]  # the times differ between processes
+
+    def _trained_on(self, final: bool) -> TrainedOn:
+        part, data = "all" if final else "train", self.data
+        return TrainedOn(part=part, data=data.name, train_images=data.train_images, seed=data.seed)
 
     def _network(self, spec: ModelSpec, seed: int, low: LowResolutionPhase | None) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
@@ -141,7 +146,7 @@ class TrainingBackend:
 def _keep(folder: Path, work: Path, key: str, score: Score) -> None:
     """Keep a score and its training's metrics in the variant's ``folder``, and delete the training's folder ``work``."""
     write_text(folder / METRICS, (work / METRICS).read_text(encoding="utf-8"))
-    write_score(folder / _SCORE, key, score)
+    write_score(folder / SCORE, key, score)
     shutil.rmtree(work)
 
 

@@ -15,6 +15,7 @@ from scaler.files import write_json
 from scaler.results.score import Metrics, Score
 from scaler.results.variant import VariantInfo
 
+SCORE = "score.json"
 _NAMES = {field.name for field in (*fields(Metrics), *fields(Score))} - {"metrics"}
 
 

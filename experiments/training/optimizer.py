@@ -31,7 +31,11 @@ def make_optimizer(model: nn.Module, job: Job) -> Any:
 
 
 def make_schedule(optimizer: Any, job: Job) -> Any:
-    """Return the schedule of ``job``'s recipe, which sets the learning rates of ``optimizer`` before each update."""
+    """Return the schedule of ``job``'s recipe, which sets the learning rates of ``optimizer`` before each update.
+
+    Update n has the rate of n, as in timm. The published loops of TinyViT and MiniViT step their schedule after the update, so
+    that update n has the rate of n - 1.
+    """
     recipe, scale = job.recipe, job.batch_size / _LR_BATCH
     schedule, _ = create_scheduler_v2(
         optimizer,

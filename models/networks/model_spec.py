@@ -1,5 +1,6 @@
 """Models that a command is given: a seed, any timm model, or a variant's folder, each as timm builds it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from scaler.errors import ScalerError, UnknownNameError
 from scaler.files import write_bytes
 from scaler.results import variant
 
-# Entries of timm's configurations that say where pretrained weights are.
-_SOURCES = ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict")
+# The entries of timm's configuration of an entry point that hold for every network that it builds. The others speak of timm's own
+# pretrained weights: their place, tag, license and paper, and sizes that belong to their resolution.
+_KEPT = ("input_size", "mean", "std", "crop_pct", "interpolation", "first_conv", "classifier")
 # Below this side, in pixels, whole images are shown: cropping to timm's 95 % would cost objects that fill the image.
 _SMALL = 128
 
@@ -61,6 +63,12 @@ class ModelSpec:
     @property
     def std(self) -> tuple[float, ...]:
         return tuple(self.config["pretrained_cfg"]["std"])
+
+    def with_label_names(self, names: Sequence[str]) -> "ModelSpec":
+        """Return the model with ``names`` for its classes, by index, where timm looks for them; none if ``names`` is empty."""
+        cfg = {key: value for key, value in self.config["pretrained_cfg"].items() if key != "label_names"}
+        labels = {"label_names": list(names)} if names else {}
+        return replace(self, config={**self.config, "pretrained_cfg": cfg | labels})
 
     def build(self, **overrides: Any) -> nn.Module:
         """Build the network, with its weights where it has some; ``overrides`` go to timm's constructor (``drop_path_rate``).
@@ -147,12 +155,14 @@ def _changed(spec: ModelSpec, resolution: int | None, num_classes: int | None) -
     if spec.arch is None:
         return replace(spec, config=_changed_config(spec, resolution, num_classes))
     arch = spec.arch.with_task(resolution=resolution, num_classes=num_classes)
-    return replace(model_spec_of(spec.name, arch), weights=spec.weights)
+    names = spec.config["pretrained_cfg"].get("label_names", ()) if num_classes == spec.num_classes else ()
+    return replace(model_spec_of(spec.name, arch), weights=spec.weights).with_label_names(names)
 
 
 def _changed_config(spec: ModelSpec, resolution: int, num_classes: int) -> dict[str, Any]:
     """Return the configuration of a model that only timm knows; ``img_size`` is passed where the size is built in."""
-    cfg = spec.config["pretrained_cfg"]
+    named = spec if num_classes == spec.num_classes else spec.with_label_names(())
+    cfg = named.config["pretrained_cfg"]
     arguments = {**spec.config.get("model_args", {}), "num_classes": num_classes, "in_chans": cfg["input_size"][0]}
     if cfg.get("fixed_input_size") and resolution != spec.resolution:
         arguments["img_size"] = resolution
@@ -160,9 +170,11 @@ def _changed_config(spec: ModelSpec, resolution: int, num_classes: int) -> dict[
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:
-    """Return timm's configuration of a model without the sources of its weights."""
-    cfg = timm.get_pretrained_cfg(name)
-    return {} if cfg is None else {key: value for key, value in cfg.to_dict().items() if key not in _SOURCES}
+    """Return the part of timm's configuration of a model that holds whatever its weights are."""
+    found = timm.get_pretrained_cfg(name)
+    cfg = {} if found is None else found.to_dict()
+    fixed = {"fixed_input_size": True} if cfg.get("fixed_input_size") else {}
+    return {key: cfg[key] for key in _KEPT if key in cfg} | fixed
 
 
 def _load(model: nn.Module, path: Path) -> None:

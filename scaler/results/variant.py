@@ -18,6 +18,24 @@ CONFIG, WEIGHTS, NOTE = "config.json", "model.safetensors", "scaler.json"
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainedOn:
+    """The images on which weights were trained, and the facts that tell them from the held-out ones.
+
+    Attributes:
+        part: "all" for all training images, held-out ones included; "train" for those that were not held out; "" if unknown or
+            untrained.
+        data: name of the data set.
+        train_images: number of training images that were used, held-out ones included; None for all.
+        seed: of the choice of held-out images.
+    """
+
+    part: str = ""
+    data: str = ""
+    train_images: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VariantInfo:
     """Facts that timm's config does not hold. ``flops`` and ``params`` are fvcore's count of the built network."""
 
@@ -27,6 +45,7 @@ class VariantInfo:
     budget: str
     flops: int
     params: int
+    trained_on: TrainedOn = TrainedOn()
 
 
 def config(timm_name: str, model_args: Mapping[str, Any], resolution: int, pretrained_cfg: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,10 +83,21 @@ def read_info(folder: Path) -> VariantInfo | None:
     if not (folder / NOTE).is_file():
         return None
     data = _read(folder / NOTE, "a variant's note is a JSON object")
+    data["trained_on"] = _trained_on(data.get("trained_on"), folder)
     try:
         return VariantInfo(**{field.name: data[field.name] for field in fields(VariantInfo)})
     except KeyError as error:
         raise ScalerError(f"{folder / NOTE} has no {error}: restore or delete the file") from error
+
+
+def _trained_on(data: Any, folder: Path) -> TrainedOn:
+    """Return the part of a note about training images; notes of earlier versions have none."""
+    if data is None:
+        return TrainedOn()
+    try:
+        return TrainedOn(**data)
+    except TypeError as error:
+        raise ScalerError(f"{folder / NOTE}: trained_on has other fields than it should: restore or delete the file") from error
 
 
 def _read(path: Path, rule: str) -> dict[str, Any]:

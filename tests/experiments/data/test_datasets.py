@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from experiments.data.datasets import open_data, peek_num_classes
 from experiments.data.image_set import ImageData
 from experiments.data.input_format import InputFormat
+from experiments.data.sources import class_names_of
 from experiments.training.evaluation import evaluate_model
 from scaler.errors import ScalerError, UnknownNameError
 
@@ -43,6 +45,22 @@ def test_digits_are_split_without_overlap_and_by_class(digits: ImageData) -> Non
     assert digits.num_classes == peek_num_classes("digits") == 10
     assert not digits.hflip
     assert digits.train.image(0).mode == "RGB"
+
+
+def test_a_data_set_knows_its_classes_names_and_its_split(tmp_path: Path, digits: ImageData) -> None:
+    assert digits.class_names == tuple("0123456789")
+    part = open_data("digits", train_images=200, seed=3)
+    assert (digits.train_images, digits.seed, part.train_images, part.seed) == (None, 0, 200, 3)
+    assert open_data(f"folder:{class_folders(tmp_path, digits)}").class_names == ("digit0", "digit1", "digit2")
+
+
+def test_names_of_timms_data_sets_are_their_classes() -> None:
+    """ImageNet's are tuples of synonyms; Hugging Face's reader has indices alone."""
+    by_name = SimpleNamespace(targets=[0, 1], classes=[("tench", "Tinca tinca"), "goldfish"])
+    by_index = SimpleNamespace(reader=SimpleNamespace(targets=[0, 1], class_to_idx={"dog": 1, "cat": 0}))
+    neither = SimpleNamespace(targets=[0, 1])
+    found = [class_names_of(dataset) for dataset in (by_name, by_index, neither)]
+    assert found == [("tench, Tinca tinca", "goldfish"), ("cat", "dog"), ()]
 
 
 def test_the_test_images_do_not_depend_on_the_seed_and_the_held_out_ones_do(digits: ImageData) -> None:
@@ -85,6 +103,31 @@ def test_train_and_val_folders_are_taken_as_they_are(tmp_path: Path, digits: Ima
 
 def first(root: Path) -> str:
     return sorted(path.name for path in (root / "val" / "digit0").iterdir())[0]
+
+
+def test_a_folder_named_test_is_read_only_without_val(tmp_path: Path, digits: ImageData) -> None:
+    class_folders(tmp_path / "train", digits)
+    class_folders(tmp_path / "test", digits, each=5)
+    assert len(open_data(f"folder:{tmp_path}").test) == 15
+    class_folders(tmp_path / "val", digits, each=4)
+    assert len(open_data(f"folder:{tmp_path}").test) == 12
+
+
+def test_deep_images_are_scaled_and_told_of_once(tmp_path: Path, digits: ImageData, capsys: pytest.CaptureFixture[str]) -> None:
+    class_folders(tmp_path / "train", digits)
+    class_folders(tmp_path / "val", digits, each=4)
+    open_data(f"folder:{tmp_path}")
+    assert capsys.readouterr().err == ""
+    ramp = (np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)
+    for split, name in (("train", "a"), ("train", "b"), ("val", "c")):
+        Image.fromarray(ramp).save(tmp_path / split / "digit0" / f"{name}.png")
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "train" / "digit1" / "f.tif")
+    data = open_data(f"folder:{tmp_path}")
+    found = np.asarray(data.test.image(4))
+    assert found.shape == (16, 16, 3)
+    assert np.array_equal(found[..., 0].ravel(), np.arange(256))
+    told = "3 of 52 images of 16 bits and 1 of 52 images of 32 bits are scaled to 8"
+    assert capsys.readouterr().err == f"folder:{tmp_path}: {told}\n"
 
 
 def test_a_bad_folder_is_refused_with_its_reason(tmp_path: Path, digits: ImageData) -> None:
@@ -151,6 +194,18 @@ def test_an_impossible_number_of_training_images_is_refused(number: int) -> None
 def test_a_place_that_is_no_data_set_is_refused(spec: str, message: str) -> None:
     with pytest.raises(ScalerError, match=message):
         open_data(spec)
+
+
+@pytest.mark.parametrize("as_written", ["{}", "./images", "images", "../here/images"])
+def test_a_folder_without_its_prefix_is_refused_with_the_right_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_written: str
+) -> None:
+    images = tmp_path / "here" / "images"
+    images.mkdir(parents=True)
+    monkeypatch.chdir(images.parent)
+    given = as_written.format(images)
+    with pytest.raises(ScalerError, match=f"unknown data set '{given}': a folder of images is written folder:{given}$"):
+        open_data(given)
 
 
 def test_opening_loads_no_library_that_is_not_needed() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 
 from experiments.data.datasets import open_data
@@ -22,7 +23,7 @@ from experiments.training.rungs import RungSchedule
 from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
-from scaler.results.variant import VariantInfo
+from scaler.results.variant import TrainedOn, VariantInfo, read_info
 
 ARCH = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=24)
 NOTE = VariantInfo(family="tiny_vit", arch=ARCH.to_dict(), seed_model="tiny_vit_1m_32", budget="", flops=1, params=2)
@@ -111,6 +112,17 @@ def test_final_training_is_scored_on_the_test_images_and_leaves_a_variant(tmp_pa
     scored(tmp_path / "b", final=True)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
     assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(("final", "part"), [(False, "train"), (True, "all")])
+def test_a_variant_knows_its_training_images_and_its_classes(tmp_path: Path, final: bool, part: str) -> None:
+    backend = TrainingBackend(open_data("digits", train_images=150, seed=3), "proxy", RECIPE)
+    backend.score(model_spec_of("tiny", ARCH), NOTE, tmp_path, seed=7, final=final)
+    info = read_info(tmp_path)
+    assert info is not None
+    assert info == replace(NOTE, trained_on=TrainedOn(part=part, data="digits", train_images=150, seed=3), arch=info.arch)
+    by_timm: Any = timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
+    assert by_timm.pretrained_cfg["label_names"] == list("0123456789")
 
 
 def test_a_teacher_changes_what_is_learned(tmp_path: Path, trainings: list[str]) -> None:

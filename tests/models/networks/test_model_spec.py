@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,53 @@ def test_a_folder_is_what_was_written_and_timm_opens_it(tmp_path: Path) -> None:
     assert torch.equal(model(images), again.build().eval()(images))
     assert torch.equal(model(images), by_timm(images))
     assert by_timm.pretrained_cfg["input_size"] == (3, 32, 32)
+
+
+@pytest.mark.parametrize("name", ["tiny_vit_1m_32", "deit_tiny_patch16_224", "resnet18", "vit_tiny_patch16_224"])
+def test_a_configuration_speaks_of_this_model_alone(name: str) -> None:
+    """Not of the place, tag, license or sizes of timm's own weights."""
+    spec = open_model_spec(name, resolution=64, num_classes=7)
+    cfg = spec.config["pretrained_cfg"]
+    fixed = {"fixed_input_size"} if name in ("deit_tiny_patch16_224", "vit_tiny_patch16_224") else set()
+    named = {"input_size", "num_classes", "mean", "std", "crop_pct", "interpolation", "first_conv", "classifier"}
+    assert cfg.keys() == named | fixed
+    assert (list(cfg["input_size"]), cfg["num_classes"]) == ([3, 64, 64], 7)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "convnext_atto"])
+def test_a_timm_models_folder_opens_with_its_weights(tmp_path: Path, name: str) -> None:
+    spec = open_model_spec(name, resolution=32, num_classes=5)
+    model = spec.build()
+    spec.write(tmp_path, replace(NOTE, family="", arch={}), model.state_dict())
+    by_timm = timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
+    assert by_timm.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(value, by_timm.state_dict()[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["tiny_vit_1m_32", "convnext_atto"])
+def test_label_names_stay_at_another_resolution_and_go_with_the_classes(tmp_path: Path, name: str) -> None:
+    spec = open_model_spec(name, num_classes=3).with_label_names(("cat", "dog", "eel"))
+    note = NOTE if spec.arch else replace(NOTE, family="", arch={})
+    spec.write(tmp_path, replace(note, arch=spec.arch.to_dict() if spec.arch else {}))
+    labels = [
+        open_model_spec(str(tmp_path), resolution=resolution, num_classes=classes).config["pretrained_cfg"].get("label_names")
+        for resolution, classes in ((None, None), (64, None), (64, 3), (None, 4))
+    ]
+    assert labels == [["cat", "dog", "eel"]] * 3 + [None]
+    assert "label_names" not in spec.with_label_names(()).config["pretrained_cfg"]
+
+
+def test_a_note_of_an_earlier_version_opens_and_a_changed_one_is_named(tmp_path: Path) -> None:
+    model_spec_of("tiny", ARCH).write(tmp_path, NOTE)
+    data = json.loads((tmp_path / variant.NOTE).read_text())
+    del data["trained_on"]
+    (tmp_path / variant.NOTE).write_text(json.dumps(data))
+    info = variant.read_info(tmp_path)
+    assert info is not None
+    assert info.trained_on == variant.TrainedOn()
+    (tmp_path / variant.NOTE).write_text(json.dumps({**data, "trained_on": {"planet": "Mars"}}))
+    with pytest.raises(ScalerError, match=r"scaler.json: trained_on has other fields"):
+        variant.read_info(tmp_path)
 
 
 def test_an_untrained_folder_opens_too(tmp_path: Path) -> None:
