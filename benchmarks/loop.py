@@ -47,7 +47,7 @@ def run(quick: bool) -> Figures:
     one_thread()
     name, batch, rounds, per_round = ("tiny_vit_1m_32", 32, 5, 20) if quick else ("tiny_vit_5m_224", 16, 7, 5)
     with TemporaryDirectory() as folder, restored_generators():
-        loops = {kind: _loop(kind, name, batch, Path(folder)) for kind in KINDS}
+        loops = {kind: training_loop(kind, *seeded(name), batch, Path(folder)) for kind in KINDS}
         times: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for number in range(rounds + 1):
             for kind in KINDS if number % 2 else reversed(KINDS):
@@ -74,12 +74,16 @@ def _step_s(steps: Steps, number: int) -> float:
     return (clock() - began) / number
 
 
-def _loop(kind: str, name: str, batch: int, folder: Path) -> Steps:
-    """A function that takes so many steps of training, from where the last call left."""
+def seeded(name: str) -> tuple[nn.Module, ModelSpec]:
+    """Return the network called ``name`` with 10 classes and the same random weights in each call."""
     spec = open_model_spec(name, num_classes=10)
-    data = images(10, _IMAGES, max(40, spec.resolution * 8 // 7))
     torch.manual_seed(0)
-    model = spec.build()
+    return spec.build(), spec
+
+
+def training_loop(kind: str, model: nn.Module, spec: ModelSpec, batch: int, folder: Path) -> Steps:
+    """Return a function that trains ``model`` for some steps, from where the last call left."""
+    data = images(10, _IMAGES, max(40, spec.resolution * 8 // 7))
     if kind == "ours":
         return _ours(model, spec, data, batch, folder)
     return (_bare if kind == "bare" else _timm)(model.to(pick_device()).to(memory_format=torch.channels_last), spec, data, batch)
@@ -117,12 +121,18 @@ def _ours(model: nn.Module, spec: ModelSpec, data: ImageData, batch: int, folder
     return steps
 
 
+def _adamw(model: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer of the other loops; fused, as in this project."""
+    made: torch.optim.Optimizer = create_optimizer_v2(model, _RECIPE.opt, lr=1e-4, weight_decay=_RECIPE.weight_decay, fused=True)
+    return made
+
+
 def _bare(model: nn.Module, spec: ModelSpec, data: ImageData, batch: int) -> Steps:
     """The least that trains: a loader over the same transform, forward, backward, clip, update."""
     device, views = pick_device(), _views(data, spec.resolution)
     batches = _endless(torch.utils.data.DataLoader(views, batch, shuffle=True, drop_last=True))
     mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
-    optimizer = create_optimizer_v2(model.train(), _RECIPE.opt, lr=1e-4, weight_decay=_RECIPE.weight_decay)
+    optimizer = _adamw(model.train())
     criterion = nn.CrossEntropyLoss(label_smoothing=_RECIPE.smoothing)
 
     def steps(number: int) -> None:
@@ -147,7 +157,7 @@ def _timm(model: nn.Module, spec: ModelSpec, data: ImageData, batch: int) -> Ste
         mean=spec.mean, std=spec.std, device=device, pin_memory=device.type == "cuda",
     )  # fmt: skip
     batches, losses = _endless(loader), AverageMeter()
-    optimizer = create_optimizer_v2(model.train(), _RECIPE.opt, lr=1e-4, weight_decay=_RECIPE.weight_decay)
+    optimizer = _adamw(model.train())
     schedule, _ = create_scheduler_v2(optimizer, "cosine", num_epochs=1000, step_on_epochs=False, updates_per_epoch=len(loader))
     criterion, updates = nn.CrossEntropyLoss(label_smoothing=_RECIPE.smoothing), iter(range(sys.maxsize))
 
@@ -200,5 +210,5 @@ def _peak() -> float:
 if __name__ == "__main__":
     one_thread()
     with TemporaryDirectory() as place:
-        _loop(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(place))(_MEMORY_STEPS)
+        training_loop(sys.argv[1], *seeded(sys.argv[2]), int(sys.argv[3]), Path(place))(_MEMORY_STEPS)
     print(_peak())
