@@ -26,6 +26,7 @@ def shortened(line: str) -> list[str]:
     return [*words, *less.get(words[0], [])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_run(page: Path, tmp_path: Path) -> None:
     for line in commands(page):
@@ -43,6 +44,7 @@ def test_the_readme_says_what_the_commands_say(tmp_path: Path) -> None:
         assert number in readme
 
 
+@pytest.mark.slow
 def test_python_on_the_page_on_multiplexing_prints_its_table(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "multiplexing.md").read_text()
     table, usage = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
@@ -58,6 +60,7 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+@pytest.mark.slow
 def test_python_on_the_page_on_python_runs_and_prints_what_stands_there(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "python.md").read_text()
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE))

@@ -118,6 +118,7 @@ def test_uniformity_is_judged_over_every_cell_of_a_set_that_brute_force_confirms
     assert 1e-3 < float(figures["uniform_p"]) <= 1
 
 
+@pytest.mark.slow
 def test_a_first_feasible_architecture_in_a_new_process() -> None:
     took, printed = cold("benchmarks.cold_first", "ours", "0", "1")
     assert 0 < json.loads(printed)["s"] < took

@@ -38,6 +38,7 @@ def test_the_page_says_what_was_kept(study: Any, page: str, trainings: int) -> N
     assert len(kept["rows"]) == trainings
 
 
+@pytest.mark.slow
 def test_students_hear_their_teacher_in_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_logits, "STUDENTS", {"small": STUDENTS["small"]})
     monkeypatch.setattr(stored_logits, "_SEEDS", (0, 1))
@@ -47,6 +48,7 @@ def test_students_hear_their_teacher_in_every_way(tmp_path: Path, monkeypatch: p
     assert found["bytes_per_view"]["compact"] < found["bytes_per_view"]["fp16"]
 
 
+@pytest.mark.slow
 def test_multiplexed_students_hear_labels_answers_and_relations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weight_distillation, "TEACHERS", {"deit": "deit_1m_patch4_32"})
     monkeypatch.setattr(weight_distillation, "_SEEDS", (0, 1))
@@ -62,6 +64,7 @@ def test_multiplexed_students_hear_labels_answers_and_relations(tmp_path: Path, 
     assert {row["over_labels"] for row in found["summary"] if row["way"] == "labels"} == {0.0}
 
 
+@pytest.mark.slow
 def test_a_training_under_fire_ends_with_the_bits_of_one_in_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kills, "_RECIPE", replace(kills._RECIPE, epochs=1, batch_size=256))
     kills.study(out=tmp_path, kills=1)

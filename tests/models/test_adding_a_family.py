@@ -51,6 +51,7 @@ def some(kind: Any, rng: random.Random) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_the_example_passes_the_suite(beit: Any) -> None:
     rng = random.Random(0)
     for arch in (some(beit, rng) for _ in range(20)):

@@ -78,6 +78,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("published", PUBLISHED)
 def test_every_tensor_of_a_published_layout_ends_where_it_belongs(published: str) -> None:
     tensors = official.checkpoint(published)
@@ -97,6 +98,7 @@ def sums(tensor: Tensor) -> tuple[int, float]:
     return tensor.numel(), float(tensor.double().sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("published", "original"),
     [

@@ -8,6 +8,7 @@ import pytest
 BUILD = "print(timm.create_model('mini_deit_1m_patch4_32').__class__.__name__)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("imports", ["import models, timm", "import timm, models"])
 def test_timm_builds_the_multiplexed_networks_whichever_is_imported_first(imports: str) -> None:
     assert answer(f"{imports}\n{BUILD}") == "MultiplexedViT"

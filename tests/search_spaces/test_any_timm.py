@@ -49,6 +49,7 @@ def test_percentages_are_relative_to_timms_own_model(tmp_path: Path) -> None:
     assert budget["resolution"] == Bound(0, 224)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "axes"),
     [

@@ -51,6 +51,7 @@ DECIDING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", DECIDING, ids=lambda words: words[0])
 def test_deciding_loads_no_torch(words: tuple[str, ...], tmp_path: Path) -> None:
     program = (
@@ -72,6 +73,7 @@ def test_importing_the_core_loads_no_torch() -> None:
     )
 
 
+@pytest.mark.slow
 def test_count_gives_the_published_figures() -> None:
     # Source: fvcore on timm's networks with attention unfused, 1000 classes.
     found = answer("count", "tiny_vit_21m_224")
@@ -80,6 +82,7 @@ def test_count_gives_the_published_figures() -> None:
     assert (found["params"], round(found["flops"] / 1e9, 4)) == (86_567_656, 17.5827)
 
 
+@pytest.mark.slow
 def test_count_breaks_down_into_parts_that_sum_to_the_total() -> None:
     found = answer("count", "tiny_vit_5m_224", "--resolution", "192", "--num-classes", "10", "--parts")
     assert sum(part["flops"] for part in found["parts"]) == found["flops"]
@@ -104,6 +107,7 @@ def nested(axis: list[Any]) -> list[list[Any]]:
     return axis if isinstance(axis[0], list) else [axis]
 
 
+@pytest.mark.slow
 def test_samples_meet_the_budget_and_repeat_with_the_seed() -> None:
     words = ("sample", "tiny_vit_21m_224", "--budget", "flops=1.25G..1.3G,params=5.4M,resolution=192", "-n", "5")
     found = answer(*words)
@@ -116,6 +120,7 @@ def test_samples_meet_the_budget_and_repeat_with_the_seed() -> None:
         assert one["arch"]["head_dim"] == 32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -146,6 +151,7 @@ def test_what_cannot_be_met_is_said_in_a_line(words: tuple[str, ...], message: s
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_corrupt_image_leaves_nothing_behind(tmp_path: Path) -> None:
     digits = open_data("digits").train
     for label in (0, 1):
@@ -187,6 +193,7 @@ def broken_off(words: list[str], *, after: str, by: signal.Signals) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_search_is_interrupted_continued_trained_evaluated_and_drawn(tmp_path: Path) -> None:
     """One small run through all commands that train; the search is interrupted once and killed once."""
     run, trained = tmp_path / "run", tmp_path / "trained"

@@ -47,6 +47,7 @@ def outputs(kind: str, path: Path, images: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(onnxruntime.InferenceSession(path).run(None, {"images": images.numpy()})[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name"), [*(("onnx", name) for name in SHALLOW if "mini" in name), ("torch-export", "deit_1m_patch4_32")]
 )
@@ -63,6 +64,7 @@ def test_a_file_computes_what_its_variant_does(kind: str, name: str, tmp_path: P
     assert max(found["difference"].values()) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_timm_network_of_convolutions_without_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = export(ExportOptions(variant="resnet10t", format="onnx", out=tmp_path / "a.onnx"))
     assert found["input"] == ["batch", 3, 176, 176]
@@ -113,6 +115,7 @@ def test_bad_requests_are_said_in_a_line(tmp_path: Path) -> None:
             export(ExportOptions(**named))
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path) -> None:
     variant("deit_1m_patch4_32", tmp_path / "v")
     found = answer("export", str(tmp_path / "v"), "--format", "onnx", "--out", str(tmp_path / "a.onnx"))

@@ -111,6 +111,7 @@ def test_a_class_map_is_checked(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path) -> None:
     saved("swin_1m_patch2_32", tmp_path / "a.pth")
     found = answer("import", str(tmp_path / "a.pth"), "--model", "swin_1m_patch2_32", "--out", str(tmp_path / "v"))

@@ -55,6 +55,7 @@ def test_pixels_and_shares_do_not_depend_on_workers_and_batches(reference: Augme
         assert torch.equal(found, expected)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_spawned_sees_the_same(reference: AugmentedBatch) -> None:
     made = views()
     plan = [batch_request(epoch_order(made.seed, EPOCH, [110]), EPOCH, slice(0, 20))]
@@ -73,6 +74,7 @@ def posterized(view: View, bits: int) -> int:
     return int(grey.getpixel((0, 0)))
 
 
+@pytest.mark.slow
 def test_posterize_keeps_a_bit_also_in_spawned_workers() -> None:
     """timm's policy asks for 0 bits now and then, which Pillow 13 refuses."""
     operations = dict(auto_augment.NAME_TO_OP)

@@ -185,6 +185,7 @@ def test_other_data_are_refused(stored: tuple[ModelSpec, Store]) -> None:
         store.manifest.require_fit(other, MIXED, store.folder)
 
 
+@pytest.mark.slow
 def test_with_the_teacher_alone_in_the_loss_its_answers_are_learned(
     stored: tuple[ModelSpec, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +224,7 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     monkeypatch.setattr(BatchLoader, "batches", broken_off)
 
 
+@pytest.mark.slow
 def test_commands_teach_search_and_train_from_one_store(tmp_path: Path) -> None:
     spec = teacher(tmp_path / "teacher")
     arguments: dict[str, Any] = {"data": "digits", "train_images": 151, "epochs": 1, "topk": 3, "out": tmp_path / "logits"}

@@ -44,6 +44,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_bytes_are_the_same_for_any_workers_and_processes(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     spec, store = stored
     expected = files(store.folder)
@@ -151,6 +152,7 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
     assert files(tmp_path) == files(store.folder)
 
 
+@pytest.mark.slow
 def test_a_failing_process_is_told(tmp_path: Path) -> None:
     spec = teacher(tmp_path / "teacher")
     (tmp_path / "teacher" / "model.safetensors").write_bytes(b"torn")
@@ -158,6 +160,7 @@ def test_a_failing_process_is_told(tmp_path: Path) -> None:
         write_store(writer(spec), manifest(spec), tmp_path / "logits", processes=2)
 
 
+@pytest.mark.slow
 def test_processes_end_with_the_one_that_started_them(stored: tuple[ModelSpec, Store], tmp_path: Path) -> None:
     spec, _ = stored
     child = get_context("fork").Process(

@@ -31,6 +31,7 @@ def legend(info: FrontierInfo, cost: str = "flops") -> list[str]:
     return [text.get_text() for text in figure_of(info, cost).legends[0].get_texts()]
 
 
+@pytest.mark.slow
 def test_the_files_open_and_name_the_models(tmp_path: Path) -> None:
     paths = draw_figures(fake_info(), tmp_path)
     names = ["frontier.png", "frontier.svg", "frontier_params.png", "frontier_params.svg"]
@@ -47,6 +48,7 @@ def test_the_files_open_and_name_the_models(tmp_path: Path) -> None:
     assert "≤ 5M" not in texts(tmp_path / "frontier_params.svg")
 
 
+@pytest.mark.slow
 def test_the_same_ledger_gives_the_same_files(tmp_path: Path) -> None:
     first, second = (draw_figures(fake_info(), tmp_path / name) for name in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]

@@ -6,6 +6,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from experiments.report.build_page import build_page
 from experiments.report.figure import draw_figures
 from experiments.report.html import render, write_page
@@ -68,6 +70,7 @@ def page_of(*runs: Run) -> Checker:
     return parsed(render(build_page(frontier_info(runs), runs, ["<svg></svg>"] * 2)))
 
 
+@pytest.mark.slow
 def test_it_needs_no_other_file_and_no_script(tmp_path: Path) -> None:
     found = report(tmp_path, fake_run(fake_info(), request={"seed": "big_seed"}))
     assert found.links, "the figures' markers are drawn by reference"
@@ -152,8 +155,8 @@ def test_it_says_why() -> None:
 
 def test_pruned_trials_stand_below_the_others_with_their_epochs() -> None:
     info = fake_info(6)
-    late = replace(info.records[0], role="pruned", trial=7, name="late", epochs=2, top1=50.0)
-    early = replace(late, trial=8, name="early", epochs=1 / 3, top1=99.0)
+    late = changed(info.records[0], role="pruned", trial=7, name="late", epochs=2, top1=50.0)
+    early = changed(late, trial=8, name="early", epochs=1 / 3, top1=99.0)
     text = page_of(fake_run(replace(info, records=(early, late, *info.records)))).text
     assert "6 trials of the search, 2 trials stopped early" in text
     table = text[text.index("6, the most accurate first; then 2 that were stopped early") :]
@@ -165,7 +168,7 @@ def test_pruned_trials_stand_below_the_others_with_their_epochs() -> None:
 
 
 def test_a_search_whose_trials_were_all_stopped_shows_them() -> None:
-    stopped = replace(SEED, role="pruned", trial=0, name="trial-0000", epochs=1)
+    stopped = changed(SEED, role="pruned", trial=0, name="trial-0000", epochs=1)
     assert ")1stopped" in page_of(fake_run(FrontierInfo(records=(stopped,)))).text
 
 
@@ -173,7 +176,7 @@ def test_finalists_show_their_scores_and_the_chosen_one() -> None:
     info = fake_info(6)
     best, second = info.records[3], info.records[1]
     scores = ((best, 60.0), (best, 61.5), (second, 80.0), (second, 80.5))
-    again = [replace(record, role="finalist", top1=top1) for record, top1 in scores]
+    again = [changed(record, role="finalist", top1=top1) for record, top1 in scores]
     run = fake_run(replace(info, records=(*info.records, *again)), result=fake_result(best.name))
     text = best_section(page_of(run))
     table = re.sub(r"\s+", " ", text[text.index("Finalists") :])
@@ -186,7 +189,7 @@ def test_finalists_show_their_scores_and_the_chosen_one() -> None:
 
 def test_a_trial_number_is_its_own_runs() -> None:
     info = fake_info(1, finished=False)
-    again = replace(info.records[0], role="finalist", top1=12.34)
+    again = changed(info.records[0], role="finalist", top1=12.34)
     runs = fake_run(replace(info, records=(*info.records, again))), fake_run(info, name="run-2")
     assert page_of(*runs).text.count("12.34 %, ") == 0
     assert page_of(*runs).text.count("12.34 %") == 2  # the score and the mean of the one finalist

@@ -48,6 +48,7 @@ def trained(folder: Path, recipe: Any = RECIPE, arch: Any = PLAIN, **changes: An
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setup", "tolerance"),
     [

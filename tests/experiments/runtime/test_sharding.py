@@ -90,11 +90,13 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dic
     return weights, state
 
 
+@pytest.mark.slow
 def test_one_goes_on_alone_from_what_two_shards_began(alone: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path) -> None:
     sharded_in_two(tmp_path, interrupt=True)
     same(work(tmp_path, Setup(), interrupt=False).state_dict(), alone[0])
 
 
+@pytest.mark.slow
 def test_two_shards_go_on_from_what_one_began(alone: tuple[dict[str, Any], dict[str, Any]], tmp_path: Path) -> None:
     work(tmp_path, Setup(), interrupt=True)
     sharded_in_two(tmp_path)

@@ -155,6 +155,7 @@ def watched(folder: Path, trial: Trial, low: float = 1.0, **rungs: int) -> Any:
     return backend.score(model_spec_of("tiny", ARCH), NOTE, folder, seed=0, final=False, rungs=RungSchedule(trial=trial, **rungs))
 
 
+@pytest.mark.slow
 def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is_the_same(tmp_path: Path) -> None:
     whole, stopped, broken, again = Trial(), Trial(last=2), Trial(broken=2), Trial()
     full = watched(tmp_path / "whole", whole)
@@ -169,6 +170,7 @@ def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is
     assert resumed.metrics == full.metrics
 
 
+@pytest.mark.slow
 def test_rungs_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Path) -> None:
     """Of 108 training images, in 6 updates of 16 each epoch, with rungs after 32, 96 and 288."""
     whole, stopped, broken, again = Trial(), Trial(last=1), Trial(broken=3), Trial()
@@ -185,6 +187,7 @@ def test_rungs_come_within_the_first_epoch_and_cost_only_its_images(tmp_path: Pa
     assert watched(tmp_path / "epochs", Trial()).metrics == full.metrics  # rungs change nothing
 
 
+@pytest.mark.slow
 def test_a_training_that_begins_at_a_lower_resolution_costs_what_it_saw_and_continues_alike(tmp_path: Path) -> None:
     """The first 6 of 18 updates of 16 images are at 16 of 24 pixels; rungs come after 32 and 96 images."""
     low = cost_of(ARCH.with_values({"resolution": 16})).flops

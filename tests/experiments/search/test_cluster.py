@@ -8,6 +8,7 @@ import pytest
 submitit = pytest.importorskip("submitit")
 
 
+@pytest.mark.slow
 def test_submitit_starts_a_worker_and_hears_what_it_says(tmp_path: Path) -> None:
     """Its executor for this machine; the worker finds no search to join, which it says in one line."""
     executor = submitit.AutoExecutor(folder=tmp_path / "jobs", cluster="local")

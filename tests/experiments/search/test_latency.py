@@ -59,6 +59,7 @@ def test_spaces_and_samples_know_latency_once_it_was_learned(monkeypatch: pytest
     assert all(one["latency_ms"] <= half["bounds"]["latency"][1] / 1e6 and one["flops"] <= 2_000_000 for one in drawn)
 
 
+@pytest.mark.slow
 def test_a_search_learns_confirms_and_says_what_it_measured(tmp_path: Path) -> None:
     (choice,) = run(tmp_path / "run", "latency=100s")
     kept = json.loads((choice.folder / "latency.json").read_text())
@@ -69,6 +70,7 @@ def test_a_search_learns_confirms_and_says_what_it_measured(tmp_path: Path) -> N
     assert said["latency"] == kept
 
 
+@pytest.mark.slow
 def test_a_candidate_that_takes_longer_than_predicted_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (best,) = run(tmp_path / "first", "latency=100s")
     slow, confirm = best.record.name, selection.confirm_latency

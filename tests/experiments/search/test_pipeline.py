@@ -74,6 +74,7 @@ def rows(out: Path) -> list[Record]:
     return list(Ledger(out / LEDGER))
 
 
+@pytest.mark.slow
 def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path) -> None:
     chosen, said = search(tmp_path, ClosedForm())
     _, sets = spaces("tiny_vit_1m_32", BUDGETS)
@@ -91,6 +92,7 @@ def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path
     assert [choice.folder.name for choice in chosen] == ["flops-1M", "flops-2M-params-300k", "flops-60pct"]
 
 
+@pytest.mark.slow
 def test_the_best_under_a_budget_may_come_from_another_ones_trials(tmp_path: Path) -> None:
     chosen, _ = search(tmp_path, ClosedForm())
     _, sets = spaces("tiny_vit_1m_32", BUDGETS)
@@ -99,6 +101,7 @@ def test_the_best_under_a_budget_may_come_from_another_ones_trials(tmp_path: Pat
         assert choice.record.top1 == max(row.top1 for row in fitting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [0, 1, 5, 8])
 def test_an_interrupted_search_repeats_an_uninterrupted_one(tmp_path: Path, stop_at: int) -> None:
     search(tmp_path / "whole", ClosedForm())
@@ -111,6 +114,7 @@ def test_an_interrupted_search_repeats_an_uninterrupted_one(tmp_path: Path, stop
     assert len(broken.scored) + len(again.scored) == 9
 
 
+@pytest.mark.slow
 def test_more_trials_continue_a_finished_search(tmp_path: Path) -> None:
     search(tmp_path, ClosedForm(), trials=4)
     backend = ClosedForm()
@@ -125,6 +129,7 @@ def test_another_search_in_the_same_folder_is_refused(tmp_path: Path) -> None:
         search(tmp_path, ClosedForm(), seed=1)
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_is_told_and_not_tried_again(tmp_path: Path) -> None:
     backend = ClosedForm(diverge_at=2)
     _, said = search(tmp_path, backend)
@@ -143,12 +148,14 @@ def test_an_infeasible_budget_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_no_architecture_is_tried_twice(tmp_path: Path) -> None:
     search(tmp_path, ClosedForm(), trials=24)
     archs = [row.arch for row in rows(tmp_path)]
     assert len(set(archs)) == 24
 
 
+@pytest.mark.slow
 def test_baselines_are_tried_first_and_stand_in_the_result(tmp_path: Path) -> None:
     chosen, _ = search(tmp_path, ClosedForm(), strategy="surrogate", trials=12)
     origins = [row.origin for row in rows(tmp_path)]
@@ -165,6 +172,7 @@ def test_baselines_are_tried_first_and_stand_in_the_result(tmp_path: Path) -> No
     assert [budget["folder"] for budget in result["budgets"]] == [str(choice.folder) for choice in chosen]
 
 
+@pytest.mark.slow
 def test_the_result_names_the_neighbours_that_lost_and_the_path_of_a_contraction(tmp_path: Path) -> None:
     chosen, _ = search(tmp_path, ClosedForm(), strategy="contraction", trials=24)
     assert any(choice.why["path"] for choice in chosen)
@@ -181,6 +189,7 @@ def test_the_result_names_the_neighbours_that_lost_and_the_path_of_a_contraction
             assert neighbour["lost_by"] >= 0
 
 
+@pytest.mark.slow
 def test_finalists_are_trained_again_and_their_mean_decides(tmp_path: Path) -> None:
     chosen, _ = search(tmp_path, ClosedForm(), trials=6, finalists=1, seeds=3)
     for choice in chosen:
@@ -195,6 +204,7 @@ def test_finalists_are_trained_again_and_their_mean_decides(tmp_path: Path) -> N
     assert again.scored == []
 
 
+@pytest.mark.slow
 def test_a_trial_that_a_user_enqueued_is_explained_as_any_other(tmp_path: Path) -> None:
     search(tmp_path, ClosedForm(), trials=8)
     space, sets = spaces("tiny_vit_1m_32", BUDGETS)
@@ -213,6 +223,7 @@ def test_a_trial_that_a_user_enqueued_is_explained_as_any_other(tmp_path: Path) 
     assert points <= space.variables.keys()
 
 
+@pytest.mark.slow
 def test_the_ledger_is_read_at_the_start_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     search(tmp_path, ClosedForm(), trials=6)
     read = []
@@ -222,6 +233,7 @@ def test_the_ledger_is_read_at_the_start_alone(tmp_path: Path, monkeypatch: pyte
     assert [row.trial for row in rows(tmp_path)] == list(range(14))
 
 
+@pytest.mark.slow
 def test_halving_stops_what_lags_behind_its_own_budget(tmp_path: Path) -> None:
     backend = ClosedForm()
     chosen, said = search(tmp_path, backend, trials=18, pruner="halving")

@@ -55,6 +55,7 @@ def search(folder: Path, space: SearchSpace, sets: list[FeasibleSet], name: str,
     return origins
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy_name", ["uniform", "surrogate", "contraction"])
 def test_every_strategy_searches_around_a_timm_model(strategy_name: str, tmp_path: Path) -> None:
     space, sets = problem("vit_tiny_patch16_224", tmp_path)
@@ -64,6 +65,7 @@ def test_every_strategy_searches_around_a_timm_model(strategy_name: str, tmp_pat
     assert ("random" if strategy_name == "uniform" else strategy_name) in origins[4:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["convnext_atto", "levit_128s", "resnet18"])
 def test_a_search_goes_around_timm_models_of_every_kind(name: str, tmp_path: Path) -> None:
     space, sets = problem(name, tmp_path)

@@ -91,6 +91,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "weights.pt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_killed_at_random_points_it_ends_with_the_same_bits(whole: dict[str, torch.Tensor], tmp_path: Path) -> None:
     rng = random.Random(0)
     for reached in sorted(rng.sample(range(1, STEPS - 1), 3)):

@@ -48,6 +48,7 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixing", [{}, {"mixup": 0.8, "cutmix": 1.0, "auto_augment": "rand-m9-mstd0.5-inc1", "reprob": 0.25}])
 def test_an_interrupted_run_ends_with_the_same_bits(tmp_path: Path, mixing: dict[str, Any]) -> None:
     recipe = replace(RECIPE, **mixing)
@@ -89,6 +90,7 @@ def test_it_leaves_the_callers_generators_alone(tmp_path: Path) -> None:
     assert torch.equal(drawn, torch.rand(3))
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path: Path) -> None:
     recipe = replace(RECIPES["small"], epochs=10)
     data = open_data("digits")

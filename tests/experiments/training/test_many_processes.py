@@ -46,6 +46,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, list[float]
     return alone(tmp_path_factory.mktemp("alone") / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--shard"]], ids=["a copy each", "sharded"])
 def test_two_processes_learn_what_one_does(whole: tuple[Record, list[float]], tmp_path: Path, options: list[str]) -> None:
     words = [
@@ -75,6 +76,7 @@ def test_two_processes_learn_what_one_does(whole: tuple[Record, list[float]], tm
     assert found["loss"] == pytest.approx(score["loss"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_accumulated_parts_learn_what_a_whole_batch_does(whole: tuple[Record, list[float]], tmp_path: Path) -> None:
     assert alone(tmp_path, accumulate=4)[1] == pytest.approx(whole[1], rel=1e-4)
 

@@ -149,6 +149,7 @@ def test_a_distillation_token_learns_on_after_a_rung(tmp_path: Path) -> None:
     assert same(*found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", [DEIT, SWIN], ids=["deit", "mini_swin"])
 @pytest.mark.parametrize("broken", [1, 3, 6])
 def test_a_training_at_two_resolutions_continues_exactly(

@@ -18,6 +18,7 @@ from scaler.errors import ScalerError
 from tests.models.inheritance.cases import SMALL, images, labelled, smaller, trained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_the_full_size_gives_the_seeds_logits_bit_for_bit(name: str) -> None:
     seed, network = SMALL[name], trained(name)
@@ -30,6 +31,7 @@ def test_the_full_size_gives_the_seeds_logits_bit_for_bit(name: str) -> None:
             assert {row.action for row in found.report} == {"kept"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_random_smaller_architectures_are_built_run_and_cost_what_they_should(name: str) -> None:
     seed = prepare(trained(name), SMALL[name], Rule())

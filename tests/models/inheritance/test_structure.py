@@ -68,6 +68,7 @@ def permuted(network: nn.Module, found: Structure, groups: Iterable[tuple[Group,
     return twin.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_another_order_of_units_changes_no_output(name: str) -> None:
     """All groups but pixels and classes; so every tensor that holds a unit is among the group's members."""

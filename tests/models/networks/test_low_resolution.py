@@ -26,6 +26,7 @@ def images(side: int) -> torch.Tensor:
     return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_at_its_own_resolution_the_network_is_the_plain_one(name: str) -> None:
     spec = open_model_spec(name)
@@ -37,6 +38,7 @@ def test_at_its_own_resolution_the_network_is_the_plain_one(name: str) -> None:
         assert torch.equal(network(images(32)), plain(images(32)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_at_a_lower_one_it_is_what_timm_makes_of_it(name: str) -> None:
     """A reference whose input is set to the lower size for good; TinyViT takes any."""

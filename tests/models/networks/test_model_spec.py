@@ -88,6 +88,7 @@ def test_an_untrained_folder_opens_too(tmp_path: Path) -> None:
     assert timm.create_model(f"local-dir:{tmp_path}").num_classes == 10
 
 
+@pytest.mark.slow
 def test_timm_models_are_counted_with_1000_classes() -> None:
     # timm's own entry point would build 21,841 classes here.
     assert open_model_spec("tiny_vit_5m_224").count() == Cost(1_270_432_960, 5_392_764)

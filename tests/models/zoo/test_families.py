@@ -92,6 +92,7 @@ def members(name: str, number: int) -> list[Architecture]:
     return [SOME[name](rng) for _ in range(number)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOME)
 def test_cost_equals_fvcores_count_to_the_integer(name: str) -> None:
     """Odd resolutions, windows that do not divide the map or exceed it, and ratios that round are among them."""
@@ -99,6 +100,7 @@ def test_cost_equals_fvcores_count_to_the_integer(name: str) -> None:
         conformance.costs_what_fvcore_counts(arch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SEEDS if name.endswith("_32")])
 def test_a_network_is_as_timms_are(name: str) -> None:
     conformance.is_a_network_as_timms_are(SEEDS[name])

@@ -112,7 +112,7 @@ def test_the_file_is_read_at_the_start_alone(tmp_path: Path, monkeypatch: pytest
 
 def test_an_appended_row_is_that_of_a_reader(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.csv")
-    ledger.append(replace(RECORD, epochs=4))
+    ledger.append(changed(RECORD, epochs=4))
     (mine,), (read,) = ledger, Ledger(ledger.path)
     assert repr(mine) == repr(read)
 

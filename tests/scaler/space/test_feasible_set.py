@@ -61,6 +61,7 @@ def brute_force(space: SearchSpace, budget: Budget) -> list[Architecture]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(problems() | timed_problems())
 def test_the_set_is_exactly_what_brute_force_finds(problem: tuple[SearchSpace, Budget]) -> None:

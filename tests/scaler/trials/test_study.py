@@ -58,14 +58,17 @@ def killed_at_random(folder: Path, url: str | None) -> SearchStudy:
     return study
 
 
+@pytest.mark.slow
 def test_one_of_three_workers_is_killed(tmp_path: Path) -> None:
     check_complete(killed_at_random(tmp_path, None))
 
 
+@pytest.mark.slow
 def test_one_of_three_workers_is_killed_on_postgresql(tmp_path: Path, postgresql: str) -> None:
     check_complete(killed_at_random(tmp_path, postgresql))
 
 
+@pytest.mark.slow
 def test_a_trial_whose_heart_stopped_is_taken_up_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scaler.trials.storage.HEARTBEAT_S", 1)
     monkeypatch.setattr("scaler.trials.storage.GRACE_S", 2)
