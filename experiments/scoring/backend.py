@@ -15,7 +15,7 @@ from experiments.data.input_format import InputFormat
 from experiments.logits.store import Store
 from experiments.losses.teacher import Teacher, weights_digest
 from experiments.recipes import Recipe
-from experiments.runtime.console import is_main_process
+from experiments.runtime.console import is_main_process, say
 from experiments.runtime.processes import all_gather, pick_device, wait_for_everyone
 from experiments.runtime.setup import Setup
 from experiments.scoring.score import TrainingCost, read_score, training_cost, write_score
@@ -26,9 +26,11 @@ from experiments.training.metrics_log import METRICS
 from experiments.training.rungs import RungLog, RungSchedule
 from models.networks.low_resolution import LowResolutionPhase, low_resolution_phase
 from models.networks.model_spec import ModelSpec, open_model_spec
+from scaler.errors import DamagedFileError
 from scaler.files import write_text
+from scaler.json_files import set_aside
 from scaler.results.score import Metrics, Score
-from scaler.results.variant import VariantInfo
+from scaler.results.variant import VariantInfo, check_weights, read_info
 
 _SCORE, _RUNGS = "score.json", "rungs.json"
 
@@ -56,13 +58,13 @@ class TrainingBackend:
     ) -> Score:
         """Train ``spec`` and score it; see `Backend.score`. All processes of a launch must call it and get the same score."""
         key = self._key(spec, seed, final)
-        found = read_score(folder / _SCORE, key)
+        found = all_gather(_finished(folder, key) if is_main_process() else None)[0]
         if found is not None:
             return found
         work = folder / f"training-{key}"
         low = low_resolution_phase(spec, self.recipe.low_resolution) if self.recipe.low_resolution < 1 else None
         job = self._job(spec, seed, final, low)
-        log = RungLog(work / _RUNGS, rungs, job, partial(self._evaluate_on_holdout, spec)) if rungs else None
+        log = self._rung_log(work, rungs, job, spec) if rungs else None
         model = train_model(self._network(spec, seed, low), job, work, title=Path(spec.name).name, rungs=log)
         if is_main_process():
             spec.write(folder, note, model.state_dict())
@@ -75,6 +77,15 @@ class TrainingBackend:
             write_score(folder / _SCORE, key, score)
             shutil.rmtree(work)
         return all_gather(score)[0]  # the times differ between processes
+
+    def _rung_log(self, work: Path, rungs: RungSchedule, job: Job, spec: ModelSpec) -> RungLog:
+        """Return the log of the training in the folder ``work``. If it is damaged, that whole training is set aside."""
+        score = partial(self._evaluate_on_holdout, spec)
+        try:
+            return RungLog(work / _RUNGS, rungs, job, score)
+        except DamagedFileError as error:
+            say(f"{error.fault}, and its training was set aside as {set_aside(work)}: it starts from the beginning")
+            return RungLog(work / _RUNGS, rungs, job, score)
 
     def _network(self, spec: ModelSpec, seed: int, low: LowResolutionPhase | None) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
@@ -138,6 +149,23 @@ class TrainingBackend:
             "final": final,
         }
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _finished(folder: Path, key: str) -> Score | None:
+    """Return the score kept in ``folder``; None if there is none of that key, or the weights that it is of are not there.
+
+    Damaged files are set aside.
+    """
+    try:
+        score = read_score(folder / _SCORE, key)
+        info = read_info(folder) if score else None
+        if info is not None:
+            check_weights(folder, info.weights)
+        return score if info else None
+    except DamagedFileError as error:
+        aside = f", and was set aside as {set_aside(error.path).name}" if error.path.exists() else ""
+        say(f"{error.fault}{aside}: the model is trained again")
+        return None
 
 
 def evaluate_spec(spec: ModelSpec, images: ImageSet, device: torch.device, workers: int = 0) -> Evaluation:

@@ -20,8 +20,6 @@ from scaler.errors import ScalerError, UnknownNameError
 from scaler.files import write_bytes
 from scaler.results import variant
 
-# Entries of timm's configurations that say where pretrained weights are.
-_SOURCES = ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict")
 # Below this side, in pixels, whole images are shown: cropping to timm's 95 % would cost objects that fill the image.
 _SMALL = 128
 
@@ -35,12 +33,14 @@ class ModelSpec:
         config: timm's hub layout: the entry point, its arguments, and ``pretrained_cfg`` (input size, mean, std, ...).
         arch: its architecture where one of our families describes it.
         weights: the file that holds its weights, or None for random ones.
+        digest: of the weights, as the folder's note has it; empty where there is no note or no weights are noted.
     """
 
     name: str
     config: dict[str, Any]
     arch: Architecture | None = None
     weights: Path | None = None
+    digest: str = ""
 
     @property
     def resolution(self) -> int:
@@ -66,18 +66,24 @@ class ModelSpec:
         """Build the network, with its weights where it has some; ``overrides`` go to timm's constructor (``drop_path_rate``).
 
         Raises:
-            ScalerError: if the weights are damaged or do not fit, or timm does not build the model so.
+            ScalerError: if the weights are missing, damaged or do not fit, or timm does not build the model so.
         """
+        if self.digest:
+            variant.check_weights(Path(self.name), self.digest)
         model = self._build(**overrides)
         if self.weights is not None:
             _load(model, self.weights)
         return model
 
+    def without_weights(self) -> "ModelSpec":
+        """Return the model with random weights."""
+        return replace(self, weights=None, digest="")
+
     def _build(self, **overrides: Any) -> nn.Module:
         arguments = {**self.config.get("model_args", {}), "num_classes": self.num_classes, **overrides}
         try:
             model: nn.Module = timm.create_model(self.config["architecture"], pretrained=False, **arguments)
-        except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        except (RuntimeError, TypeError, ValueError, AssertionError, ArithmeticError, LookupError, AttributeError) as error:
             raise ScalerError(f"timm cannot build {self.name} with {arguments}: {error}") from error
         return model
 
@@ -123,8 +129,8 @@ def _of_folder(folder: Path) -> ModelSpec:
         raise UnknownNameError("timm architecture", config["architecture"], timm.list_models())
     weights = folder / variant.WEIGHTS
     config["num_classes"] = config.get("num_classes", config["pretrained_cfg"].get("num_classes", 1000))
-    arch, found = read_architecture(folder), weights if weights.is_file() else None
-    return ModelSpec(name=str(folder), config=config, arch=arch, weights=found)
+    arch, found, info = read_architecture(folder), weights if weights.is_file() else None, variant.read_info(folder)
+    return ModelSpec(name=str(folder), config=config, arch=arch, weights=found, digest=info.weights if info else "")
 
 
 def _of_timm(name: str) -> ModelSpec:
@@ -143,7 +149,7 @@ def _changed(spec: ModelSpec, resolution: int | None, num_classes: int | None) -
     if spec.arch is None:
         return replace(spec, config=_changed_config(spec, resolution, num_classes))
     arch = spec.arch.with_task(resolution=resolution, num_classes=num_classes)
-    return replace(model_spec_of(spec.name, arch), weights=spec.weights)
+    return replace(model_spec_of(spec.name, arch), weights=spec.weights, digest=spec.digest)
 
 
 def _changed_config(spec: ModelSpec, resolution: int, num_classes: int) -> dict[str, Any]:
@@ -158,7 +164,7 @@ def _changed_config(spec: ModelSpec, resolution: int, num_classes: int) -> dict[
 def _pretrained_cfg(name: str) -> dict[str, Any]:
     """Return timm's configuration of a model without the sources of its weights."""
     cfg = timm.get_pretrained_cfg(name)
-    return {} if cfg is None else {key: value for key, value in cfg.to_dict().items() if key not in _SOURCES}
+    return {} if cfg is None else {key: value for key, value in cfg.to_dict().items() if key not in variant.SOURCES}
 
 
 def _load(model: nn.Module, path: Path) -> None:
