@@ -192,6 +192,11 @@ class Ledger:
         return tuple(next(lines, _WRITTEN))
 
 
+def same(one: Record, other: Record) -> bool:
+    """Return True if both records are written as the same row."""
+    return _row(_record(one.row()), COLUMNS) == _row(_record(other.row()), COLUMNS)
+
+
 def _whole_lines(path: Path) -> bytes:
     """The file without a torn last line."""
     data = path.read_bytes()

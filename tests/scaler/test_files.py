@@ -71,6 +71,6 @@ def test_a_name_that_leaves_its_folder_is_refused(tmp_path: Path, name: str) -> 
         inside(tmp_path, name)
 
 
-@pytest.mark.parametrize("name", ["trial-0000", "..a", "ä b", "[/x]"])
+@pytest.mark.parametrize("name", ["trial-0000", "..a", "ä b", "[x]"])
 def test_any_other_name_lies_in_its_folder(tmp_path: Path, name: str) -> None:
     assert inside(tmp_path, name).resolve().parent == tmp_path.resolve()
