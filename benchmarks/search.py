@@ -184,7 +184,7 @@ def _final(study: Study, logits: Path, name: str, seed: int, row: Record) -> flo
     """Test top-1 of a trial's architecture, trained in full."""
     run = study.folder / f"{STRATEGIES[name]}-{seed}"
     spec = open_model_spec(str(run / TRIALS / row.name))
-    fresh = replace(spec, name=row.name, weights=None)
+    fresh = replace(spec.without_weights(), name=row.name)
     note = variant_info(fresh, study.seed_model, row.budget)
     backend = _backend(study, logits, study.full_epochs)
     folder = study.folder / "final" / f"{sha256(row.arch.encode()).hexdigest()[:12]}-{seed}"  # whoever chose it

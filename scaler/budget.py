@@ -115,6 +115,24 @@ def parse_budget(text: str, reference: Mapping[str, int], look_up: Callable[[str
     return Budget(tuple(sorted(bounds.items())), text)
 
 
+def check_budget(text: str, reference: Mapping[str, int], look_up: Callable[[str], Mapping[str, int]]) -> None:
+    """Check a budget before the latency of the seed is known, which percentages of latency refer to.
+
+    Raises:
+        ScalerError: as `parse_budget`, or if three costs are bounded.
+    """
+    values = split_budget(text)
+    relative = values.pop("latency", "") if "%" in values.get("latency", "") else ""
+    for end in filter(str.strip, relative.split("..")):
+        try:
+            _parse_side(end, "latency", {"latency": 1}, look_up)
+        except ScalerError as error:
+            raise ScalerError(f"budget {text!r}: {error}") from error
+    rest = parse_budget(",".join(f"{key}={value}" for key, value in values.items()), reference, look_up) if values else Budget()
+    bounds = {**dict(rest.bounds), **({"latency": Bound()} if relative else {})}
+    _ = Budget(tuple(bounds.items()), text).costs
+
+
 def split_budget(text: str) -> dict[str, str]:
     """Split a budget into its keys and the texts of their values, which are not read.
 
@@ -167,4 +185,4 @@ def _parse_percent(text: str) -> Decimal:
         share = Decimal(-1)
     if not share.is_finite() or share < 0:
         raise ScalerError(f"{text!r} is not a percentage: write, for example, 60%")
-    return share
+    return min(share, Decimal(1000 * _MOST))  # of any cost more than networks have; larger ones overflow

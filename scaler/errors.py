@@ -71,11 +71,15 @@ class DamagedFileError(ScalerError):
         path: the file.
         reason: what is wrong with it.
         remedy: the way out.
+
+    Attributes:
+        path: the file.
+        fault: the file and what is wrong with it, without the way out.
     """
 
     def __init__(self, path: Path, reason: str, remedy: str) -> None:
-        self.path = path
-        super().__init__(f"{path} is damaged ({reason}): {remedy}")
+        self.path, self.fault = path, f"{path} is damaged ({reason})"
+        super().__init__(f"{self.fault}: {remedy}")
 
 
 class BusyError(ScalerError):

@@ -18,6 +18,8 @@ _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_NAME = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP}
 PLACE_ERRORS = _FULL | _FORBIDDEN | _NO_NAME | {errno.EIO}
 
+_MOST_BYTES = 240  # of a name; file systems take 255, and temporary names are longer
+
 
 def place_error(error: OSError) -> str:
     """Return one line about an error in `PLACE_ERRORS`: the place, the reason and the way out."""
@@ -53,6 +55,20 @@ def make_folder(folder: Path, way_out: str = "give another place") -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ScalerError(f"cannot make the folder {folder} ({error.strerror}): {way_out}") from error
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path of ``name`` in ``folder``.
+
+    Raises:
+        ScalerError: if ``name``, which may come from a file of someone else, is not the name of a single file or folder.
+    """
+    if name in ("", ".", "..") or not {"/", "\\", "\0"}.isdisjoint(name) or len(name.encode(errors="replace")) > _MOST_BYTES:
+        raise ScalerError(
+            f"{name[:60]!r} cannot be a name in {folder}: it must be one file name, without a separator, of at most "
+            f"{_MOST_BYTES} bytes"
+        )
+    return folder / name
 
 
 def cache_folder() -> Path:

@@ -46,7 +46,11 @@ def read_json(path: Path, kind: type[T], remedy: str) -> T:
 
 
 def write_sealed(path: Path, value: Any) -> None:
-    """Write a dataclass or a mapping of JSON values with the digest of its content."""
+    """Write a dataclass or a mapping of JSON values with the digest of its content.
+
+    Raises:
+        ScalerError: if the disk refuses it.
+    """
     fields = asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value)
     write_json(path, {**fields, _DIGEST: _digest(json.loads(json.dumps(fields)))})
 
@@ -60,10 +64,15 @@ def read_sealed(path: Path, kind: type[T], remedy: str) -> T:
     fields = read_json(path, dict[str, Any], remedy)
     if fields.pop(_DIGEST, None) != _digest(fields):
         raise DamagedFileError(path, "its content does not match its digest", remedy)
-    return _valid(fields, kind, path, remedy)
+    return check_form(fields, kind, path, remedy)
 
 
-def _valid(fields: Mapping[str, Any], kind: type[T], path: Path, remedy: str) -> T:
+def check_form(fields: Mapping[str, Any], kind: type[T], path: Path, remedy: str) -> T:
+    """Return ``fields``, which were read from ``path``, as a value of type ``kind``.
+
+    Raises:
+        DamagedFileError: if they have not the form of ``kind``.
+    """
     from pydantic import ValidationError
 
     try:

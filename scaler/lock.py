@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scaler.errors import BusyError
@@ -15,19 +15,43 @@ _HOLDER = ".lock.holder"
 
 @contextmanager
 def only_process_in(folder: Path) -> Iterator[None]:
-    """Hold the lock of ``folder``, which is made if it is missing.
+    """Hold the lock of ``folder``, which is made if it is missing; at the end the lock's files are deleted.
+
+    A folder that was made and stays empty is deleted too.
 
     Raises:
         BusyError: if another process holds it; the message names that process.
     """
     from filelock import FileLock, Timeout  # a moment to load, which deciding commands do not have
 
+    was_there = folder.exists()
     make_folder(folder)
     lock, holder = FileLock(folder / LOCK, blocking=False), folder / _HOLDER
     try:
         with lock:
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-            yield
+            try:
+                yield
+            finally:
+                _clean(folder, keep=was_there)
     except Timeout as error:
-        other = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
+        try:
+            other = holder.read_text(encoding="utf-8") or "another process"
+        except OSError:
+            other = "another process"
         raise BusyError(f"{folder} is in use by {other}: wait until it ends, or choose another --out") from error
+
+
+def is_empty(folder: Path) -> bool:
+    """Return True if nothing but a lock is in ``folder``, or it does not exist."""
+    return not folder.exists() or all(path.name in (LOCK, _HOLDER) for path in folder.iterdir())
+
+
+def _clean(folder: Path, *, keep: bool) -> None:
+    """Delete the files of a lock that is held. One who waits for it finds that the file is gone, and makes another."""
+    with suppress(OSError):  # such as a folder that was deleted
+        remove = not keep and is_empty(folder)
+        for name in (_HOLDER, LOCK):
+            (folder / name).unlink(missing_ok=True)
+        if remove:
+            folder.rmdir()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.zoo.names import SeedName, resolve_model_name
-from scaler.budget import Budget, parse_budget, split_budget
+from scaler.budget import Budget, check_budget, parse_budget, split_budget
 from scaler.cost.architecture import Architecture, cost_of
 from scaler.cost.latency import LatencyModel, load_latency_model
 from scaler.errors import ScalerError, UnknownNameError, did_you_mean
@@ -48,6 +48,8 @@ def spaces(
     bounded = {key for text in budgets for key in split_budget(text)}
     space = open_space(seed, axes=axes, num_classes=num_classes)
     if "latency" in bounded:
+        for text in budgets:  # before latencies are learned, which takes a minute
+            check_budget(text, _reference(space), _cost_by_name)
         space = replace(space, latency=latency(space))
     sets: list[FeasibleSet] = []
     for text in budgets:
@@ -66,8 +68,13 @@ def read_budget(text: str, space: SearchSpace) -> Budget:
     Raises:
         ScalerError: if ``text`` is not a budget.
     """
+    return parse_budget(text, _reference(space), _cost_by_name)
+
+
+def _reference(space: SearchSpace) -> dict[str, int]:
+    """Return the costs that percentages refer to."""
     own = architecture(space.name).with_task(num_classes=space.seed.num_classes)
-    return parse_budget(text, space.quantities(own), _cost_by_name)
+    return dict(space.quantities(own))
 
 
 def _cost_by_name(name: str) -> dict[str, int]:

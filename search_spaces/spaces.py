@@ -1,6 +1,5 @@
 """The search spaces, by family. `open_space` makes the space around any seed."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from models.zoo.names import SeedName, TimmName, VariantFolder, resolve_model_na
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError, UnknownNameError
+from scaler.json_files import read_json
 from scaler.space.search_space import SearchSpace
 from search_spaces import any_timm, deit, swin, tiny_vit
 
@@ -66,10 +66,4 @@ def _noted(folder: Path) -> Architecture:
 
 def _read_axes(path: Path) -> dict[str, Any]:
     rule = 'it takes a JSON object of axes, such as {"depths": [[1, 2], [1, 2], [2, 4], [1, 2]], "mlp_ratio": [3, 4]}'
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ScalerError(f"cannot read the axes in {path} ({error}): {rule}") from error
-    if not isinstance(data, dict):
-        raise ScalerError(f"the axes in {path} are not an object: {rule}")
-    return data
+    return read_json(path, dict[str, Any], rule)

@@ -1,6 +1,5 @@
 """`scaler import`: turn a published checkpoint into a variant's folder."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def import_checkpoint(options: ImportOptions) -> dict[str, Any]:
     out, model, resolution, num_classes = options.out, options.model, options.resolution, options.num_classes
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ScalerError(f"{out} is there and not an empty folder: give a new one for --out")
-    spec = replace(open_model_spec(model, resolution=resolution, num_classes=num_classes), weights=None)
+    spec = open_model_spec(model, resolution=resolution, num_classes=num_classes).without_weights()
     rows = _class_map(options.class_map, spec.num_classes) if options.class_map else None
     found = files.read(options.checkpoint)
     network = spec.build()

@@ -8,6 +8,7 @@ from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.options.search import SearchOptions
 from experiments.report.frontier import write_frontier
 from experiments.runtime.console import say
+from experiments.runtime.parent import end_with_parent
 from experiments.runtime.processes import world_size
 from experiments.scoring.backend import TrainingBackend
 from experiments.search.pipeline import join_search, run_search
@@ -15,6 +16,7 @@ from experiments.search.run_folder import SearchContext
 from experiments.search.selection import Chosen
 from experiments.search.workers import TrainAll, spawn_workers
 from scaler.errors import ScalerError
+from scaler.lock import only_process_in
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 
@@ -30,14 +32,17 @@ def start_search(options: SearchOptions, problem: Problem | None) -> list[Chosen
     """
     if world_size() > 1:
         raise ScalerError(f"a search under torchrun ({world_size()} processes): start `scaler search` by itself")
+    if options.as_worker:
+        end_with_parent()
     inputs = open_inputs(options)
     context = _context(options, problem or feasible_sets(options, inputs.images.num_classes), inputs)
     if options.as_worker:
         join_search(context)
         return []
     remark_on_teacher(options.teacher, inputs.images.num_classes)
-    chosen = run_search(context, _workers(context) if options.workers > 1 else None)
-    write_frontier([options.out], options.out / "frontier")
+    with only_process_in(options.out):
+        chosen = run_search(context, _workers(context) if options.workers > 1 else None)
+        write_frontier([options.out], options.out / "frontier")
     return chosen
 
 

@@ -14,6 +14,7 @@ from experiments.recipes import get_recipe
 from experiments.runtime.processes import pick_device
 from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
+from scaler.lock import only_process_in
 
 
 def teach(options: TeachOptions) -> dict[str, Any]:
@@ -43,7 +44,8 @@ def teach(options: TeachOptions) -> dict[str, Any]:
         rows=ROWS,
     )
     writer = LogitsWriter(spec=spec, data=final, device=pick_device(), workers=options.loader_workers)
-    store = write_store(writer, manifest, options.out, options.processes)
+    with only_process_in(options.out):
+        store = write_store(writer, manifest, options.out, options.processes)
     named = {"digest": manifest.digest, "folder": str(options.out), "bytes_per_view": store.bytes_per_view}
     return asdict(manifest) | named
 

@@ -1,5 +1,6 @@
 """`scaler train`: one variant trained in full."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from experiments.commands.inputs import make_backend, open_inputs
@@ -12,12 +13,15 @@ from experiments.search.pipeline import train_variant
 from models.networks.model_spec import ModelSpec, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
+from scaler.lock import only_process_in
 from scaler.results import variant
 from scaler.results.ledger import Record
 
 
 def train(options: TrainOptions) -> Record:
     """Train a variant on all training images and score it on the test split."""
+    if options.teacher is not None and Path(options.teacher).resolve() == options.out.resolve():
+        raise ScalerError(f"--teacher {options.teacher} is also --out, where its weights would be replaced: choose another --out")
     inputs = open_inputs(options)
     remark_on_teacher(options.teacher, inputs.images.num_classes)
     name = options.variant
@@ -25,7 +29,9 @@ def train(options: TrainOptions) -> Record:
     before = variant.read_info(Path(name)) if Path(name).is_dir() else None
     info = variant_info(spec, before.seed_model if before else name, before.budget if before else "")
     role = "seed" if name in SEEDS else "chosen"
-    return train_variant(spec, info, make_backend(options, inputs), options.out, seed=options.seed, role=role)
+    backend = make_backend(options, inputs)
+    with only_process_in(options.out) if is_main_process() else nullcontext():
+        return train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
 
 
 def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Any
 from experiments.data.augmentation import Augmentation
 from experiments.data.image_set import ImageData
 from experiments.recipes import Recipe
-from scaler.errors import ScalerError
+from scaler.errors import DamagedFileError, ScalerError
 from scaler.files import write_json
+from scaler.json_files import check_form, read_json
 
+_REMEDY = "restore it, or teach into another folder"
 MANIFEST, FORMAT = "manifest.json", 1
 _DRAWING = ("pillow", "timm", "torchvision", "torch", "numpy")  # a new version of any may draw other pixels from the same seed
 
@@ -83,14 +85,17 @@ class Manifest:
         path = folder / MANIFEST
         if not path.is_file():
             raise ScalerError(f"{folder} holds no stored logits ({MANIFEST} is missing): `scaler teach` makes them")
+        data = read_json(path, dict[str, Any], _REMEDY)
+        if data.get("format") != FORMAT:
+            raise ScalerError(f"{path} has format {data.get('format')}, not {FORMAT}: teach into another folder")
+        check_form(data, cls, path, _REMEDY)
+        if unknown := data.keys() ^ {item.name for item in fields(cls)}:
+            raise DamagedFileError(path, f"missing or unknown: {', '.join(sorted(unknown))}", _REMEDY)
+        # Numbers stay as they were written, since the digest is of their text.
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data.get("format") != FORMAT:
-                raise ScalerError(f"{path} has format {data.get('format')}, not {FORMAT}: teach into another folder")
-            data["augmentation"] = Augmentation(**_tupled(data["augmentation"]))
-            return cls(**_tupled(data))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise ScalerError(f"{path} is damaged ({error}): teach into another folder") from error
+            return cls(**_tupled({**data, "augmentation": Augmentation(**_tupled(data["augmentation"]))}))
+        except TypeError as error:
+            raise DamagedFileError(path, str(error), _REMEDY) from error
 
     def require_same(self, other: "Manifest", folder: Path) -> None:
         """Check that ``other`` equals this manifest, which the store in ``folder`` was begun with.

@@ -4,7 +4,6 @@ A file is written whole or not at all, and its content follows from its place in
 writing again completes a store that was broken off anywhere and replaces damaged files.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -27,9 +25,11 @@ from experiments.logits.manifest import MANIFEST, Manifest
 from experiments.logits.shards import shard_path
 from experiments.logits.sparse_logits import SparseLogits
 from experiments.logits.store import Place, Store, digests
+from experiments.runtime.parent import end_with_parent
 from experiments.runtime.progress import meter
 from models.networks.model_spec import ModelSpec
 from scaler.errors import ScalerError
+from scaler.lock import is_empty
 
 ROWS = 16_384  # inputs in a file: the most that a killed process loses
 _BATCH = 128
@@ -110,7 +110,7 @@ def write_store(writer: LogitsWriter, manifest: Manifest, folder: Path, processe
 def _open_or_create(manifest: Manifest, folder: Path) -> Store:
     if (folder / MANIFEST).exists():
         Manifest.read(folder).require_same(manifest, folder)
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif not is_empty(folder):
         raise ScalerError(f"{folder} is not empty and holds no {MANIFEST}: choose another --out")
     else:
         manifest.write(folder)
@@ -159,7 +159,8 @@ def _follow(team: Sequence[Any], done: Any, advance: Advance) -> None:
 
 def _write_share(writer: LogitsWriter, folder: Path, places: list[Place], threads: int, done: Any, errors: Any) -> None:
     """Write the files at ``places``, in a process of its own."""
-    Thread(target=_exit_with_parent, daemon=True).start()
+    parent = parent_process()
+    end_with_parent(parent.pid if parent else None)
     torch.set_num_threads(threads)
 
     def advance(count: int) -> None:
@@ -173,11 +174,3 @@ def _write_share(writer: LogitsWriter, folder: Path, places: list[Place], thread
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _exit_with_parent() -> None:
-    """End this process when its parent ends, also if that is killed."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -1,6 +1,5 @@
 """The folders of finished or running searches and trainings, read for the frontier."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -8,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from scaler.budget import Bound, Budget
-from scaler.errors import ScalerError
+from scaler.errors import DamagedFileError, ScalerError
+from scaler.json_files import read_sealed
 from scaler.results.frontier import FrontierInfo
 from scaler.results.ledger import Ledger, Record
+
+_REMEDY = "restore it or leave the run out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +42,12 @@ def read_run(path: Path) -> Run:
     ledger = path / "ledger.csv"
     if not ledger.is_file():
         raise ScalerError(f"{path} is not a run: it holds no ledger.csv; give a folder that `scaler search --out` wrote")
+    request, result = (_read_json(path / name) for name in ("run.json", "result.json"))
     try:
-        request, result = (_read_json(path / name) for name in ("run.json", "result.json"))
         budgets = tuple(_read_budget(entry) for entry in request.get("bounds", ()))
-        run = Run(path=path, records=tuple(Ledger(ledger)), request=request, budgets=budgets, result=result)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ScalerError(
-            f"{path}: ledger.csv, run.json or result.json is damaged ({error}); restore it or leave the run out"
-        ) from error
+        raise DamagedFileError(path / "run.json", f"bounds: {error}", _REMEDY) from error
+    run = Run(path=path, records=tuple(Ledger(ledger)), request=request, budgets=budgets, result=result)
     if not run.records:
         raise ScalerError(f"{path} has an empty ledger: no evaluation has finished; run the same `scaler search` again to go on")
     return run
@@ -83,8 +83,8 @@ def _distinct(budgets: Iterable[Budget]) -> tuple[Budget, ...]:
     return tuple(first.values())
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def _read_json(path: Path) -> dict[str, Any]:
+    return read_sealed(path, dict[str, Any], _REMEDY) if path.exists() else {}
 
 
 def _read_budget(entry: Mapping[str, Any]) -> Budget:

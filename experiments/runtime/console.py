@@ -32,7 +32,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(str, row))
-    console = Console()
+    console = Console(markup=False, emoji=False)  # paths may hold brackets and colons
     console.width = console.width if console.is_terminal else 200
     console.print(table)
 

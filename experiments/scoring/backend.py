@@ -15,7 +15,7 @@ from experiments.data.input_format import InputFormat
 from experiments.logits.store import Store
 from experiments.losses.teacher import Teacher, weights_digest
 from experiments.recipes import Recipe
-from experiments.runtime.console import is_main_process
+from experiments.runtime.console import is_main_process, say
 from experiments.runtime.processes import all_gather, pick_device, wait_for_everyone
 from experiments.runtime.setup import Setup
 from experiments.scoring.score import SCORE, TrainingCost, read_score, training_cost, write_score
@@ -26,9 +26,11 @@ from experiments.training.metrics_log import METRICS
 from experiments.training.rungs import RungLog, RungSchedule
 from models.networks.low_resolution import LowResolutionPhase, low_resolution_phase
 from models.networks.model_spec import ModelSpec, open_model_spec
+from scaler.errors import DamagedFileError
 from scaler.files import write_text
+from scaler.json_files import set_aside
 from scaler.results.score import Metrics, Score
-from scaler.results.variant import TrainedOn, VariantInfo
+from scaler.results.variant import TrainedOn, VariantInfo, check_weights, read_info
 
 _RUNGS = "rungs.json"
 
@@ -56,13 +58,13 @@ class TrainingBackend:
     ) -> Score:
         """Train ``spec`` and score it; see `Backend.score`. All processes of a launch must call it and get the same score."""
         key = self._key(spec, seed, final)
-        found = read_score(folder / SCORE, key)
+        found = all_gather(_finished(folder, key) if is_main_process() else None)[0]
         if found is not None:
             return found
         work = folder / f"training-{key}"
         low = low_resolution_phase(spec, self.recipe.low_resolution) if self.recipe.low_resolution < 1 else None
         job = self._job(spec, seed, final, low)
-        log = RungLog(work / _RUNGS, rungs, job, partial(self._evaluate_on_holdout, spec)) if rungs else None
+        log = self._rung_log(work, rungs, job, spec) if rungs else None
         model = train_model(self._network(spec, seed, low), job, work, title=Path(spec.name).name, rungs=log)
         if is_main_process():
             named = spec.with_label_names(self.data.class_names)
@@ -78,6 +80,15 @@ class TrainingBackend:
     def _trained_on(self, final: bool) -> TrainedOn:
         part, data = "all" if final else "train", self.data
         return TrainedOn(part=part, data=data.name, train_images=data.train_images, seed=data.seed)
+
+    def _rung_log(self, work: Path, rungs: RungSchedule, job: Job, spec: ModelSpec) -> RungLog:
+        """Return the log of the training in the folder ``work``. If it is damaged, that whole training is set aside."""
+        score = partial(self._evaluate_on_holdout, spec)
+        try:
+            return RungLog(work / _RUNGS, rungs, job, score)
+        except DamagedFileError as error:
+            say(f"{error.fault}, and its training was set aside as {set_aside(work)}: it starts from the beginning")
+            return RungLog(work / _RUNGS, rungs, job, score)
 
     def _network(self, spec: ModelSpec, seed: int, low: LowResolutionPhase | None) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
@@ -148,6 +159,23 @@ def _keep(folder: Path, work: Path, key: str, score: Score) -> None:
     write_text(folder / METRICS, (work / METRICS).read_text(encoding="utf-8"))
     write_score(folder / SCORE, key, score)
     shutil.rmtree(work)
+
+
+def _finished(folder: Path, key: str) -> Score | None:
+    """Return the score kept in ``folder``; None if there is none of that key, or the weights that it is of are not there.
+
+    Damaged files are set aside.
+    """
+    try:
+        score = read_score(folder / SCORE, key)
+        info = read_info(folder) if score else None
+        if info is not None:
+            check_weights(folder, info.weights)
+        return score if info else None
+    except DamagedFileError as error:
+        aside = f", and was set aside as {set_aside(error.path).name}" if error.path.exists() else ""
+        say(f"{error.fault}{aside}: the model is trained again")
+        return None
 
 
 def evaluate_spec(spec: ModelSpec, images: ImageSet, device: torch.device, workers: int = 0) -> Evaluation:

@@ -1,8 +1,7 @@
 """The interface of backends that score architectures, and the score and cost of one training."""
 
 import csv
-import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,12 +10,11 @@ from experiments.training.metrics_log import METRICS
 from experiments.training.rungs import RungSchedule
 from models.networks.low_resolution import LowResolutionPhase
 from models.networks.model_spec import ModelSpec
-from scaler.files import write_json
-from scaler.results.score import Metrics, Score
+from scaler.json_files import read_sealed, write_sealed
+from scaler.results.score import Score
 from scaler.results.variant import VariantInfo
 
 SCORE = "score.json"
-_NAMES = {field.name for field in (*fields(Metrics), *fields(Score))} - {"metrics"}
 
 
 class Backend(Protocol):
@@ -71,16 +69,26 @@ def training_cost(work: Path, job: Job, flops: int, low: LowResolutionPhase | No
     return TrainingCost(epochs=epochs, seconds=sum(float(row["seconds"]) for row in rows), flops=job.batch_size * flops_per_view)
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeptScore:
+    """A score as a folder keeps it, with ``key``, a digest of all that decides it."""
+
+    key: str
+    score: Score
+
+
 def read_score(path: Path, key: str) -> Score | None:
-    """Return the score that `write_score` kept at ``path``; None if there is none, or it has another key or other fields."""
+    """Return the score that `write_score` kept at ``path``; None if there is none, or it has another key.
+
+    Raises:
+        DamagedFileError: if the file is not as it was written.
+    """
     if not path.exists():
         return None
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    if kept.pop("key", None) != key or kept.keys() != _NAMES:
-        return None
-    return Score.of_row(kept)
+    kept = read_sealed(path, KeptScore, "delete it, and the model is trained again")
+    return kept.score if kept.key == key else None
 
 
 def write_score(path: Path, key: str, score: Score) -> None:
     """Keep ``score`` at ``path``, with ``key``, a digest of all that decides it."""
-    write_json(path, {"key": key, **score.row()})
+    write_sealed(path, KeptScore(key=key, score=score))

@@ -4,7 +4,6 @@ A budget bounds the least of many runs, which is nearest to an undisturbed run. 
 they show how busy the machine was.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import pairwise
@@ -14,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from experiments.runtime.console import say
 from experiments.runtime.processes import pick_device
 from experiments.runtime.progress import meter
 from models.networks.latency import MeasuredLatency, machine, measure_latency
-from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
+from models.networks.model_spec import ModelSpec, model_spec_of
 from scaler.budget import Bound, Budget
 from scaler.cost import latency
 from scaler.cost.architecture import Architecture
 from scaler.cost.latency import LatencyModel
-from scaler.files import write_json
+from scaler.errors import DamagedFileError
+from scaler.json_files import read_sealed, set_aside, write_sealed
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from search_spaces import open_space
@@ -34,7 +35,11 @@ LATENCY = "latency.json"
 
 def known_or_learned(space: SearchSpace) -> LatencyModel:
     """Return the latency model of ``space`` on this machine: the cached one, or one that is learned now and cached."""
-    found = latency.load_latency_model(space.latency_key)
+    try:
+        found = latency.load_latency_model(space.latency_key)
+    except DamagedFileError as error:
+        say(f"{error.fault}, and was set aside as {set_aside(error.path).name}: latencies are learned again")
+        found = None
     return found if found and found.machine == machine(pick_device()) else learn_latency_model(space)
 
 
@@ -71,15 +76,26 @@ def time_model(spec: ModelSpec) -> dict[str, Any]:
     return _in_ms(measure_latency(spec.build(), spec.resolution, pick_device()))
 
 
-def confirm_latency(folder: Path, feasible: FeasibleSet) -> dict[str, Any]:
-    """Return the measured and the predicted latency of the trial in ``folder``; it is measured once and stored there."""
+def confirm_latency(folder: Path, spec: ModelSpec, feasible: FeasibleSet) -> dict[str, Any]:
+    """Return the measured and the predicted latency of ``spec``; it is measured once and stored in ``folder``."""
+    found = read_latency(folder)
+    if found is None:
+        predicted = feasible.space.quantities(spec.arch)["latency"] if spec.arch else None
+        found = {**time_model(spec), "predicted_ms": None if predicted is None else predicted / 1e6}
+        write_sealed(folder / LATENCY, found)
+    return found
+
+
+def read_latency(folder: Path) -> dict[str, Any] | None:
+    """Return the latency that is stored in ``folder``; None if there is none, or it is damaged and was set aside."""
     path = folder / LATENCY
     if not path.exists():
-        spec = open_model_spec(str(folder))
-        predicted = feasible.space.quantities(spec.arch)["latency"] if spec.arch else None
-        write_json(path, {**time_model(spec), "predicted_ms": None if predicted is None else predicted / 1e6})
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+        return None
+    try:
+        return read_sealed(path, dict[str, Any], "delete it, and it is measured again")
+    except DamagedFileError as error:
+        say(f"{error.fault}, and was set aside as {set_aside(path).name}")
+        return None
 
 
 def _in_ms(measured: MeasuredLatency) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from experiments.runtime.console import is_main_process
 from experiments.scoring.records import record_of, variant_info
 from experiments.scoring.score import Backend
 from experiments.search.run_folder import LEDGER, REQUEST, TRIALS, SearchContext, check_request, open_run
-from experiments.search.selection import Chosen, choose_variants, train_finalists
+from experiments.search.selection import Chosen, choose_variants, train_finalists, variant_folder
 from experiments.search.workers import TrainAll
 from experiments.training.rungs import RungSchedule
 from models.networks.model_spec import ModelSpec, model_spec_of
@@ -20,7 +20,7 @@ from scaler.errors import DivergedError, ScalerError
 from scaler.results.ledger import Ledger, Record
 from scaler.results.variant import VariantInfo
 from scaler.trials.pruning import rule
-from scaler.trials.study import Candidate, SearchStudy
+from scaler.trials.study import Candidate, LostTrialError, SearchStudy
 from scaler.units import format_quantity
 from search_spaces.baselines import baselines
 
@@ -41,8 +41,8 @@ def run_search(context: SearchContext, train_all: TrainAll | None = None) -> lis
     """
     for feasible in context.sets:
         feasible.require()
-    open_run(context)
-    study = context.study()
+        variant_folder(context, feasible)  # its name is refused here or never
+    study = open_run(context)
     study.enqueue(baselines(context.space, context.sets, context.options.seed))
     study.recover()
     context.trial_rows.sync(study)
@@ -51,6 +51,8 @@ def run_search(context: SearchContext, train_all: TrainAll | None = None) -> lis
     else:
         train_all(study)
     context.trial_rows.sync(study)
+    if not (context.out / REQUEST).exists():
+        raise ScalerError(f"{context.out} was deleted or moved while the search ran: repeat the command")
     rows = context.trial_rows.rows()
     again = {(row.trial, row.seed): row for feasible in context.sets for row in train_finalists(context, feasible, rows)}
     return choose_variants(context, study, rows, list(again.values()))
@@ -76,16 +78,31 @@ def run_worker(context: SearchContext, study: SearchStudy, *, alone: bool = True
     pace = _Pace(study.finished(), context.options.trials)
     for asked in study.ask(context.options.trials):
         try:
-            with study.training(asked):
-                record, pruned = _score(asked, context)
-        except DivergedError as error:
-            study.fail(asked, str(error))
-            context.say(f"trial {asked.number} failed and counts as tried: {error}")
+            record = _score_and_tell(asked, context, study)
+        except LostTrialError as error:
+            context.say(str(error))
             continue
-        study.tell(asked, record.top1, record.row(), pruned)
         if alone:
             context.trial_rows.sync(study)
-        context.say(pace.line(record, study.finished()))
+        if record is not None:
+            context.say(pace.line(record, study.finished()))
+
+
+def _score_and_tell(asked: Candidate, context: SearchContext, study: SearchStudy) -> Record | None:
+    """Return the record of a candidate once the study has it; None if its training diverged.
+
+    Raises:
+        LostTrialError: if another worker has taken the candidate over.
+    """
+    try:
+        with study.training(asked):
+            record, pruned = _score(asked, context)
+    except DivergedError as error:
+        study.fail(asked, str(error))
+        context.say(f"trial {asked.number} failed and counts as tried: {error}")
+        return None
+    study.tell(asked, record.top1, record.row(), pruned)
+    return record
 
 
 def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Path, *, seed: int, role: str) -> Record:

@@ -1,6 +1,5 @@
 """The folder of a search: the names of its files, and ``run.json``, which keeps the request."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,16 +10,18 @@ from experiments.options.search import SearchOptions
 from experiments.scoring.score import Backend
 from experiments.search.trial_rows import TrialRows
 from scaler.errors import ScalerError
-from scaler.files import write_json
+from scaler.json_files import read_sealed, write_sealed
 from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
+from scaler.trials.storage import without_password
 from scaler.trials.strategies import strategy
 from scaler.trials.study import SearchStudy
 
 LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
 TRIALS, FINALS, VARIANTS = "trials", "finalists", "variants"
 Say = Callable[[str], None]
+_REMEDY = "restore it, or choose another --out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class SearchContext:
     @cached_property
     def trial_rows(self) -> TrialRows:
         """The rows of its trials."""
-        return TrialRows(self.ledger)
+        return TrialRows(self.ledger, self.say)
 
     def study(self) -> SearchStudy:
         """Open the study of this search."""
@@ -67,26 +68,35 @@ class SearchContext:
     def recorded(self) -> dict[str, Any]:
         """Return the content of ``run.json``."""
         bounds = [{"text": feasible.budget.text, "bounds": _bounds(feasible)} for feasible in self.sets]
-        return {**self.options.recorded(), **self.resolved, "bounds": bounds}
+        storage = self.options.storage and without_password(self.options.storage)
+        return {**self.options.recorded(), "storage": storage, **self.resolved, "bounds": bounds}
 
 
-def open_run(context: SearchContext) -> None:
-    """Write ``run.json``, or check that the one in the folder records the same request.
+def open_run(context: SearchContext) -> SearchStudy:
+    """Return the study of a search that is new, or that continues the one in its folder, and write ``run.json``.
 
     Raises:
-        ScalerError: if it records another request; the message names the first difference.
+        ScalerError: if ``run.json`` records another request (the message names the first difference) or is damaged, or the
+            storage cannot be opened; nothing is written then.
     """
     path = context.out / REQUEST
     if path.exists():
         check_request(context)
     elif (context.out / LEDGER).exists():
         raise ScalerError(f"{context.out} holds results but no {REQUEST}: choose another --out")
-    write_json(path, context.recorded())
+    study = context.study()
+    write_sealed(path, context.recorded())
+    return study
 
 
 def check_request(context: SearchContext) -> None:
-    """Raise ScalerError if ``run.json`` differs in an option that a continued search must repeat."""
-    found, before = context.recorded(), json.loads((context.out / REQUEST).read_text(encoding="utf-8"))
+    """Check that ``run.json`` has the same value of each option that a continued search must repeat.
+
+    Raises:
+        ScalerError: if it differs; the message names the first difference.
+        DamagedFileError: if it is not as it was written.
+    """
+    found, before = context.recorded(), read_sealed(context.out / REQUEST, dict[str, Any], _REMEDY)
     for name in sorted(context.options.fixed_names()):
         if before.get(name) != found[name]:
             raise ScalerError(

@@ -10,13 +10,15 @@ from typing import Any
 
 from experiments.scoring.records import record_of, variant_info
 from experiments.search import explanation
-from experiments.search.latency import LATENCY, confirm_latency
+from experiments.search.latency import LATENCY, confirm_latency, read_latency
 from experiments.search.run_folder import FINALS, RESULT, TRIALS, VARIANTS, SearchContext
-from models.networks.model_spec import model_spec_of, open_model_spec
+from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
 from models.zoo.families import family
 from scaler.budget import Bound
+from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError
-from scaler.files import write_json
+from scaler.files import inside
+from scaler.json_files import write_sealed
 from scaler.results.ledger import Record
 from scaler.space.feasible_set import FeasibleSet
 from scaler.trials.study import SearchStudy
@@ -50,7 +52,16 @@ def feasible_records(feasible: FeasibleSet, rows: Sequence[Record]) -> list[Reco
 def _meets(row: Record, feasible: FeasibleSet) -> bool:
     if feasible.space.latency is None:
         return feasible.budget.admits(row.quantities)
-    return feasible.budget.admits(feasible.space.quantities(family(row.family).from_dict(json.loads(row.arch))))
+    return feasible.budget.admits(feasible.space.quantities(_arch(row)))
+
+
+def _arch(row: Record) -> Architecture:
+    return family(row.family).from_dict(json.loads(row.arch))
+
+
+def _spec(row: Record) -> ModelSpec:
+    """Return a trial's model as its record has it; the files in its folder may be damaged."""
+    return model_spec_of(row.name, _arch(row))
 
 
 def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
@@ -58,12 +69,12 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
     found = []
     known = {(row.trial, row.seed): row for row in context.ledger if row.role == "finalist"}
     for row in feasible_records(feasible, rows)[: context.options.finalists]:
-        trial = open_model_spec(str(context.out / TRIALS / row.name))
-        spec = model_spec_of(row.name, trial.arch) if trial.arch else trial
+        spec = _spec(row)
         for seed in range(row.seed + 1, row.seed + 1 + context.options.seeds):
             if (row.trial, seed) not in known:
                 note = variant_info(spec, context.options.seed_model, row.budget)
-                score = context.backend.score(spec, note, context.out / FINALS / f"{row.name}-seed{seed}", seed=seed, final=False)
+                folder = inside(context.out / FINALS, f"{row.name}-seed{seed}")
+                score = context.backend.score(spec, note, folder, seed=seed, final=False)
                 known[row.trial, seed] = record_of(
                     "finalist", row.trial, spec, note, score, context.backend, seed, row.origin
                 )  # fmt: skip
@@ -84,8 +95,8 @@ def choose_variants(context: SearchContext, study: SearchStudy, rows: Sequence[R
         Chosen(budget=s.budget.text, folder=_emit(s, best[0].record, context), record=best[0].record, why=reason)
         for s, best, reason in zip(context.sets, contenders, reasons, strict=True)
     ]
-    found = [{"folder": str(c.folder), **c.why, "latency": _read(c.folder / LATENCY)} for c in chosen]
-    write_json(context.out / RESULT, {"budgets": found, "importances": study.importances()})
+    found = [{"folder": str(c.folder), **c.why, "latency": read_latency(c.folder)} for c in chosen]
+    write_sealed(context.out / RESULT, {"budgets": found, "importances": study.importances()})
     return chosen
 
 
@@ -99,7 +110,8 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, conte
     if bound == Bound():
         return ranked
     for i, contender in enumerate(ranked):
-        measured = confirm_latency(context.out / TRIALS / contender.record.name, feasible)["least_ms"] * 1e6
+        row = contender.record
+        measured = confirm_latency(inside(context.out / TRIALS, row.name), _spec(row), feasible)["least_ms"] * 1e6
         if bound.admits(measured):
             return ranked[i:]
         nearest = min(nearest, measured, key=bound.miss)
@@ -112,23 +124,24 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, conte
 
 def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
     """Write a trial as the variant of a budget, and count the reloaded model again."""
-    text = feasible.budget.text
-    folder = context.out / VARIANTS / _slug(text)
-    trial = open_model_spec(str(context.out / TRIALS / best.name))
-    spec = model_spec_of(best.name, trial.arch) if trial.arch else trial
-    spec.write(folder, variant_info(spec, context.options.seed_model, text))
-    confirmed = _read(context.out / TRIALS / best.name / LATENCY)
+    spec, folder = _spec(best), variant_folder(context, feasible)
+    spec.write(folder, variant_info(spec, context.options.seed_model, feasible.budget.text))
+    confirmed = read_latency(inside(context.out / TRIALS, best.name))
     if confirmed is not None:
-        write_json(folder / LATENCY, confirmed)
+        write_sealed(folder / LATENCY, confirmed)
     counted = open_model_spec(str(folder)).count()
     if counted != (best.flops, best.params):
         raise RuntimeError(f"{folder} reloads as {counted}, it was scored as {best.flops} FLOPs, {best.params} parameters")
     return folder
 
 
-def _read(path: Path) -> Any:
-    """Return the JSON document at ``path``, or None if there is no file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+def variant_folder(context: SearchContext, feasible: FeasibleSet) -> Path:
+    """Return the folder of the variant that is chosen for a budget.
+
+    Raises:
+        ScalerError: if the budget's text is too long for a name.
+    """
+    return inside(context.out / VARIANTS, _slug(feasible.budget.text))
 
 
 def _slug(text: str) -> str:

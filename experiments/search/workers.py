@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from experiments.runtime.parent import environment_of_child
 from scaler.errors import ScalerError
 from scaler.trials.study import SearchStudy
 
@@ -49,7 +50,7 @@ class _Pool:
             self._stop()
 
     def _start(self, number: int) -> None:
-        self.running += [subprocess.Popen(self.command) for _ in range(number)]
+        self.running += [subprocess.Popen(self.command, env=environment_of_child()) for _ in range(number)]
 
     def _replace_dead(self) -> None:
         dead = [worker for worker in self.running if worker.poll() is not None]

@@ -1,23 +1,27 @@
-"""Checkpoints of a training: written whole or not at all; training resumes from the newest readable one."""
+"""Checkpoints of a training: written whole or not at all; training resumes from the newest undamaged one."""
 
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
 from experiments.runtime.console import say
-from experiments.runtime.processes import all_gather, rank, world_size
+from experiments.runtime.processes import all_gather, rank, wait_for_everyone, world_size
 from experiments.runtime.sharding import full_state, split_optimizer_state, split_state
 from experiments.training.metrics_log import MetricsLog
 from experiments.training.updater import Updater
 from scaler.errors import ScalerError
 from scaler.files import write_atomic
+from scaler.json_files import set_aside
 
 _KEPT = 2  # checkpoints
-_UNREADABLE = (RuntimeError, ValueError, LookupError, OSError, EOFError, UnpicklingError)
+_NO_ARCHIVE = (BadZipFile, zlib.error, OSError, EOFError)
+_NO_STATE = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, UnpicklingError)
 
 State = dict[str, Any]
 
@@ -59,29 +63,55 @@ class Checkpoints:
         return sorted(self.folder.glob("checkpoint-*.pt"))
 
     def save(self, step: int, state: State) -> None:
-        """Write the checkpoint after ``step`` updates and delete those before the last two."""
-        write_atomic(self.folder / f"checkpoint-{step:09d}.pt", lambda path: torch.save(state, path))
+        """Write the checkpoint after ``step`` updates and delete those before the last two.
+
+        Raises:
+            ScalerError: if the disk is full or not writable.
+        """
+        write_atomic(self.folder / f"checkpoint-{step:09d}.pt", lambda path: _write(path, state))
         for old in self.paths()[:-_KEPT]:
             old.unlink()
 
     def newest(self) -> State | None:
-        """Return the state of the newest readable checkpoint, on the processor; None if there is no checkpoint.
+        """Return the state of the newest checkpoint, on the processor; None if there is no checkpoint.
 
-        Raises:
-            ScalerError: if there are checkpoints and none can be read.
+        Damaged ones are set aside first. All processes must call it.
         """
-        error: Exception | None = None
-        for path in reversed(self.paths()):
-            try:
-                state: State = torch.load(path, map_location="cpu", weights_only=True)
-            except _UNREADABLE as unreadable:
-                error = error or unreadable
-                say(f"{path} is damaged; looking for the one before it")
-            else:
-                return state
-        if error is not None:
-            raise _unusable(self.folder, error) from error
-        return None
+        if rank() == 0:
+            self._set_damaged_aside()
+        wait_for_everyone()  # until no process would read a file that is renamed
+        paths = self.paths()
+        return _read(paths[-1]) if paths else None
+
+    def _set_damaged_aside(self) -> None:
+        """Rename damaged checkpoints from the newest on, up to the first that is as it was written."""
+        paths = self.paths()
+        while paths and (fault := _fault(paths[-1])):
+            aside, before = set_aside(paths.pop()), paths[-1].name if paths else "the start"
+            say(f"{aside.with_suffix('')} is damaged ({fault}) and was set aside: the training goes on from {before}")
+
+
+def _write(path: Path, state: State) -> None:
+    with path.open("wb") as file:  # given a path, torch.save does not tell a full disk from other errors
+        torch.save(state, file)
+
+
+def _read(path: Path) -> State:
+    state: State = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _fault(path: Path) -> str:
+    """Return the fault of a checkpoint in words, or an empty text. PyTorch does not compare the checksums of its archives."""
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            return f"{damaged} does not match its checksum"
+        _read(path)
+    except (*_NO_ARCHIVE, *_NO_STATE) as error:
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    return ""
 
 
 def training_state(updater: Updater, progress: TrainingProgress, log: MetricsLog) -> State:

@@ -1,18 +1,19 @@
 """Rungs: the points of a training at which its held-out score is reported, and it may be stopped."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import nn
 
 from experiments.training.evaluation import Evaluation
 from experiments.training.job import Job
-from scaler.files import write_json
+from scaler.json_files import read_sealed, write_sealed
 from scaler.results.score import Metrics
+
+_REMEDY = "delete its folder, and the training starts from the beginning"
 
 
 class PrunableTrial(Protocol):
@@ -63,17 +64,28 @@ class RungSchedule:
         return self.first_images or job.steps_per_epoch * job.batch_size
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """The evaluation at a rung, and the pruner's decision to stop the training there."""
+
+    evaluation: Evaluation
+    stop: bool
+
+
 class RungLog:
     """The scores and decisions at the rungs of one training, kept in a file, so that they hold when the training resumes.
 
     Args:
         score: evaluates a network at the resolution, in pixels, that it is trained at when the rung is reached.
+
+    Raises:
+        DamagedFileError: if the file is not as it was written.
     """
 
     def __init__(self, path: Path, schedule: RungSchedule, job: Job, score: Callable[[nn.Module, int], Evaluation]) -> None:
         self.path, self.schedule, self.job, self.score = path, schedule, job, score
         self._rungs = schedule.rungs(job)
-        self._entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self._entries = read_sealed(path, dict[str, Rung], _REMEDY) if path.exists() else {}
         self._report_again()
 
     @property
@@ -84,14 +96,14 @@ class RungLog:
     @property
     def seconds(self) -> float:
         """Wall time of all evaluations at rungs."""
-        return sum(entry["metrics"]["seconds"] for entry in self._entries.values())
+        return sum(entry.evaluation.seconds for entry in self._entries.values())
 
     @property
     def final_metrics(self) -> Metrics | None:
         """The metrics at the rung where the training was stopped; None if it was not."""
         for entry in self._entries.values():
-            if entry["stop"]:
-                return Metrics(**{name: value for name, value in entry["metrics"].items() if name != "seconds"})
+            if entry.stop:
+                return entry.evaluation.metrics
         return None
 
     def should_stop_after(self, step: int, model: nn.Module) -> bool:
@@ -106,9 +118,9 @@ class RungLog:
             evaluation = self.score(model, self.job.resolution_at(step - 1))
             self.schedule.trial.report(rung, evaluation.metrics.top1)
             stop = bool(self.schedule.trial.should_prune())  # some of Optuna's pruners return NumPy's bool
-            self._entries[str(rung)] = {"metrics": {**asdict(evaluation.metrics), "seconds": evaluation.seconds}, "stop": stop}
-            write_json(self.path, self._entries)
-        return bool(self._entries[str(rung)]["stop"])
+            self._entries[str(rung)] = Rung(evaluation=evaluation, stop=stop)
+            write_sealed(self.path, {number: asdict(entry) for number, entry in self._entries.items()})
+        return self._entries[str(rung)].stop
 
     def _report_again(self) -> None:
         """Report the rungs of an interrupted training, whose trial may be a new one.
@@ -116,5 +128,5 @@ class RungLog:
         Optuna's successive halving records a rung only when it is asked for its decision there.
         """
         for rung, entry in self._entries.items():
-            self.schedule.trial.report(int(rung), entry["metrics"]["top1"])
+            self.schedule.trial.report(int(rung), entry.evaluation.metrics.top1)
             self.schedule.trial.should_prune()

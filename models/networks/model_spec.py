@@ -37,12 +37,14 @@ class ModelSpec:
         config: timm's hub layout: the entry point, its arguments, and ``pretrained_cfg`` (input size, mean, std, ...).
         arch: its architecture where one of our families describes it.
         weights: the file that holds its weights, or None for random ones.
+        digest: of the weights, as the folder's note has it; empty where there is no note or no weights are noted.
     """
 
     name: str
     config: dict[str, Any]
     arch: Architecture | None = None
     weights: Path | None = None
+    digest: str = ""
 
     @property
     def resolution(self) -> int:
@@ -74,18 +76,24 @@ class ModelSpec:
         """Build the network, with its weights where it has some; ``overrides`` go to timm's constructor (``drop_path_rate``).
 
         Raises:
-            ScalerError: if the weights are damaged or do not fit, or timm does not build the model so.
+            ScalerError: if the weights are missing, damaged or do not fit, or timm does not build the model so.
         """
+        if self.digest:
+            variant.check_weights(Path(self.name), self.digest)
         model = self._build(**overrides)
         if self.weights is not None:
             _load(model, self.weights)
         return model
 
+    def without_weights(self) -> "ModelSpec":
+        """Return the model with random weights."""
+        return replace(self, weights=None, digest="")
+
     def _build(self, **overrides: Any) -> nn.Module:
         arguments = {**self.config.get("model_args", {}), "num_classes": self.num_classes, **overrides}
         try:
             model: nn.Module = timm.create_model(self.config["architecture"], pretrained=False, **arguments)
-        except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        except (RuntimeError, TypeError, ValueError, AssertionError, ArithmeticError, LookupError, AttributeError) as error:
             raise ScalerError(f"timm cannot build {self.name} with {arguments}: {error}") from error
         return model
 
@@ -119,7 +127,7 @@ def open_model_spec(
             spec = _of_folder(folder)
         case TimmName(name=name):
             spec = _of_timm(name)
-    return _changed(spec if keep_weights else replace(spec, weights=None), resolution, num_classes)
+    return _changed(spec if keep_weights else replace(spec, weights=None, digest=""), resolution, num_classes)
 
 
 def model_spec_of(name: str, arch: Architecture) -> ModelSpec:
@@ -135,8 +143,8 @@ def _of_folder(folder: Path) -> ModelSpec:
         raise UnknownNameError("timm architecture", config["architecture"], timm.list_models())
     weights = folder / variant.WEIGHTS
     config["num_classes"] = config.get("num_classes", config["pretrained_cfg"].get("num_classes", 1000))
-    arch, found = read_architecture(folder), weights if weights.is_file() else None
-    return ModelSpec(name=str(folder), config=config, arch=arch, weights=found)
+    arch, found, info = read_architecture(folder), weights if weights.is_file() else None, variant.read_info(folder)
+    return ModelSpec(name=str(folder), config=config, arch=arch, weights=found, digest=info.weights if info else "")
 
 
 def _of_timm(name: str) -> ModelSpec:
@@ -156,7 +164,7 @@ def _changed(spec: ModelSpec, resolution: int | None, num_classes: int | None) -
         return replace(spec, config=_changed_config(spec, resolution, num_classes))
     arch = spec.arch.with_task(resolution=resolution, num_classes=num_classes)
     names = spec.config["pretrained_cfg"].get("label_names", ()) if num_classes == spec.num_classes else ()
-    return replace(model_spec_of(spec.name, arch), weights=spec.weights).with_label_names(names)
+    return replace(model_spec_of(spec.name, arch), weights=spec.weights, digest=spec.digest).with_label_names(names)
 
 
 def _changed_config(spec: ModelSpec, resolution: int, num_classes: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from models.deit.arch import DeiTArch, MiniDeiTArch
 from models.swin.arch import MiniSwinArch, SwinArch
 from models.tiny_vit.arch import MiniTinyViTArch, TinyViTArch
 from scaler.cost.architecture import Architecture
-from scaler.errors import UnknownNameError
+from scaler.errors import DamagedFileError, UnknownNameError
 from scaler.results import variant
 
 if TYPE_CHECKING:
@@ -58,9 +58,19 @@ def family(name: str) -> Family:
 
 
 def read_architecture(folder: Path) -> Architecture | None:
-    """Return the architecture that the variant in ``folder`` notes; None where it notes none."""
+    """Return the architecture that the variant in ``folder`` notes; None where it notes none.
+
+    Raises:
+        ScalerError: if the note is damaged or describes no architecture.
+    """
     info = variant.read_info(folder)
-    return family(info.family).from_dict(dict(info.arch)) if info and info.family else None
+    if info is None or not info.family:
+        return None
+    try:
+        return family(info.family).from_dict(dict(info.arch))
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        reason = f"arch: {type(error).__name__}: {error}"
+        raise DamagedFileError(folder / variant.NOTE, reason, "restore it, or write the variant again") from error
 
 
 def build(arch: Architecture, **overrides: Any) -> "nn.Module":

@@ -8,7 +8,7 @@ Source of the idea: Cai et al. 2019 (ProxylessNAS), section 3.3, whose table of 
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ import numpy as np
 from scaler.arrays import Floats
 from scaler.cost.architecture import Architecture, parts_of, read
 from scaler.cost.operators import Number, Part
-from scaler.files import cache_folder, write_json
+from scaler.files import cache_folder
+from scaler.json_files import read_sealed, write_sealed
 
 _FOLDS = 5
 Prices = tuple[float, float, float]
@@ -97,17 +98,18 @@ def _amounts(part: Part) -> Floats:
 
 
 def load_latency_model(key: LatencyKey) -> LatencyModel | None:
-    """Load the model that was fitted on this machine for ``key`` from the user's cache, or None if there is none."""
+    """Load the model that was fitted on this machine for ``key`` from the user's cache, or None if there is none.
+
+    Raises:
+        DamagedFileError: if the file is not as it was written.
+    """
     path = _path(key)
-    if not path.exists():
-        return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return LatencyModel(**{**found, "prices": {kind: tuple(prices) for kind, prices in found["prices"].items()}})
+    return read_sealed(path, LatencyModel, "learn it again with `scaler latency SEED --learn`") if path.exists() else None
 
 
 def save_latency_model(key: LatencyKey, latency: LatencyModel) -> LatencyModel:
     """Save ``latency`` in the user's cache, in place of the model of this machine and ``key`` before."""
-    write_json(_path(key), asdict(latency))
+    write_sealed(_path(key), latency)
     return latency
 
 

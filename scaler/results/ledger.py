@@ -1,18 +1,24 @@
 """The ledger of a run: an append-only CSV file that pandas reads, with one row for each finished evaluation.
 
 A row is written with one call and synced, so a killed process leaves at most one torn last line. Readers skip it, and the next
-process that appends cuts it off.
+process that appends cuts it off. Each row ends with a digest of its other cells, so that a changed one is found when it is read.
+Ledgers without that column are read too.
 """
 
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from xxhash import xxh3_64_hexdigest
+
+from scaler.errors import DamagedFileError
+from scaler.files import write_text
 from scaler.results.score import Metrics, Score
 
 # The ledger's columns in their order, and the type of each.
@@ -41,6 +47,9 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "train_flops": int,
 }
 COLUMNS = tuple(_TYPES)
+DIGEST = "digest"  # the last column of the file, which is no value of a record
+_WRITTEN = (*COLUMNS, DIGEST)
+_REMEDY = "restore it, or delete the line"
 _OF_SCORE = frozenset(field.name for field in (*fields(Metrics), *fields(Score)))
 _PRUNED = "pruned"
 
@@ -148,8 +157,8 @@ class Ledger:
             if not self._ends_whole:
                 handle.truncate(len(_whole_lines(self.path)))
             self._ends_whole = False  # until this row is on the disk
-            row = _line(record.row().values())
-            handle.write((row if handle.seek(0, os.SEEK_END) else _line(COLUMNS) + row).encode())
+            row = _row(record, self._columns)
+            handle.write((row if handle.seek(0, os.SEEK_END) else _line(self._columns) + row).encode())
             handle.flush()
             os.fsync(handle.fileno())
         self._ends_whole = True
@@ -158,17 +167,79 @@ class Ledger:
     def __iter__(self) -> Iterator[Record]:
         return iter(self._rows)
 
+    def replace(self, records: Iterable[Record]) -> None:
+        """Write the file again with ``records`` alone, whole or not at all."""
+        kept = [_record(record.row()) for record in records]
+        write_text(self.path, _line(_WRITTEN) + "".join(_row(record, _WRITTEN) for record in kept))
+        self._rows, self._columns, self._ends_whole = kept, _WRITTEN, True
+
+    def intact(self) -> list[Record]:
+        """Return the rows of a damaged file that match their digests."""
+        found = []
+        for line in _whole_lines(self.path).decode(errors="replace").splitlines():
+            with suppress(DamagedFileError):
+                found += _read(self.path, _line(_WRITTEN) + line + "\n")
+        return found
+
     @cached_property
     def _rows(self) -> list[Record]:
-        if not self.path.exists():
-            return []
-        return [_record(row) for row in csv.DictReader(io.StringIO(_whole_lines(self.path).decode()))]
+        return _read(self.path, _text(self.path)) if self.path.exists() else []
+
+    @cached_property
+    def _columns(self) -> tuple[str, ...]:
+        """The columns of the file, which may be fewer than those of today."""
+        lines = csv.reader(io.StringIO(_text(self.path) if self.path.exists() else ""))
+        return tuple(next(lines, _WRITTEN))
+
+
+def same(one: Record, other: Record) -> bool:
+    """Return True if both records are written as the same row."""
+    return _row(_record(one.row()), COLUMNS) == _row(_record(other.row()), COLUMNS)
 
 
 def _whole_lines(path: Path) -> bytes:
     """The file without a torn last line."""
     data = path.read_bytes()
     return data[: data.rfind(b"\n") + 1]
+
+
+def _text(path: Path) -> str:
+    try:
+        return _whole_lines(path).decode()
+    except UnicodeDecodeError as error:
+        raise DamagedFileError(path, str(error), _REMEDY) from error
+
+
+def _read(path: Path, text: str) -> list[Record]:
+    """Return the records in ``text``, which was read from ``path``.
+
+    Raises:
+        DamagedFileError: if a row has other columns or types, or does not match its digest; the message names the line.
+    """
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    found: list[Record] = []
+    try:
+        names = next(lines, list(COLUMNS))
+        if unknown := set(names) - {*COLUMNS, DIGEST}:
+            raise ValueError(f"unknown columns {', '.join(sorted(unknown))}")
+        for cells in lines:
+            row = dict(zip(names, cells, strict=True))
+            if row.pop(DIGEST, None) not in (None, _digest(row.values())):
+                raise ValueError("the row does not match its digest")
+            found.append(_record(row))
+    except (csv.Error, ValueError, TypeError) as error:
+        raise DamagedFileError(path, f"line {lines.line_num}: {error}", _REMEDY) from error
+    return found
+
+
+def _row(record: Record, columns: Sequence[str]) -> str:
+    row = record.row()
+    cells = [str(row[name]) for name in columns if name != DIGEST]
+    return _line([*cells, _digest(cells)] if DIGEST in columns else cells)
+
+
+def _digest(cells: Iterable[str]) -> str:
+    return xxh3_64_hexdigest(_line(cells).encode())
 
 
 def _record(row: Mapping[str, Any]) -> Record:

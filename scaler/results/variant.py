@@ -5,16 +5,23 @@
 - ``scaler.json``: `VariantInfo`.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scaler.errors import ScalerError
+from scaler.errors import DamagedFileError, ScalerError
 from scaler.files import write_json
+from scaler.json_files import check_form, file_digest, read_json, read_sealed, write_sealed
 
 CONFIG, WEIGHTS, NOTE = "config.json", "model.safetensors", "scaler.json"
+# Entries of timm's configurations that say where pretrained weights are; nothing outside of a folder is read for it.
+SOURCES = ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict", "checkpoint_path")
+# Arguments of `timm.create_model` that would read other files.
+_LOADING = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
+_CONFIG_REMEDY = "restore it in timm's hub layout, or give another folder"
+_NOTE_REMEDY = "restore it, write the variant again, or delete the file to use the folder as one that only timm knows"
+_WEIGHTS_REMEDY = "restore the file, or train or import the weights again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +44,12 @@ class TrainedOn:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantInfo:
-    """Facts that timm's config does not hold. ``flops`` and ``params`` are fvcore's count of the built network."""
+    """Facts that timm's config does not hold.
+
+    Attributes:
+        flops, params: fvcore's count of the built network.
+        weights: digest of ``model.safetensors``; empty before training.
+    """
 
     family: str
     arch: Mapping[str, Any]
@@ -46,6 +58,32 @@ class VariantInfo:
     flops: int
     params: int
     trained_on: TrainedOn = TrainedOn()
+    weights: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PretrainedForm:
+    """The entries of ``pretrained_cfg`` that are read here, and their types."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    input_size: tuple[int, int, int]
+    num_classes: int = 0
+    crop_pct: float = 1.0
+
+    def __post_init__(self) -> None:
+        if min(*self.std, *self.input_size, self.crop_pct) <= 0 or self.num_classes < 0:
+            raise ValueError("std, input_size and crop_pct must be above 0, and num_classes not below")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ConfigForm:
+    """The entries of ``config.json`` that are read here, and their types."""
+
+    architecture: str
+    pretrained_cfg: _PretrainedForm
+    model_args: dict[str, Any] = field(default_factory=dict)
+    num_classes: int = 0
 
 
 def config(timm_name: str, model_args: Mapping[str, Any], resolution: int, pretrained_cfg: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,51 +98,50 @@ def config(timm_name: str, model_args: Mapping[str, Any], resolution: int, pretr
 
 
 def write(folder: Path, configuration: Mapping[str, Any], note: VariantInfo) -> None:
-    """Write the folder; ``config.json`` comes last, so that a folder that has one is whole."""
-    write_json(folder / NOTE, asdict(note))
+    """Write the folder; ``config.json`` comes last, so that a folder that has one is whole.
+
+    The note gets the digest of the weights that lie in the folder.
+    """
+    weights = folder / WEIGHTS
+    write_sealed(folder / NOTE, replace(note, weights=file_digest(weights) if weights.is_file() else ""))
     write_json(folder / CONFIG, configuration)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """``config.json`` of a variant, or of any folder in timm's hub layout.
+    """Return ``config.json`` of a variant, or of any folder in timm's hub layout, without what names files elsewhere.
 
     Raises:
-        ScalerError: it is missing or cannot be read.
+        ScalerError: if it is missing.
+        DamagedFileError: if it cannot be read, or is not in timm's hub layout.
     """
-    data = _read(folder / CONFIG, "a variant's folder holds config.json in timm's hub layout")
-    missing = [key for key in ("architecture", "pretrained_cfg") if key not in data]
-    if missing:
-        raise ScalerError(f"{folder / CONFIG} has no {' and no '.join(missing)}: it is not in timm's hub layout")
-    return data
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ScalerError(f"{folder} holds no {CONFIG}: give a variant's folder, or one in timm's hub layout")
+    data = read_json(path, dict[str, Any], _CONFIG_REMEDY)
+    check_form(data, _ConfigForm, path, _CONFIG_REMEDY)
+    own = {key: value for key, value in data["pretrained_cfg"].items() if key not in SOURCES}
+    arguments = {key: value for key, value in data.get("model_args", {}).items() if key not in _LOADING}
+    return {**data, "pretrained_cfg": own, **({"model_args": arguments} if "model_args" in data else {})}
 
 
 def read_info(folder: Path) -> VariantInfo | None:
-    """The note, or None for a folder that was not written by this project."""
-    if not (folder / NOTE).is_file():
-        return None
-    data = _read(folder / NOTE, "a variant's note is a JSON object")
-    data["trained_on"] = _trained_on(data.get("trained_on"), folder)
-    try:
-        return VariantInfo(**{field.name: data[field.name] for field in fields(VariantInfo)})
-    except KeyError as error:
-        raise ScalerError(f"{folder / NOTE} has no {error}: restore or delete the file") from error
+    """Return the note; None for a folder that was not written by this project.
+
+    Raises:
+        DamagedFileError: if the note is not as it was written.
+    """
+    path = folder / NOTE
+    return read_sealed(path, VariantInfo, _NOTE_REMEDY) if path.is_file() else None
 
 
-def _trained_on(data: Any, folder: Path) -> TrainedOn:
-    """Return the part of a note about training images; notes of earlier versions have none."""
-    if data is None:
-        return TrainedOn()
-    try:
-        return TrainedOn(**data)
-    except TypeError as error:
-        raise ScalerError(f"{folder / NOTE}: trained_on has other fields than it should: restore or delete the file") from error
+def check_weights(folder: Path, digest: str) -> None:
+    """Compare the weights in ``folder`` with ``digest``, the one that its note holds.
 
-
-def _read(path: Path, rule: str) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ScalerError(f"cannot read {path} ({error}): {rule}") from error
-    if not isinstance(data, dict):
-        raise ScalerError(f"{path} is not a JSON object: {rule}")
-    return data
+    Raises:
+        DamagedFileError: if they are missing or differ.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise DamagedFileError(path, "the folder notes weights, and the file is missing", _WEIGHTS_REMEDY)
+    if file_digest(path) != digest:
+        raise DamagedFileError(path, f"its content does not match the digest in {NOTE}", _WEIGHTS_REMEDY)

@@ -11,11 +11,12 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from scaler.trials.attributes import ERROR, RECORD, SURPLUS
-from scaler.trials.storage import RETRIES, first_number
+from scaler.trials.numbering import Numbering
+from scaler.trials.storage import RETRIES
 
 
 class Candidates:
-    """A study's candidates, as of the last `update`; a candidate's number is that of its first trial.
+    """A study's candidates, as of the last `update`; see `scaler.trials.numbering` for their numbers.
 
     Attributes:
         unfinished: the trials that wait or run, by rising number.
@@ -25,22 +26,18 @@ class Candidates:
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._seen = 0  # trials
-        self._not_first: set[int] = set()  # trials that are no candidate of their own: retries and surplus ones
+        self._numbering = Numbering()
         self._failures: Counter[int] = Counter()  # trials that failed, by candidate
         self.unfinished: list[FrozenTrial] = []
         self.finished: set[int] = set()
         self.records: list[tuple[int, Mapping[str, Any]]] = []
 
     def __len__(self) -> int:
-        return self._seen - len(self._not_first)
+        return len(self._numbering)
 
     def update(self) -> None:
         """Read the trials that are new or were not finished."""
-        trials = self._study.get_trials(deepcopy=False)
-        read = [trials[trial.number] for trial in self.unfinished] + trials[self._seen :]
-        self._seen = len(trials)
-        self._not_first |= {trial.number for trial in read if SURPLUS in trial.user_attrs or _is_retry(trial)}
+        read = self._numbering.update(self._study.get_trials(deepcopy=False))
         self.unfinished = [trial for trial in read if not trial.state.is_finished()]
         self._add_finished([trial for trial in read if trial.state.is_finished() and SURPLUS not in trial.user_attrs])
 
@@ -48,13 +45,13 @@ class Candidates:
         """Return the trials that wait, or those that run."""
         return [trial for trial in self.unfinished if trial.state == state]
 
-    def position(self, number: int) -> int:
-        """Return how many candidates came before candidate ``number``."""
-        return number - sum(other < number for other in self._not_first)
+    def number(self, trial: FrozenTrial) -> int:
+        """Return the number of the candidate that ``trial`` tries: how many candidates came before it."""
+        return self._numbering.of(trial)
 
     def _add_finished(self, trials: Sequence[FrozenTrial]) -> None:
         for trial in sorted(trials, key=lambda trial: (trial.datetime_complete, trial.number)):
-            number = first_number(trial)
+            number = self.number(trial)
             if trial.state == TrialState.FAIL:
                 self._failures[number] += 1
                 if ERROR in trial.user_attrs or self._failures[number] > RETRIES:
@@ -63,7 +60,3 @@ class Candidates:
             self.finished.add(number)
             if RECORD in trial.user_attrs:
                 self.records.append((number, trial.user_attrs[RECORD]))
-
-
-def _is_retry(trial: FrozenTrial) -> bool:
-    return first_number(trial) != trial.number

@@ -12,9 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 from scaler.arrays import Floats, Ints
 from scaler.errors import ScalerError
 from scaler.space.search_space import SearchSpace
-from scaler.trials.attributes import NOTES
+from scaler.trials.attributes import NOTES, SURPLUS
 from scaler.trials.history import History
-from scaler.trials.storage import study_key
+from scaler.trials.numbering import Numbering
+from scaler.trials.storage import all_trials, study_key
 
 _SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -35,24 +36,31 @@ class HistoryReader:
         self._is_whole: NDArray[np.bool_] = np.zeros(0, np.bool_)  # whether a trial has a value of each variable
         self._is_finished = bytearray()  # looked at one by one, where a list's speed counts
         self._all_finished = 0  # trials with smaller numbers are finished and read
+        self._numbering = Numbering()
 
-    def before(self, study: Study, number: int) -> History:
-        """Return the trials numbered below ``number`` that have a value of each variable.
+    def number(self, study: Study, trial: FrozenTrial) -> int:
+        """Return the number of the candidate that ``trial`` tries; see `scaler.trials.numbering`."""
+        if self._study != study_key(study):
+            self._start(study_key(study), len(study.directions))
+        self._numbering.update(all_trials(study))
+        return self._numbering.of(trial)
+
+    def before(self, study: Study, trial: FrozenTrial) -> History:
+        """Return the candidates before that of ``trial`` that have a value of each variable, each as of its last trial.
 
         Raises:
             ScalerError: a trial has a value that the space does not offer.
         """
-        if self._study != study_key(study):
-            self._start(study_key(study), len(study.directions))
-        self._grow(number)
+        number, end = self.number(study, trial), trial.number
+        self._grow(end)
         trials = study.get_trials(deepcopy=False)
         # Some pruners show a part of the trials only; in a complete list the finished ones need not be looked at again.
         at = self._all_finished
         is_complete = at < len(trials) and trials[at].number == at
-        for trial in trials[at if is_complete else 0 :]:
-            if trial.number < number and not self._is_finished[trial.number]:
-                self._read(trial, study)
-        while self._all_finished < number and self._is_finished[self._all_finished]:
+        for other in trials[at if is_complete else 0 :]:
+            if other.number < end and not self._is_finished[other.number]:
+                self._read(other, study)
+        while self._all_finished < end and self._is_finished[self._all_finished]:
             self._all_finished += 1
         return self._history(number)
 
@@ -66,14 +74,16 @@ class HistoryReader:
         return History(self.space, self._points[kept], self._scores[kept], fidelity[kept], notes)
 
     def _read(self, trial: FrozenTrial, study: Study) -> None:
-        i = trial.number
+        self._is_finished[trial.number] = trial.state.is_finished()
+        if SURPLUS in trial.user_attrs:
+            return
+        i = self._numbering.of(trial)
         self._is_whole[i] = self.space.variables.keys() <= trial.params.keys()
         if self._is_whole[i]:
             self._points[i] = self._point(trial, study)
             self._notes[i] = trial.user_attrs.get(NOTES, {})
             self._scores[i] = _scores(trial, study.directions)
             self._steps[i] = np.nan if trial.last_step is None else trial.last_step
-        self._is_finished[i] = trial.state.is_finished()
 
     def _point(self, trial: FrozenTrial, study: Study) -> tuple[int, ...]:
         try:

@@ -26,7 +26,8 @@ ENQUEUED = "enqueued"  # the origin of an architecture that a user chose
 class FeasibleSampler(BaseSampler):
     """Suggests feasible architectures of a space, as a strategy chooses them.
 
-    A proposal depends on ``seed``, the trial's number and the trials before, and on nothing else. Studies may have one objective
+    A proposal depends on ``seed``, the candidate's number and the candidates before, and on nothing else; a retry has the number
+    of the trial that it retries. Studies may have one objective
     or several, any storage, several threads, and pruned trials, which teach as much as they were trained.
 
     Values that the user sets, by `optuna.Study.enqueue_trial` or `optuna.samplers.PartialFixedSampler`, are kept, and the others
@@ -61,17 +62,16 @@ class FeasibleSampler(BaseSampler):
         given = {**trial.params, **enqueued_parameters(trial)}
         try:
             with self._lock:
-                sets = self._sets_with(self._fixed(given), trial)
+                sets, number = self._sets_with(self._fixed(given), trial), self._history.number(study, trial)
         except ScalerError as error:
             set_user_attr(study, trial, ERROR, str(error))
             set_state(study, trial, TrialState.FAIL)
             raise
-        only = {name: choices[0] for name, choices in self.space.variables.items() if len(choices) == 1}
-        values = {name: value for name, value in {**only, **given}.items() if name in self.space.variables}
-        if len(values) == len(self.space.variables):
-            budget = list(sets)[trial.number % len(sets)]
-            proposal = Proposal(self.space.point_of(values), budget, ENQUEUED)
-            set_user_attr(study, trial, NOTES, noted_of(proposal))
+        if all(name in given or len(choices) == 1 for name, choices in self.space.variables.items()):
+            budget = list(sets)[number % len(sets)]
+            only = {name: choices[0] for name, choices in self.space.variables.items()}
+            point = self.space.point_of({name: given.get(name, value) for name, value in only.items()})
+            set_user_attr(study, trial, NOTES, noted_of(Proposal(point, budget, ENQUEUED)))
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
         """Return a feasible architecture's values of the variables in ``search_space``.
@@ -103,11 +103,10 @@ class FeasibleSampler(BaseSampler):
 
     def _propose(self, study: Study, trial: FrozenTrial, fixed: dict[str, Value]) -> Mapping[str, Any]:
         """The note of the strategy's proposal, which is stored for a trial that is taken up again."""
-        rng = np.random.default_rng([self.seed, trial.number])
         with self._lock:
-            sets = self._sets_with(fixed, trial)
-            history = self._history.before(study, trial.number)
-            context = ProposalContext(self.space, list(sets.values()), trial.number, history, rng, fixed)
+            sets, number = self._sets_with(fixed, trial), self._history.number(study, trial)
+            history, rng = self._history.before(study, trial), np.random.default_rng([self.seed, number])
+            context = ProposalContext(self.space, list(sets.values()), number, history, rng, fixed)
             proposal = self.strategy.propose(context)
         noted = noted_of(replace(proposal, budget=list(sets)[proposal.budget]))
         set_user_attr(study, trial, NOTES, noted)

@@ -6,8 +6,9 @@ Ask-and-tell studies need some of what `optuna.Study.optimize` does by itself: h
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -17,7 +18,8 @@ from optuna.samplers import PartialFixedSampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import event
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError
 
 from scaler.errors import ScalerError
 
@@ -35,6 +37,9 @@ def open_storage(url: str) -> RDBStorage:
         ScalerError: it cannot be opened.
     """
     is_sqlite = url.startswith("sqlite")
+    shown = without_password(url)
+    if is_sqlite and _is_in_memory(url):
+        raise ScalerError(f"the storage {shown} would end with this process: name a file, such as sqlite:///f.db")
     try:
         with quiet_optuna():
             storage = RDBStorage(
@@ -45,14 +50,37 @@ def open_storage(url: str) -> RDBStorage:
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
             )
     except Exception as error:  # SQLAlchemy's and each driver's own
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].replace(url, shown)
         raise ScalerError(
-            f"the storage {url} cannot be opened ({reason}): name a database that runs, such as sqlite:///f.db"
+            f"the storage {shown} cannot be opened ({reason}): name a database that runs, such as sqlite:///f.db"
         ) from error
     if is_sqlite:
         event.listen(storage.engine, "connect", _use_write_ahead_log)
         storage.engine.dispose()  # connections that were opened before the listener
     return storage
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of the SQLite database in ``path``, whatever characters its name has."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def without_password(url: str) -> str:
+    """Return ``url`` with stars in place of its password, for messages and files."""
+    try:
+        found = make_url(url)
+        hidden = {name: "***" for name in found.query if "password" in name.lower()}
+        return found.update_query_dict(hidden).render_as_string(hide_password=True)
+    except ArgumentError:
+        return f"{url.partition(':')[0]}:..."
+
+
+def _is_in_memory(url: str) -> bool:
+    try:
+        found = make_url(url)
+    except ArgumentError:
+        return False
+    return found.database in (None, "", ":memory:") or found.query.get("mode") == "memory"
 
 
 def _use_write_ahead_log(connection: Any, _record: object) -> None:
@@ -85,6 +113,11 @@ def quiet_optuna() -> Iterator[None]:
 def study_key(study: Study) -> tuple[object, int]:
     """Return the storage and the study's number in it, which together tell studies of one name apart."""
     return study._storage, study._study_id
+
+
+def all_trials(study: Study) -> Sequence[FrozenTrial]:
+    """Return all trials of the study by number, also where a pruner shows the sampler a part of them."""
+    return study._storage.get_all_trials(study._study_id, deepcopy=False)
 
 
 def stored_trial(study: Study, trial: Trial | FrozenTrial) -> FrozenTrial:

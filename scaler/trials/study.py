@@ -1,12 +1,12 @@
 """The trials of a search, held by Optuna: asked for, scored and told one by one, so that a search can stop and go on anywhere.
 
-A candidate keeps the number of the trial that first asked for it. When its worker dies, Optuna tells that trial as failed and
-queues another one of the same parameters; both count as one candidate.
+Candidates are numbered in the order in which they were first asked for. When a worker dies, Optuna tells its trial as failed and
+queues another one of the same parameters; both count as one candidate, so that no number is used up.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,8 @@ from optuna.trial import Trial as OptunaTrial
 
 from scaler.budget import Bound, Budget
 from scaler.cost.architecture import Architecture
+from scaler.errors import ScalerError
+from scaler.files import make_folder
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.attributes import ERROR, NOTES, RECORD, SURPLUS, WORKER
@@ -28,19 +30,27 @@ from scaler.trials.candidates import Candidates
 from scaler.trials.pruning import pruner
 from scaler.trials.sampler import FeasibleSampler, noted_of
 from scaler.trials.storage import (
-    first_number,
     heartbeat,
     is_alive,
     open_storage,
     quiet_optuna,
     retry_trial,
     set_state,
+    sqlite_url,
     stored_trial,
     worker_name,
 )
 from scaler.trials.strategy import Proposal, Strategy
 
+STUDY = "study.db"
 _POLL_S, _CLAIM_S = 0.5, 60
+
+
+class LostTrialError(ScalerError):
+    """A candidate's worker seemed dead, as when a clock jumps, and another one has taken the candidate over."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"candidate {number} was given up as its worker seemed dead; another worker scores it")
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Candidate:
     """A candidate that waits for its score.
 
     Attributes:
-        number: of the trial that first asked for it.
+        number: from 0, in the order in which candidates were first asked for.
         budget: index of the budget that it was drawn for.
         limits: what its cost meets: that budget, or a step on the way to it.
         origin: what proposed it; see `scaler.trials.strategy.Proposal`.
@@ -68,8 +78,14 @@ class Candidate:
         Args:
             step: how far the training is, in units of the first rung's distance from the start.
             top1: the held-out top-1, in percent.
+
+        Raises:
+            LostTrialError: if another worker has taken the candidate over.
         """
-        self.trial.report(top1, step)
+        try:
+            self.trial.report(top1, step)
+        except UpdateFinishedTrialError as error:
+            raise LostTrialError(self.number) from error
 
     def should_prune(self) -> bool:
         """Return whether the pruner stops the training at the last step that was reported."""
@@ -98,11 +114,13 @@ class SearchStudy:
         pruner_name: str = "none",
     ) -> None:
         self.space, self.sets, self._has_own_storage = space, sets, storage is None
-        folder.mkdir(parents=True, exist_ok=True)
+        if storage is None:
+            make_folder(folder)
+        opened = open_storage(storage or sqlite_url(folder / STUDY))
         with quiet_optuna():
             # A run's own file may be moved with its folder; a storage that many runs share tells them apart by name.
             self._study = optuna.create_study(
-                storage=open_storage(storage or f"sqlite:///{folder / 'study.db'}"),
+                storage=opened,
                 study_name=folder.resolve().name if storage else "search",
                 sampler=FeasibleSampler(space, sets, strategy, seed),
                 pruner=pruner(pruner_name),
@@ -160,13 +178,18 @@ class SearchStudy:
     def tell(self, candidate: Candidate, score: float, record: Mapping[str, Any], pruned: bool = False) -> None:
         """Store a candidate's score and its ``record``, which `records` gives back.
 
-        Does nothing where the trial was given up meanwhile because its worker seemed dead: another one retries it.
+        Raises:
+            LostTrialError: if the trial was given up meanwhile because its worker seemed dead; another one retries it.
         """
         outcome = {"state": TrialState.PRUNED} if pruned else {"values": score}
         self._finish(candidate, {RECORD: dict(record)}, outcome)
 
     def fail(self, candidate: Candidate, error: str) -> None:
-        """Record that the candidate could not be scored; it is not tried again."""
+        """Record that the candidate could not be scored; it is not tried again.
+
+        Raises:
+            LostTrialError: as `tell`.
+        """
         self._finish(candidate, {ERROR: error}, {"state": TrialState.FAIL})
 
     def records(self) -> Sequence[tuple[int, Mapping[str, Any]]]:
@@ -187,7 +210,8 @@ class SearchStudy:
 
     def notes(self) -> dict[int, Mapping[str, Any]]:
         """Return the sampler's note of each candidate by number: its point, its origin, and a contraction's step and base."""
-        return {first_number(trial): self._note(trial) for trial in self._study.get_trials(deepcopy=False)}
+        known, trials = self._candidates(), self._study.get_trials(deepcopy=False)
+        return {known.number(trial): self._note(trial) for trial in trials if SURPLUS not in trial.user_attrs}
 
     def _note(self, trial: FrozenTrial) -> Mapping[str, Any]:
         """The sampler's note of a trial; for one that another program added to the study, its point."""
@@ -198,17 +222,20 @@ class SearchStudy:
         return {"point": list(self.space.point_of(trial.params))} if is_whole else {}
 
     def _ask_one(self, trials: int) -> Candidate | None:
-        """The next candidate; None where enough others were asked for at the same moment."""
+        """The next candidate; None where enough others were asked for at the same moment, or another worker took it over."""
         with quiet_optuna():
             trial = self._study.ask()
-        number = first_number(stored_trial(self._study, trial))
-        if self._candidates().position(number) >= trials:
-            trial.set_user_attr(SURPLUS, True)
-            self._study.tell(trial, state=TrialState.FAIL)
+        number = self._candidates().number(stored_trial(self._study, trial))
+        try:
+            if number >= trials:
+                trial.set_user_attr(SURPLUS, True)
+                self._study.tell(trial, state=TrialState.FAIL)
+                return None
+            with heartbeat(self._study, trial):  # the first beat; before the parameters, whose storing takes longest
+                trial.set_user_attr(WORKER, worker_name(os.getpid()))
+            values = {name: trial.suggest_categorical(name, choices) for name, choices in self.space.variables.items()}
+        except UpdateFinishedTrialError:
             return None
-        with heartbeat(self._study, trial):  # the first beat; before the parameters, whose storing takes longest
-            trial.set_user_attr(WORKER, worker_name(os.getpid()))
-        values = {name: trial.suggest_categorical(name, choices) for name, choices in self.space.variables.items()}
         note = stored_trial(self._study, trial).user_attrs[NOTES]
         arch = self.space.arch_of(values)
         return Candidate(number, note["budget"], self._limits(note), note["origin"], arch, trial)
@@ -221,10 +248,14 @@ class SearchStudy:
 
     @quiet_optuna()
     def _finish(self, candidate: Candidate, attributes: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
-        with suppress(UpdateFinishedTrialError):
+        try:
             for name, value in attributes.items():
                 candidate.trial.set_user_attr(name, value)
-            self._study.tell(candidate.trial, **outcome, skip_if_finished=True)
+            self._study.tell(candidate.trial, **outcome)
+        except (UpdateFinishedTrialError, ValueError) as error:  # of a finished trial, which Optuna tells by either
+            if not stored_trial(self._study, candidate.trial).state.is_finished():
+                raise
+            raise LostTrialError(candidate.number) from error
 
     def _candidates(self) -> Candidates:
         self._known.update()

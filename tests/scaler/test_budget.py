@@ -83,6 +83,7 @@ def test_a_miss_is_relative_to_the_bound_it_misses() -> None:
         ("flops=inf%", "'inf%' is not a percentage"),
         ("flops=sNaN%", "'sNaN%' is not a percentage"),
         ("flops=1e999%", "'1e999%' is above 10^18"),
+        ("flops=1e999999999%", "'1e999999999%' is above 10^18"),
         ("flops=9999999T..", "'9999999T' is above 10^18"),
         ("flops=2G..1G", "the band '2G..1G' is empty"),
         ("params=10.2..10.8", "the band '10.2..10.8' is empty: no whole number lies in it"),

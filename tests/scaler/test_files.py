@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scaler.errors import ScalerError
-from scaler.files import cache_folder, write_atomic, write_text
+from scaler.files import cache_folder, inside, write_atomic, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -63,3 +63,14 @@ def test_a_cache_that_cannot_be_written_to_is_said_in_a_line(tmp_path: Path, mon
     monkeypatch.setattr("os.access", lambda *_: False)  # as for a file system that is mounted read-only
     with pytest.raises(ScalerError, match=r"cannot write to the cache folder .*/scaler: set XDG_CACHE_HOME to"):
         cache_folder()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../../../outside", "/etc/passwd", "a/b", "a\\b", "a\0b", "x" * 256, "ä" * 128])
+def test_a_name_that_leaves_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ScalerError, match="it must be one file name, without a separator"):
+        inside(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["trial-0000", "..a", "ä b", "[x]"])
+def test_any_other_name_lies_in_its_folder(tmp_path: Path, name: str) -> None:
+    assert inside(tmp_path, name).resolve().parent == tmp_path.resolve()

@@ -112,7 +112,7 @@ def test_an_image_below_one_patch_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_an_unreadable_axes_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ScalerError, match="cannot read the axes"):
+    with pytest.raises(ScalerError, match="is damaged"):
         open_space("tiny_vit_5m_224", axes=tmp_path / "none.json")
 
 

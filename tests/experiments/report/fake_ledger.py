@@ -9,6 +9,7 @@ from typing import Any
 
 from experiments.report.runs import Run
 from scaler.budget import Bound, Budget
+from scaler.json_files import write_sealed
 from scaler.results.frontier import FrontierInfo
 from scaler.results.ledger import Ledger, Record
 from scaler.results.score import Metrics, Score
@@ -61,7 +62,7 @@ def write_run(path: Path, info: FrontierInfo) -> Path:
     bounds = [{"text": b.text, "bounds": {k: [v.low or None, int(v.high)] for k, v in b.bounds}} for b in info.budgets]
     asked = {"seed": "big_seed", "budgets": [b.text for b in info.budgets], "data": info.records[0].data, "recipe": "proxy",
              "strategy": "contraction", "trials": len(info.records), "draw_seed": 0, "bounds": bounds}  # fmt: skip
-    (path / "run.json").write_text(json.dumps(asked))
+    write_sealed(path / "run.json", asked)
     return path
 
 

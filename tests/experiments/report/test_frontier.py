@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from experiments.report.frontier import write_frontier
-from scaler.errors import ScalerError
+from scaler.errors import DamagedFileError, ScalerError
+from scaler.json_files import write_sealed
 from scaler.pareto import pareto_set
 from scaler.results.frontier import TRIALS
 from scaler.results.ledger import COLUMNS
@@ -57,7 +58,8 @@ def test_trials_alone_and_a_folder_that_keeps_no_request(tmp_path: Path) -> None
 def test_an_open_side_of_a_budget_is_null_in_the_request(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", fake_info(3, finished=False))
     asked = json.loads((run / "run.json").read_text()) | {"bounds": [{"text": "flops=3M..", "bounds": {"flops": [3e6, None]}}]}
-    (run / "run.json").write_text(json.dumps(asked))
+    del asked["digest"]
+    write_sealed(run / "run.json", asked)
     assert "≥ 3M" in write_frontier([run], tmp_path / "out")["svg"].read_text(encoding="utf-8")
     assert BUDGETS[0].text in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
@@ -77,15 +79,27 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text"), [("ledger.csv", "role,trial\ntrial,0\n"), ("run.json", '{"seed": '), ("run.json", "[1]"),
-     ("run.json", '{"bounds": [{"text": "flops=1M"}]}'), ("result.json", "{")],
-)  # fmt: skip
+    ("file", "text"),
+    [
+        ("ledger.csv", "role,trial\ntrial,0\n"),
+        ("run.json", '{"seed": '),
+        ("run.json", "[1]"),
+        ("run.json", "[" * 100_000),
+        ("run.json", '{"bounds": []}'),
+        ("result.json", "{"),
+    ],
+)
 def test_damaged_files(tmp_path: Path, file: str, text: str) -> None:
     run = write_run(tmp_path / "run", fake_info(1, finished=False))
     (run / file).write_text(text)
-    with pytest.raises(
-        ScalerError, match=r"run: ledger.csv, run.json or result.json is damaged \(.+\); restore it or leave the run out"
-    ):
+    with pytest.raises(DamagedFileError, match=rf"run/{file} is damaged \(.+\): restore it"):
+        write_frontier([run], tmp_path / "out")
+
+
+def test_a_request_with_budgets_of_another_form_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", fake_info(1, finished=False))
+    write_sealed(run / "run.json", {"bounds": [{"text": "flops=1M"}]})
+    with pytest.raises(DamagedFileError, match=r"run/run.json is damaged \(bounds: 'bounds'\): restore it or leave the run out"):
         write_frontier([run], tmp_path / "out")
 
 

@@ -1,7 +1,8 @@
 """The training backend on real scans: what it keeps, and when it trains anew."""
 
 import csv
-import json
+import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,15 +62,33 @@ def test_a_finished_score_is_read_back_and_another_request_is_not_mistaken_for_i
     assert (first.split, first.metrics.images, first.epochs, first.start) == ("holdout", 30, 1, "random")
 
 
-@pytest.mark.parametrize("change", [{"unknown": 1}, {"top1": None}])
-def test_a_kept_score_with_other_fields_is_made_again(tmp_path: Path, trainings: list[str], change: dict[str, Any]) -> None:
-    first = scored(tmp_path)
-    kept = json.loads((tmp_path / "score.json").read_text())
-    changed = {name: value for name, value in {**kept, **change}.items() if value is not None}
-    (tmp_path / "score.json").write_text(json.dumps(changed))
+@pytest.mark.parametrize("name", ["score.json", "model.safetensors", "scaler.json"])
+def test_a_finished_training_with_a_damaged_file_is_made_again(
+    tmp_path: Path, trainings: list[str], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    first, path, rng = scored(tmp_path), tmp_path / name, random.Random(0)
+    whole = path.read_bytes()
+    data = bytearray(whole)
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
     assert scored(tmp_path).metrics == first.metrics
     assert len(trainings) == 2
-    assert json.loads((tmp_path / "score.json").read_text()).keys() == kept.keys()
+    assert (tmp_path / f"{name}.damaged").read_bytes() == data
+    assert re.search(rf"{name} is damaged \(.+\), and was set aside as {name}.damaged: the mod", capsys.readouterr().err)
+    assert (path.read_bytes() == whole) == (name != "score.json")  # which holds the time that it took
+    assert scored(tmp_path).metrics == first.metrics
+    assert len(trainings) == 2
+
+
+def test_a_training_whose_weights_are_gone_is_not_finished(
+    tmp_path: Path, trainings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    scored(tmp_path)
+    assert len(trainings) == 2
+    assert (tmp_path / "model.safetensors").exists()
+    assert "the file is missing): the model is trained again" in capsys.readouterr().err
 
 
 def test_a_training_costs_what_its_metrics_say_in_any_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +187,21 @@ def test_a_training_that_is_stopped_cost_only_its_epochs_and_one_that_goes_on_is
     resumed = watched(tmp_path / "broken", again)
     assert again.reports == whole.reports
     assert resumed.metrics == full.metrics
+
+
+def test_a_training_with_damaged_rungs_is_set_aside_and_starts_from_the_beginning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, broken, again = Trial(), Trial(broken=2), Trial()
+    full = watched(tmp_path / "whole", whole)
+    with pytest.raises(KeyboardInterrupt):
+        watched(tmp_path / "broken", broken)
+    (path,) = (tmp_path / "broken").rglob("rungs.json")
+    path.write_text(path.read_text().replace("top1", "top2"))
+    assert watched(tmp_path / "broken", again).metrics == full.metrics
+    assert again.reports == whole.reports
+    assert re.search(r"rungs.json is damaged \(.+\), and its training was set aside as .*damaged", capsys.readouterr().err)
+    assert len(list((tmp_path / "broken").glob("training-*.damaged/rungs.json"))) == 1
 
 
 @pytest.mark.slow

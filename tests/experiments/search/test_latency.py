@@ -15,7 +15,7 @@ from experiments.search import latency, selection
 from experiments.search.pipeline import run_search
 from experiments.search.run_folder import SearchContext
 from models.networks.latency import MeasuredLatency
-from scaler.errors import ScalerError
+from scaler.errors import DamagedFileError, ScalerError
 from tests.experiments.search.test_pipeline import ClosedForm
 
 SEED = "tiny_vit_1m_32"
@@ -67,7 +67,36 @@ def test_a_search_learns_confirms_and_says_what_it_measured(tmp_path: Path) -> N
     assert kept["predicted_ms"] > 0
     assert kept["machine"]
     (said,) = json.loads((tmp_path / "run" / "result.json").read_text())["budgets"]
+    del kept["digest"]
     assert said["latency"] == kept
+
+
+def test_a_damaged_latency_is_measured_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The one that was learned for the machine, and the one of a trial."""
+    (first,) = run(tmp_path / "run", "latency=100s")
+    (learned,) = (tmp_path / "cache" / "scaler").glob("latency-*.json")
+    for path in (learned, tmp_path / "run" / "trials" / first.record.name / "latency.json"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(
+        DamagedFileError, match=r"latency-.+ is damaged \(.+\): learn it again with `scaler latency SEED --learn`"
+    ):
+        describe("latency=60%")
+    run(tmp_path / "run", "latency=100s")
+    said = capsys.readouterr().err
+    assert "set aside as latency.json.damaged" in said
+    assert f"set aside as {learned.name}.damaged: latencies are learned again" in said
+    assert describe("latency=60%")
+
+
+@pytest.mark.parametrize(
+    "budget", ["latency=12min", "latency=1ms,flopz=3", "latency=1ms,flops=x%", "latency=5ms..1ms", "latency=x%"]
+)
+def test_a_budget_is_read_before_latencies_are_learned(budget: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "learn_latency_model", lambda _: pytest.fail("networks are measured"))
+    with pytest.raises(ScalerError, match=f"budget '{budget}'"):
+        run(tmp_path, budget)
+    with pytest.raises(ScalerError, match="bounds flops, params and latency; two of them can be bounded"):
+        run(tmp_path, "latency=60%,flops=1M,params=1M")
 
 
 @pytest.mark.slow

@@ -1,12 +1,14 @@
 """The whole search with a backend that scores in closed form, so that it runs in moments."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+import sqlalchemy
 import timm
 
 from experiments.options.search import SearchOptions
@@ -15,11 +17,12 @@ from experiments.search.run_folder import LEDGER, RESULT, SearchContext
 from experiments.search.selection import Chosen
 from experiments.training.rungs import RungSchedule
 from models.networks.model_spec import ModelSpec, open_model_spec
-from scaler.errors import DivergedError, InfeasibleError, ScalerError
+from scaler.errors import DamagedFileError, DivergedError, InfeasibleError, ScalerError
 from scaler.results import ledger
 from scaler.results.ledger import Ledger, Record
 from scaler.results.score import Metrics, Score
 from scaler.results.variant import VariantInfo
+from scaler.trials.storage import retry_trial
 from search_spaces.baselines import baselines
 from search_spaces.problem import spaces
 
@@ -258,3 +261,97 @@ def test_the_published_sizes_that_fit_are_baselines() -> None:
         assert arch.resolution < 224
         assert all(small <= large for small, large in zip(arch.embed_dims, (96, 192, 384, 576), strict=True))
         assert arch.embed_dims[3] < 576
+
+
+@pytest.mark.parametrize("damage", ["edited", "flipped", "doubled", "cut in the middle"])
+def test_the_study_overrules_the_ledger(tmp_path: Path, damage: str) -> None:
+    """A damaged ledger is set aside and written again, finalists included."""
+    options = {"trials": 6, "finalists": 1, "seeds": 2}
+    chosen, _ = search(tmp_path, ClosedForm(), **options)
+    before, path = rows(tmp_path), tmp_path / LEDGER
+    losing = min(before, key=lambda row: row.top1)
+    text = path.read_text()
+    lines = text.splitlines(keepends=True)
+    if damage == "edited":  # by a program that writes the digest too
+        Ledger(path).replace([replace(row, score=made_score(99.5, False, 1)) if row == losing else row for row in before])
+    else:
+        changes = {
+            "flipped": text.replace("trial-0001", "trial-0009"),
+            "doubled": text + lines[1],
+            "cut in the middle": text[:300] + text[340:],
+        }
+        path.write_text(changes[damage])
+    again, said = search(tmp_path, ClosedForm(), **options)
+    assert [choice.record for choice in again] == [choice.record for choice in chosen]
+    assert sorted(rows(tmp_path), key=str) == sorted(before, key=str)
+    assert (tmp_path / "ledger.csv.damaged").exists()
+    assert sum("set aside as ledger.csv.damaged and written again from the study" in line for line in said) == 1
+
+
+def test_damaged_files_of_trials_do_not_stop_a_search(tmp_path: Path) -> None:
+    """The study keeps all that the choice needs."""
+    chosen, _ = search(tmp_path, ClosedForm(), trials=6)
+    for path in [*(tmp_path / "trials").glob("*/scaler.json"), *(tmp_path / "trials").glob("*/config.json")]:
+        path.write_text("{")
+    again, _ = search(tmp_path, ClosedForm(), trials=6)
+    assert [choice.record for choice in again] == [choice.record for choice in chosen]
+
+
+def test_a_damaged_request_is_named(tmp_path: Path) -> None:
+    search(tmp_path, ClosedForm(), trials=3)
+    (tmp_path / "run.json").write_bytes((tmp_path / "run.json").read_bytes()[:200])
+    with pytest.raises(DamagedFileError, match=r"run.json is damaged \(.+\): restore it, or choose another --out"):
+        search(tmp_path, ClosedForm(), trials=3)
+
+
+@pytest.mark.parametrize("name", ["../../../outside", "/tmp/outside", "x" * 256])
+def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
+    """Neither from a ledger, which the study overrules, nor from a study that others can write to."""
+    out = tmp_path / "deep" / "run"
+    search(out, ClosedForm(), trials=3)
+    Ledger(out / LEDGER).replace([replace(row, name=name) for row in rows(out)])
+    search(out, ClosedForm(), trials=3, finalists=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    other = tmp_path / "deep" / "other"
+    search(other, ClosedForm(), trials=3)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{other}/study.db")
+    with storage.engine.begin() as connection:
+        connection.execute(
+            sqlalchemy.text("UPDATE trial_user_attributes SET value_json = replace(value_json, 'trial-000', :name)"),
+            {"name": name},
+        )
+    with pytest.raises(ScalerError, match="it must be one file name, without a separator"):
+        search(other, ClosedForm(), trials=3, finalists=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+
+
+def test_a_storage_that_cannot_be_opened_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ScalerError, match="cannot be opened"):
+        search(tmp_path / "run", ClosedForm(), trials=3, storage="sqlite:////nonexistent/x.db")
+    assert list(tmp_path.iterdir()) == []
+    search(tmp_path / "run", ClosedForm(), trials=3, storage=f"sqlite:///{tmp_path}/x.db?password=s3cret")
+    assert "s3cret" not in (tmp_path / "run" / "run.json").read_text()
+
+
+def test_a_folder_that_is_deleted_under_a_search_is_said(tmp_path: Path) -> None:
+    class Deletes(ClosedForm):
+        def score(self, *args: Any, **kwargs: Any) -> Score:
+            if len(self.scored) == 2:
+                (tmp_path / "run" / "run.json").unlink()
+            return super().score(*args, **kwargs)
+
+    with pytest.raises(ScalerError, match="was deleted or moved while the search ran: repeat the command"):
+        search(tmp_path / "run", Deletes(), trials=3)
+
+
+def test_a_candidate_that_another_worker_takes_over_is_said(tmp_path: Path) -> None:
+    class GivenUp(ClosedForm):
+        def score(self, *args: Any, **kwargs: Any) -> Score:
+            if not self.scored:
+                study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/study.db")
+                retry_trial(study, study.trials[-1])
+            return super().score(*args, **kwargs)
+
+    _, said = search(tmp_path, GivenUp(), trials=3)
+    assert "candidate 0 was given up as its worker seemed dead; another worker scores it" in said
+    assert [row.trial for row in rows(tmp_path)] == [0, 1, 2]

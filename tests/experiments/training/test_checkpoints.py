@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -34,6 +36,7 @@ FORMAT = InputFormat(resolution=16, mean=(0.5,) * 3, std=(0.5,) * 3)
 TINY = replace(SEEDS["tiny_vit_1m_32"], embed_dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), resolution=16)
 RECIPE = replace(RECIPES["small"], epochs=2, batch_size=16, ema_decay=0.9, drop_path=0.1, mixup=0.8)
 STEPS = 32
+NAME = "checkpoint-000000002.pt"
 
 
 def work(folder: Path, with_rungs: bool) -> None:
@@ -105,7 +108,7 @@ def test_killed_at_random_points_it_ends_with_the_same_bits(whole: dict[str, tor
     assert found.keys() == whole.keys()
     assert all(torch.equal(found[name], whole[name]) for name in whole)
     assert len(Checkpoints(tmp_path).paths()) == 2
-    assert list(json.loads((tmp_path / "rungs.json").read_text())) == ["1", "3", "9"]
+    assert list(json.loads((tmp_path / "rungs.json").read_text())) == ["1", "3", "9", "digest"]
 
 
 def test_sigterm_saves_and_ends(tmp_path: Path) -> None:
@@ -125,18 +128,50 @@ def test_the_last_two_are_kept_and_a_torn_one_is_passed_over(tmp_path: Path, cap
     assert [path.name for path in checkpoints.paths()] == ["checkpoint-000000010.pt", "checkpoint-000000100.pt"]
     checkpoints.paths()[-1].write_bytes(checkpoints.paths()[-1].read_bytes()[:50])
     assert checkpoints.newest() == {"step": 10}
-    assert "checkpoint-000000100.pt is damaged; looking for the one before it" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert re.search(r"100\.pt is damaged \(.+\) and was set aside: the training goes on from checkpoint-000000010\.pt\n", said)
     checkpoints.paths()[0].write_bytes(b"torn")
-    with pytest.raises(ScalerError, match="is damaged or of another run"):
-        checkpoints.newest()
+    assert checkpoints.newest() is None
+    assert "the training goes on from the start" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint-000000010.pt.damaged", "checkpoint-000000100.pt.damaged"
+    ]  # fmt: skip
+
+
+def test_a_flipped_bit_of_a_checkpoint_is_found_or_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """PyTorch itself loads a state of other numbers."""
+    checkpoints, rng = Checkpoints(tmp_path), random.Random(0)
+    state = {"step": 2, "model": {"weight": torch.arange(500.0)}}
+    for _ in range(60):
+        for path in tmp_path.iterdir():
+            path.unlink()
+        checkpoints.save(1, {"step": 1})
+        checkpoints.save(2, state)
+        data = bytearray(checkpoints.paths()[-1].read_bytes())
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        checkpoints.paths()[-1].write_bytes(data)
+        found = checkpoints.newest()
+        assert found is not None
+        if found["step"] == 2:
+            assert torch.equal(found["model"]["weight"], state["model"]["weight"])
+        assert (found["step"] == 1) == ("is damaged" in capsys.readouterr().err) == (tmp_path / f"{NAME}.damaged").exists()
+
+
+def test_a_full_disk_is_said_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/full refuses every byte, as a full disk does."""
+    original = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *mode: original(Path("/dev/full"), *mode))
+    with pytest.raises(ScalerError, match=rf"cannot use .*/{NAME} \(No space left on device\): make room, and the same command"):
+        Checkpoints(tmp_path).save(2, {"model": {"weight": torch.arange(50_000.0)}})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_crash_in_the_middle_of_a_save_leaves_the_last_good_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, {"step": 1})
 
-    def breaks(state: object, path: Path) -> None:
-        path.write_bytes(b"half of it")
+    def breaks(state: object, file: BinaryIO) -> None:
+        file.write(b"half of it")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", breaks)

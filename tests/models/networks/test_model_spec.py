@@ -1,6 +1,8 @@
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -10,7 +12,7 @@ from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
 from scaler.cost.operators import Cost
-from scaler.errors import ScalerError, UnknownNameError
+from scaler.errors import DamagedFileError, ScalerError, UnknownNameError
 from scaler.results import variant
 
 ARCH = SEEDS["tiny_vit_1m_32"]
@@ -104,7 +106,7 @@ def test_resolution_and_classes_change_on_request() -> None:
 
 
 def test_a_folder_that_is_no_variant_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ScalerError, match=r"cannot read .*config.json"):
+    with pytest.raises(ScalerError, match=r"holds no config.json: give a variant's folder"):
         open_model_spec(str(tmp_path))
     spec = model_spec_of("tiny", ARCH)
     replace(spec, config={**spec.config, "architecture": "tiny_vitt_21m_224"}).write(tmp_path, NOTE)
@@ -117,8 +119,96 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     spec.write(tmp_path, NOTE, spec.build().state_dict())
     weights = tmp_path / variant.WEIGHTS
     weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(DamagedFileError, match=r"model.safetensors is damaged \(its content does not match the digest"):
+        open_model_spec(str(tmp_path)).build()
+    (tmp_path / variant.NOTE).unlink()
     with pytest.raises(ScalerError, match=r"model.safetensors do not load"):
         open_model_spec(str(tmp_path)).build()
-    (tmp_path / variant.CONFIG).write_text("{")
-    with pytest.raises(ScalerError, match=r"cannot read .*config.json"):
+    weights.unlink()
+    assert open_model_spec(str(tmp_path)).weights is None
+
+
+@pytest.mark.parametrize("name", [variant.CONFIG, variant.NOTE, variant.WEIGHTS])
+def test_a_flipped_bit_is_named_or_changes_nothing(tmp_path: Path, name: str) -> None:
+    """A bit of config.json that is read by timm alone may change what timm builds."""
+    rng, spec = random.Random(0), model_spec_of("tiny", ARCH)
+    model = spec.build()
+    spec.write(tmp_path, NOTE, model.state_dict())
+    path, before = tmp_path / name, open_model_spec(str(tmp_path))
+    whole, named = path.read_bytes(), 0
+    for _ in range(40):
+        data = bytearray(whole)
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        path.write_bytes(data)
+        try:
+            found = open_model_spec(str(tmp_path))
+            built = found.build()
+        except ScalerError:
+            named += 1
+        else:
+            assert found.arch == before.arch
+            assert all(torch.equal(value, built.state_dict()[key]) for key, value in model.state_dict().items())
+    assert named > 10
+
+
+def test_weights_that_are_noted_and_missing_are_named(tmp_path: Path) -> None:
+    spec = model_spec_of("tiny", ARCH)
+    spec.write(tmp_path, NOTE, spec.build().state_dict())
+    (tmp_path / variant.WEIGHTS).unlink()
+    with pytest.raises(DamagedFileError, match=r"the folder notes weights, and the file is missing\): restore the file"):
+        open_model_spec(str(tmp_path)).build()
+    open_model_spec(str(tmp_path)).without_weights().build()
+
+
+@pytest.mark.parametrize(
+    ("where", "changes", "reason"),
+    [
+        ("pretrained_cfg", {"mean": [0.5, 0.5]}, "pretrained_cfg.mean"),
+        ("pretrained_cfg", {"mean": "grey"}, "pretrained_cfg.mean"),
+        ("pretrained_cfg", {"std": [0.5, 0.0, 0.5]}, "std, input_size and crop_pct must be above 0"),
+        ("pretrained_cfg", {"input_size": [3, 32]}, "pretrained_cfg.input_size"),
+        ("", {"num_classes": "ten"}, "num_classes"),
+        ("", {"architecture": ["tiny_vit_21m_224"]}, "architecture"),
+        ("", {"model_args": []}, "model_args"),
+        ("", {"pretrained_cfg": None}, "pretrained_cfg"),
+    ],
+)
+def test_a_config_of_another_form_is_named(tmp_path: Path, where: str, changes: dict[str, Any], reason: str) -> None:
+    model_spec_of("tiny", ARCH).write(tmp_path, NOTE)
+    data = json.loads((tmp_path / variant.CONFIG).read_text())
+    (data[where] if where else data).update(changes)
+    (tmp_path / variant.CONFIG).write_text(json.dumps(data))
+    with pytest.raises(DamagedFileError, match=rf"config.json is damaged \(.*{reason}.*\): restore it in timm's hub layout"):
+        open_model_spec(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"embed_dims": [16]}, {"num_heads": [0, 0, 0, 0]}, {"embed_dims": 7}, {"depths": [2, None, 3, 1]}]
+)
+def test_arguments_that_timm_does_not_take_are_said_in_a_line(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    model_spec_of("tiny", ARCH).write(tmp_path, NOTE)
+    data = json.loads((tmp_path / variant.CONFIG).read_text())
+    data["model_args"] |= arguments
+    (tmp_path / variant.CONFIG).write_text(json.dumps(data))
+    with pytest.raises(ScalerError, match="timm cannot build"):
+        open_model_spec(str(tmp_path)).build()
+
+
+def test_a_config_reads_no_file_outside_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = model_spec_of("tiny", ARCH)
+    sources = {"checkpoint_path": "/elsewhere", "pretrained_cfg": {"file": "/elsewhere"}, "cache_dir": "/elsewhere"}
+    config = {**spec.config, "model_args": {**spec.config["model_args"], **sources}}
+    config["pretrained_cfg"] = {**config["pretrained_cfg"], **dict.fromkeys(variant.SOURCES, "/elsewhere")}
+    replace(spec, config=config).write(tmp_path, NOTE)
+    assert "/elsewhere" in (tmp_path / variant.CONFIG).read_text()
+    opened = open_model_spec(str(tmp_path))
+    assert opened.config == spec.config
+    monkeypatch.setattr("timm.models._factory.load_checkpoint", lambda *_, **__: pytest.fail("another file is read"))
+    opened.build()
+
+
+@pytest.mark.parametrize("arch", [{"depths": [2, None, 3, 1]}, {"depths": 3}, {"unknown": 1}, {"num_heads": [0] * 4}])
+def test_a_note_of_no_architecture_is_named(tmp_path: Path, arch: dict[str, Any]) -> None:
+    model_spec_of("tiny", ARCH).write(tmp_path, replace(NOTE, arch={**NOTE.arch, **arch}))
+    with pytest.raises(ScalerError, match=r"scaler.json is damaged|tiny_vit num_heads"):
         open_model_spec(str(tmp_path))

@@ -1,9 +1,14 @@
+import re
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from scaler.errors import DamagedFileError
 from scaler.results.ledger import COLUMNS, Ledger, Record
 from scaler.results.score import Metrics, Score
 from tests.scaler.results.records import changed
@@ -18,9 +23,9 @@ RECORD = Record(
 )  # fmt: skip
 LINES = (
     "role,trial,budget,name,family,flops,params,resolution,top1,top5,loss,split,images,epochs,seconds,seed,start,recipe,data,arch,"
-    "origin,train_flops\n"
+    "origin,train_flops,digest\n"
     'trial,3,"flops=1M,params=2M",trial-0003,tiny_vit,10,20,32,91.25,99.5,0.3,holdout,144,4.0,1.5,0,given weights,proxy,digits,'
-    '"{""depths"": [1, 2]}",random,7\n'
+    '"{""depths"": [1, 2]}",random,7,DIGEST\n'
 )
 
 
@@ -35,7 +40,7 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_nested_scores_are_written_as_flat_columns(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.csv")
     ledger.append(RECORD)
-    assert ledger.path.read_text() == LINES
+    assert re.sub(r"[0-9a-f]{16}\n$", "DIGEST\n", ledger.path.read_text()) == LINES
 
 
 def test_a_pruned_record_is_told_by_its_role(tmp_path: Path) -> None:
@@ -59,7 +64,7 @@ def test_pandas_reads_it(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.csv")
     ledger.append(RECORD)
     table = pd.read_csv(ledger.path)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == (*COLUMNS, "digest")
     assert table.loc[0, "budget"] == "flops=1M,params=2M"
 
 
@@ -125,5 +130,52 @@ def test_a_ledger_without_the_newest_column_is_read(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.csv")
     ledger.append(RECORD)
     lines = ledger.path.read_text().splitlines()
-    ledger.path.write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
+    ledger.path.write_text("".join(line.rsplit(",", 2)[0] + "\n" for line in lines))
     assert list(Ledger(ledger.path)) == [changed(RECORD, train_flops=0)]
+
+
+def test_a_ledger_without_digests_goes_on_without(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(RECORD)
+    ledger.path.write_text("".join(line.rpartition(",")[0] + "\n" for line in ledger.path.read_text().splitlines()))
+    Ledger(ledger.path).append(changed(RECORD, trial=4))
+    assert [row.trial for row in Ledger(ledger.path)] == [3, 4]
+    assert "digest" not in ledger.path.read_text()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0), st.integers(0, 7))
+def test_a_flipped_bit_is_named_or_changes_nothing(place: int, bit: int) -> None:
+    """A changed end of the last line is taken for a line that a killed process left torn."""
+    rows = [RECORD, changed(RECORD, trial=4), changed(RECORD, trial=5)]
+    with TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "ledger.csv")
+        for row in rows:
+            ledger.append(row)
+        data = bytearray(ledger.path.read_bytes())
+        data[place % len(data)] ^= 1 << bit
+        ledger.path.write_bytes(data)
+        try:
+            found = list(Ledger(ledger.path))
+        except DamagedFileError:
+            intact = Ledger(ledger.path).intact()
+            assert all(row in rows for row in intact)
+            assert len(intact) >= 1
+        else:
+            assert found == (rows if data.endswith(b"\n") else rows[:-1])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("91.25", "99.5", "line 2: the row does not match its digest"),
+        ("trial-0003,", "", "line 2: zip"),
+        ("top1", "top2", "line 1: unknown columns top2"),
+    ],
+)
+def test_an_edit_by_hand_is_named_with_its_line(tmp_path: Path, old: str, new: str, reason: str) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    ledger.append(RECORD)
+    ledger.path.write_text(ledger.path.read_text().replace(old, new))
+    with pytest.raises(DamagedFileError, match=rf"ledger.csv is damaged \({reason}.*\): restore it, or delete the line"):
+        list(Ledger(ledger.path))

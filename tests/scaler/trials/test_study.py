@@ -16,11 +16,11 @@ import optuna
 import pytest
 
 from scaler.errors import ScalerError
-from scaler.trials import candidates
+from scaler.trials import numbering
 from scaler.trials.sampler import distributions
-from scaler.trials.storage import first_number
+from scaler.trials.storage import first_number, without_password
 from scaler.trials.strategies import strategy
-from scaler.trials.study import SearchStudy
+from scaler.trials.study import LostTrialError, SearchStudy
 from tests.scaler.toy_worker import SETS, SPACE, open_study, work
 
 TRIALS = 12
@@ -100,22 +100,79 @@ def test_a_score_that_comes_after_its_trial_was_given_up_is_left_to_the_retry(tm
     study = open_study(tmp_path, None, 2)
     slow = next(study.ask(2))
     study.abandon(os.getpid())
-    study.tell(slow, 1.0, {"score": "too late"})
-    study.fail(slow, "too late")
+    for late in (lambda: study.tell(slow, 1.0, {}), lambda: study.fail(slow, "too late"), lambda: slow.report(1, 0.5)):
+        with pytest.raises(LostTrialError, match="candidate 0 was given up as its worker seemed dead; another worker scores it"):
+            late()
     assert (study.finished(), study.records()) == (0, [])
     work(study, 2, 0.0)
-    assert sorted(dict(study.records())) == [0, 2]  # trial 1 is the retry of 0
+    assert sorted(dict(study.records())) == [0, 1]
+
+
+def test_a_score_that_comes_after_the_retrys_is_refused(tmp_path: Path) -> None:
+    """As after a jump of the clock, when two live workers train one candidate."""
+    study = open_study(tmp_path, None, 1)
+    slow = next(study.ask(1))
+    study.abandon(os.getpid())
+    work(study, 1, 0.0)
+    told = study.records()
+    with pytest.raises(LostTrialError):
+        study.tell(slow, 1.0, {"score": "too late"})
+    assert study.records() == told
+
+
+@pytest.mark.parametrize("name", ["uniform", "surrogate", "contraction"])
+def test_workers_that_die_change_nothing_of_what_is_proposed(tmp_path: Path, name: str) -> None:
+    def proposed(folder: Path, deaths: set[int]) -> list[Any]:
+        study, found = SearchStudy(folder, SPACE, SETS, strategy(name, 14), 0), dict[int, Any]()
+        for asked in study.ask(14):
+            if asked.number in deaths:
+                deaths.remove(asked.number)
+                study.abandon(os.getpid())
+                continue
+            found[asked.number] = asked.arch
+            study.tell(asked, float(SPACE.cost(asked.arch).flops), {"number": asked.number})
+        assert list(found) == list(range(14))
+        return list(found.values())
+
+    assert proposed(tmp_path / "disturbed", {0, 3, 9, 12}) == proposed(tmp_path / "undisturbed", set())
+
+
+@pytest.mark.parametrize("name", ["run?1", "a%20b", "run{1}", "ä b#c", "[x]"])
+def test_a_study_lies_in_its_folder_whatever_the_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path / "whole" / name, Path(name)):
+        work(open_study(folder, None, 2), 2, 0.0)
+        assert (folder / "study.db").stat().st_size > 0
+        assert len(open_study(folder, None, 2).records()) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "whole"])
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_storage_in_memory_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ScalerError, match="would end with this process: name a file"):
+        open_study(tmp_path / "run", url, 1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
+    url = "postgresql://me:s3cret@127.0.0.1:1/none?sslpassword=s3cret"
+    assert "s3cret" not in without_password(url)
+    assert without_password("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    for bad in (url, "nosuch://me:s3cret@h/x", "postgresql:/me:s3cret"):
+        with pytest.raises(ScalerError, match="cannot be opened") as error:
+            open_study(tmp_path, bad, 1)
+        assert "s3cret" not in str(error.value)
 
 
 def test_a_finished_trial_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study, read = open_study(tmp_path, None, 20), []
     work(study, 20, 0.0)
-    monkeypatch.setattr(candidates, "first_number", lambda trial: read.append(trial.number) or first_number(trial))
+    monkeypatch.setattr(numbering, "first_number", lambda trial: read.append(trial.number) or first_number(trial))
     for number in (20, 21):
         asked = next(study.ask(22))
         study.tell(asked, 1.0, {"number": number})
         assert (study.finished(), len(study.records())) == (number + 1, number + 1)
-    assert set(read) == {20, 21}
+    assert min(read) == 19  # which the sampler saw unfinished
     assert dict(study.records()) == dict(open_study(tmp_path, None, 22).records())
 
 
