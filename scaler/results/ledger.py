@@ -151,45 +151,40 @@ class Ledger:
 
     def append(self, record: Record) -> None:
         """Add one row, durably; the first cuts off a torn last line."""
-        rows = self._rows
+        columns, rows = self._content
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as handle:
             if not self._ends_whole:
                 handle.truncate(len(_whole_lines(self.path)))
             self._ends_whole = False  # until this row is on the disk
-            row = _row(record, self._columns)
-            handle.write((row if handle.seek(0, os.SEEK_END) else _line(self._columns) + row).encode())
+            row = _row(record, columns)
+            handle.write((row if handle.seek(0, os.SEEK_END) else _line(columns) + row).encode())
             handle.flush()
             os.fsync(handle.fileno())
         self._ends_whole = True
         rows.append(_record(record.row()))
 
     def __iter__(self) -> Iterator[Record]:
-        return iter(self._rows)
+        return iter(self._content[1])
 
     def replace(self, records: Iterable[Record]) -> None:
         """Write the file again with ``records`` alone, whole or not at all."""
         kept = [_record(record.row()) for record in records]
         write_text(self.path, _line(_WRITTEN) + "".join(_row(record, _WRITTEN) for record in kept))
-        self._rows, self._columns, self._ends_whole = kept, _WRITTEN, True
+        self._content, self._ends_whole = (_WRITTEN, kept), True
 
     def intact(self) -> list[Record]:
         """Return the rows of a damaged file that match their digests."""
         found = []
         for line in _whole_lines(self.path).decode(errors="replace").splitlines():
             with suppress(DamagedFileError):
-                found += _read(self.path, _line(_WRITTEN) + line + "\n")
+                found += _read(self.path, _line(_WRITTEN) + line + "\n")[1]
         return found
 
     @cached_property
-    def _rows(self) -> list[Record]:
-        return _read(self.path, _text(self.path)) if self.path.exists() else []
-
-    @cached_property
-    def _columns(self) -> tuple[str, ...]:
-        """The columns of the file, which may be fewer than those of today."""
-        lines = csv.reader(io.StringIO(_text(self.path) if self.path.exists() else ""))
-        return tuple(next(lines, _WRITTEN))
+    def _content(self) -> tuple[Sequence[str], list[Record]]:
+        """The columns of the file, which may be fewer than those of today, and its rows."""
+        return _read(self.path, _text(self.path)) if self.path.exists() else (_WRITTEN, [])
 
 
 def same(one: Record, other: Record) -> bool:
@@ -210,8 +205,8 @@ def _text(path: Path) -> str:
         raise DamagedFileError(path, str(error), _REMEDY) from error
 
 
-def _read(path: Path, text: str) -> list[Record]:
-    """Return the records in ``text``, which was read from ``path``.
+def _read(path: Path, text: str) -> tuple[Sequence[str], list[Record]]:
+    """Return the columns and the records in ``text``, which was read from ``path``.
 
     Raises:
         DamagedFileError: if a row has other columns or types, or does not match its digest; the message names the line.
@@ -219,7 +214,7 @@ def _read(path: Path, text: str) -> list[Record]:
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     found: list[Record] = []
     try:
-        names = next(lines, list(COLUMNS))
+        names = next(lines, list(_WRITTEN))
         if unknown := set(names) - {*COLUMNS, DIGEST}:
             raise ValueError(f"unknown columns {', '.join(sorted(unknown))}")
         for cells in lines:
@@ -229,7 +224,7 @@ def _read(path: Path, text: str) -> list[Record]:
             found.append(_record(row))
     except (csv.Error, ValueError, TypeError) as error:
         raise DamagedFileError(path, f"line {lines.line_num}: {error}", _REMEDY) from error
-    return found
+    return names, found
 
 
 def _row(record: Record, columns: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Writing a store: the same bytes whoever writes it and however often they are killed; damage found and mended alone."""
 
 import errno
+import json
 import os
 import random
 import signal
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +19,7 @@ from experiments.logits.manifest import Manifest
 from experiments.logits.store import Store
 from experiments.logits.writer import ROWS, write_store
 from models.networks.model_spec import ModelSpec
-from scaler.errors import ScalerError
+from scaler.errors import DamagedFileError, ScalerError
 from scaler.files import write_bytes
 from tests.experiments.logits.small_teacher import manifest, teacher, writer
 
@@ -129,6 +131,24 @@ def test_what_is_no_store_is_refused(stored: tuple[ModelSpec, Store], tmp_path: 
     with pytest.raises(ScalerError, match="is damaged"):
         Store.open(tmp_path)
     assert Manifest.read(stored[1].folder) == stored[1].manifest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": [0.5, "x", 0.5]},
+        {"rows": None},
+        {"augmentation": {"color_jitter": "x"}},
+        {"unknown": 1},
+        {"parts": 7},
+        {"topk": 1.5},
+    ],
+)
+def test_a_manifest_of_another_form_is_named(stored: tuple[ModelSpec, Store], tmp_path: Path, change: dict[str, Any]) -> None:
+    data = json.loads((stored[1].folder / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps({**data, **change}))
+    with pytest.raises(DamagedFileError, match=r"manifest.json is damaged \(.+\): restore it, or teach into another folder"):
+        Manifest.read(tmp_path)
 
 
 def test_a_full_disk_is_told_and_what_was_written_stays(
