@@ -13,6 +13,7 @@ from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
 from scaler.cost.operators import Cost
 from scaler.errors import DamagedFileError, ScalerError, UnknownNameError
+from scaler.json_files import write_sealed
 from scaler.results import variant
 
 ARCH = SEEDS["tiny_vit_1m_32"]
@@ -72,13 +73,13 @@ def test_label_names_stay_at_another_resolution_and_go_with_the_classes(tmp_path
 def test_a_note_of_an_earlier_version_opens_and_a_changed_one_is_named(tmp_path: Path) -> None:
     model_spec_of("tiny", ARCH).write(tmp_path, NOTE)
     data = json.loads((tmp_path / variant.NOTE).read_text())
-    del data["trained_on"]
-    (tmp_path / variant.NOTE).write_text(json.dumps(data))
+    del data["trained_on"], data["digest"]
+    write_sealed(tmp_path / variant.NOTE, data)
     info = variant.read_info(tmp_path)
     assert info is not None
     assert info.trained_on == variant.TrainedOn()
-    (tmp_path / variant.NOTE).write_text(json.dumps({**data, "trained_on": {"planet": "Mars"}}))
-    with pytest.raises(ScalerError, match=r"scaler.json: trained_on has other fields"):
+    write_sealed(tmp_path / variant.NOTE, {**data, "trained_on": "Mars"})
+    with pytest.raises(ScalerError, match=r"scaler.json is damaged \(trained_on: "):
         variant.read_info(tmp_path)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from scaler.trials.sampler import FeasibleSampler, distributions
 from scaler.trials.storage import first_number, open_storage, quiet_optuna
 from scaler.trials.strategies import strategy
+from scaler.trials.study import LostTrialError
 from tests.scaler.toy_worker import SETS, SPACE, open_study, work
 
 
@@ -50,7 +51,8 @@ def test_a_search_says_nothing_in_optunas_name(tmp_path: Path, capfd: pytest.Cap
                 lost.report(1, 0.5)
                 lost.report(1, 0.6)
                 study.abandon(int(study._study.trials[-1].user_attrs["worker"].rpartition(":")[2]))
-                study.tell(lost, 1.0, {})
+                with pytest.raises(LostTrialError):
+                    study.tell(lost, 1.0, {})
             work(study, 4, 0.0)
             study.importances()
     finally:

@@ -74,7 +74,8 @@ def test_pruned_trials_teach_at_the_fidelity_that_they_reached(pruner: optuna.pr
         return value
 
     study.optimize(objective, n_trials=30)
-    history = HistoryReader(SPACE).before(study, 30)
+    study.ask()
+    history = HistoryReader(SPACE).before(study, study.trials[30])
     assert history.scored.all()
     assert (history.fidelity == 1).sum() >= len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE]))
     assert (history.fidelity < 1).any()
