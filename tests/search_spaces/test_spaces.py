@@ -97,7 +97,7 @@ def test_an_axes_file_replaces_what_it_names(tmp_path: Path) -> None:
         ({"embed_dims": [[32], [64], [128], [10**21]]}, "whole numbers up to a million"),
         ({"embed_dims": [[32], [48], [64], [96]]}, "48 is not a multiple of head_dim"),
         ({"share": [[1], [1], [7], [1]]}, "share 7 divides none of the depths"),
-        ([1], "should be an object"),
+        ([1], "Input should be an object"),
     ],
 )
 def test_malformed_axes_are_refused(tmp_path: Path, axes: Any, message: str) -> None:
