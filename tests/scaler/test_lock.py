@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from scaler.errors import BusyError
 from scaler.lock import is_empty, only_process_in
@@ -56,3 +57,17 @@ while done < 40:
 """
     team = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")]) for _ in range(3)]
     assert [member.wait(60) for member in team] == [0, 0, 0]
+
+
+def test_a_folder_that_its_holder_deletes_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The holder may delete an empty folder between the moment it is made here and the moment its lock is taken."""
+    acquire, deleted = FileLock.acquire, []
+
+    def acquire_after_deletion(lock: FileLock) -> object:
+        if not deleted:
+            deleted.append(Path(lock.lock_file).parent.rmdir())
+        return acquire(lock)
+
+    monkeypatch.setattr(FileLock, "acquire", acquire_after_deletion)
+    with only_process_in(tmp_path / "run"):
+        assert deleted and is_empty(tmp_path / "run")
