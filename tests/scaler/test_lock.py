@@ -1,11 +1,11 @@
 """One process at a time in a folder."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from scaler.errors import BusyError
 from scaler.lock import is_empty, only_process_in
@@ -61,13 +61,14 @@ while done < 40:
 
 def test_a_folder_that_its_holder_deletes_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The holder may delete an empty folder between the moment it is made here and the moment its lock is taken."""
-    acquire, deleted = FileLock.acquire, []
+    opened, deleted = os.open, []
 
-    def acquire_after_deletion(lock: FileLock) -> object:
+    def open_after_deletion(path: str, *flags: int) -> int:
         if not deleted:
-            deleted.append(Path(lock.lock_file).parent.rmdir())
-        return acquire(lock)
+            deleted.append(Path(path).parent.rmdir())
+        return opened(path, *flags)
 
-    monkeypatch.setattr(FileLock, "acquire", acquire_after_deletion)
+    monkeypatch.setattr(os, "open", open_after_deletion)
     with only_process_in(tmp_path / "run"):
-        assert deleted and is_empty(tmp_path / "run")
+        assert deleted
+        assert is_empty(tmp_path / "run")
