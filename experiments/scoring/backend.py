@@ -55,6 +55,19 @@ class TrainingBackend:
         self.data_name, self.recipe_name, self.setup = data.name, recipe_name, setup or Setup()
         self.device, self.start = pick_device(), start
 
+    def with_recipe(self, recipe: Recipe) -> "TrainingBackend":
+        """Return the same backend with another recipe."""
+        return TrainingBackend(
+            self.data,
+            self.recipe_name,
+            recipe,
+            self.teacher,
+            store=self.store,
+            workers=self.workers,
+            setup=self.setup,
+            start=self.start,
+        )
+
     def score(
         self, spec: ModelSpec, note: VariantInfo, folder: Path, *, seed: int, final: bool, rungs: RungSchedule | None = None
     ) -> Score:

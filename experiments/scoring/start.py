@@ -17,7 +17,8 @@ from models.common.architecture import VisionTransformer
 from models.inheritance.inherit import Inherited, inherit_from
 from models.inheritance.prepared_seed import PreparedSeed, prepare
 from models.inheritance.rule import Rule
-from models.networks.model_spec import ModelSpec
+from models.networks.model_spec import ModelSpec, model_spec_of
+from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError
 from scaler.results.variant import read_info
 
@@ -31,10 +32,12 @@ class InheritedStart:
 
     Attributes:
         digest: of everything that decides the weights that it gives: its own, the rule, the calibration images.
+        input_format: of the seed, whose normalization candidates keep.
     """
 
     seed: PreparedSeed
     digest: str
+    input_format: InputFormat
 
     @classmethod
     def of(cls, spec: ModelSpec, rule: Rule, images: ImageData | None = None) -> "InheritedStart":
@@ -50,7 +53,14 @@ class InheritedStart:
         return cls(
             seed=prepare(spec.build().to(pick_device()), arch, rule, batches),
             digest=sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16],
+            input_format=InputFormat.of(spec),
         )
+
+    def spec_of(self, name: str, arch: Architecture) -> ModelSpec:
+        """Return ``arch`` as a model that takes its images normalized as the seed does."""
+        spec = model_spec_of(name, arch)
+        normalization = {"mean": list(self.input_format.mean), "std": list(self.input_format.std)}
+        return replace(spec, config={**spec.config, "pretrained_cfg": {**spec.config["pretrained_cfg"], **normalization}})
 
     def cut(self, spec: ModelSpec) -> Inherited:
         """Return the network of ``spec`` with inherited weights, and the origin of each.
@@ -67,17 +77,23 @@ def require_seed(spec: ModelSpec) -> VisionTransformer:
     """Return the architecture of a model that can give weights.
 
     Raises:
-        ScalerError: if it has no trained weights, or is of no family whose weights can be cut.
+        ScalerError: if it cannot (`why_no_seed`).
     """
-    if spec.weights is None:
-        raise ScalerError(f"{spec.name} has no weights to start from: train it first, or import some (`scaler import`)")
-    if is_untrained_cut(spec):
-        raise ScalerError(f"{spec.name} holds weights that were cut and not trained: train it first (`scaler train {spec.name}`)")
-    if not isinstance(spec.arch, VisionTransformer):
-        raise ScalerError(
-            f"{spec.name} is of no family whose weights can be cut: take a TinyViT, DeiT or Swin, or --start random"
-        )
+    reason = why_no_seed(spec)
+    if reason or not isinstance(spec.arch, VisionTransformer):
+        raise ScalerError(reason)
     return spec.arch
+
+
+def why_no_seed(spec: ModelSpec) -> str:
+    """Return the reason for which ``spec`` cannot give weights; an empty text if it can."""
+    if spec.weights is None:
+        return f"{spec.name} has no weights: train it first, or import some (`scaler import`)"
+    if is_untrained_cut(spec):
+        return f"{spec.name} has weights that were cut and not trained since: train it first (`scaler train {spec.name}`)"
+    if not isinstance(spec.arch, VisionTransformer):
+        return f"{spec.name} is of no family whose weights can be cut: take a TinyViT, a DeiT or a Swin"
+    return ""
 
 
 def is_untrained_cut(spec: ModelSpec) -> bool:
