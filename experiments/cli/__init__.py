@@ -16,6 +16,7 @@ from experiments.options.train import (
     ExportOptions,
     ImportOptions,
     LatencyOptions,
+    PredictOptions,
     TeachOptions,
     TrainOptions,
 )
@@ -42,6 +43,7 @@ COMMANDS = (
     _command("train", _TRAIN, TrainOptions, "train:train", show.scores, to_json=show.record_json),
     _command("teach", _TRAIN, TeachOptions, "teach:teach", show.store),
     _command("evaluate", _TRAIN, EvaluateOptions, "evaluate:evaluate", show.scores),
+    _command("predict", _TRAIN, PredictOptions, "predict:predict", show.predicted),
     _command("import", _MODELS, ImportOptions, "import_checkpoint:import_checkpoint", show.imported),
     _command("export", _MODELS, ExportOptions, "export:export", show.exported),
 )

@@ -12,6 +12,7 @@ from experiments.options.train import (
     ExportOptions,
     ImportOptions,
     LatencyOptions,
+    PredictOptions,
     TeachOptions,
     TrainOptions,
 )
@@ -136,6 +137,12 @@ def scores(found: Any, options: TrainOptions | EvaluateOptions) -> None:
     folder = options.out if isinstance(options, TrainOptions) else options.variant
     text = f"top-1 {scored['top1']:.2f} %, top-5 {scored['top5']:.2f} %, loss {scored['loss']:.4f}"
     print(f"{text} on {scored['images']} {scored['split']} images, in {scored['seconds']:.1f} s: {folder}")
+
+
+def predicted(found: Sequence[Found], options: PredictOptions) -> None:
+    """Print a line for each image: its most probable classes."""
+    rows = [(one["file"], ", ".join(f"{top['label']} {top['probability']:.1%}" for top in one["top"])) for one in found]
+    print_table(("image", "classes"), rows)
 
 
 def store(found: Found, options: TeachOptions) -> None:

@@ -122,7 +122,7 @@ class TrainingBackend:
             epochs=cost.epochs,
             seconds=cost.seconds + seconds,
             train_flops=cost.flops,
-            start="given weights" if spec.weights else "random",
+            start="weights" if spec.weights else "random",
             pruned=cost.epochs < self.recipe.epochs,
         )
 
@@ -150,7 +150,7 @@ class TrainingBackend:
             "weights": weights_digest(spec) if spec.weights else None,
             "seed": seed,
             "final": final,
-        }
+        } | ({"new_head": True} if spec.has_new_head else {})
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -31,7 +31,7 @@ class Score:
         seconds: wall time of the training and of all its evaluations.
         train_flops: of the forward passes of all training images, each at the resolution at which it was seen; backward passes
             take about twice as many again.
-        start: of the weights: "random" or "given weights".
+        start: of the weights: "random", "weights" for trained ones, which old ledgers call "given weights", or "inherited".
         pruned: the training was stopped before its recipe's end.
     """
 
