@@ -6,14 +6,15 @@ from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.options.search import SearchOptions
-from experiments.report.frontier import write_frontier
 from experiments.runtime.console import say
 from experiments.runtime.parent import end_with_parent
 from experiments.runtime.processes import world_size
+from experiments.runtime.shares import using_threads
 from experiments.scoring.backend import TrainingBackend
 from experiments.search.pipeline import join_search, run_search
 from experiments.search.run_folder import SearchContext
 from experiments.search.selection import Chosen
+from experiments.search.shares import SearchShares, shares_of
 from experiments.search.workers import TrainAll, spawn_workers
 from scaler.errors import ScalerError
 from scaler.lock import only_process_in
@@ -35,24 +36,38 @@ def start_search(options: SearchOptions, problem: Problem | None) -> list[Chosen
     if options.as_worker:
         end_with_parent()
     inputs = open_inputs(options)
-    context = _context(options, problem or feasible_sets(options, inputs.images.num_classes), inputs)
+    backend, problem = make_backend(options, inputs), problem or feasible_sets(options, inputs.images.num_classes)
+    _check_first_rung(options, backend)
+    shares = shares_of(options, problem[1], min(backend.recipe.batch_size, len(backend.data.train)))
+    with using_threads(shares.threads):
+        return _run(_context(options, problem, inputs, backend, shares), shares, inputs.images.num_classes)
+
+
+def _run(context: SearchContext, shares: SearchShares, num_classes: int) -> list[Chosen]:
+    options = context.options
     if options.as_worker:
         join_search(context)
         return []
-    remark_on_teacher(options.teacher, inputs.images.num_classes)
+    remark_on_teacher(options.teacher, num_classes)
     with only_process_in(options.out):
-        chosen = run_search(context, _workers(context) if options.workers > 1 else None)
+        say(shares.summary)
+        chosen = run_search(context, _workers(context, shares) if len(shares.workers) > 1 else None)
+        from experiments.report.frontier import write_frontier  # loads Matplotlib, which workers do without
+
         write_frontier([options.out], options.out / "frontier")
     return chosen
 
 
-def _context(options: SearchOptions, problem: Problem, inputs: Inputs) -> SearchContext:
-    backend, (space, sets) = make_backend(options, inputs), problem
-    _check_first_rung(options, backend)
+def _context(
+    options: SearchOptions, problem: Problem, inputs: Inputs, backend: TrainingBackend, shares: SearchShares
+) -> SearchContext:
+    space, sets = problem
     resolved = {
         "axes": space.axes(),
         "teacher": inputs.teacher.digest if inputs.teacher else None,
         "logits": inputs.store.manifest.digest if inputs.store else None,
+        "threads": shares.threads,
+        "lag": shares.lag,
     }
     return SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say)
 
@@ -71,8 +86,8 @@ def _check_first_rung(options: SearchOptions, backend: TrainingBackend) -> None:
         )
 
 
-def _workers(context: SearchContext) -> TrainAll:
+def _workers(context: SearchContext, shares: SearchShares) -> TrainAll:
     """Return a function that has several processes train candidates until the study is finished."""
     options = context.options
     words = ["search", *replace(options, as_worker=True, workers=1).words()]
-    return spawn_workers(words, options.workers, options.trials, context.trial_rows.sync)
+    return spawn_workers(words, shares.workers, options.trials, context.trial_rows.sync)

@@ -18,6 +18,7 @@ from experiments.options.common import (
     SpaceOptions,
     TaskOptions,
     TeacherOptions,
+    ThreadOptions,
     recipes,
 )
 from experiments.options.declare import Options, argument, option
@@ -30,7 +31,7 @@ FORMATS = ("onnx", "torch-export")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
+class TrainOptions(SetupOptions, ThreadOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
     """Train a variant on all training images and score it on the test split.
 
     Interrupted, the same command continues.
@@ -82,7 +83,13 @@ class TeachOptions(LoaderOptions, OutOptions, DataOptions):
     encoding: str = option(
         "compact", help="Encoding of the logits; fp16 takes twice the size.", group=TRAINING, choices=lambda: ENCODINGS
     )
-    processes: int = option(1, help="Processes that run the teacher.", group=RUNNING, minimum=1, maximum=MAX_PROCESSES)
+    processes: int | None = option(
+        None,
+        help="Processes that run the teacher: on processors as many as fill the cores by default.",
+        group=RUNNING,
+        minimum=1,
+        maximum=MAX_PROCESSES,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
