@@ -83,13 +83,7 @@ class TeachOptions(LoaderOptions, OutOptions, DataOptions):
     encoding: str = option(
         "compact", help="Encoding of the logits; fp16 takes twice the size.", group=TRAINING, choices=lambda: ENCODINGS
     )
-    processes: int | None = option(
-        None,
-        help="Processes that run the teacher: on processors as many as fill the cores by default.",
-        group=RUNNING,
-        minimum=1,
-        maximum=MAX_PROCESSES,
-    )
+    processes: int = option(1, help="Processes that run the teacher.", group=RUNNING, minimum=1, maximum=MAX_PROCESSES)
 
 
 @dataclass(frozen=True, kw_only=True)
