@@ -1,6 +1,6 @@
 """`scaler demo`: the main job on the 1,797 scans of handwritten digits that scikit-learn carries, in minutes on two cores."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from experiments.options.search import DemoOptions, SearchOptions
 from experiments.options.train import TrainOptions
 from experiments.report.frontier import write_frontier
 from experiments.runtime.console import say
-from scaler.results.ledger import Record
+from experiments.runtime.shares import cores
+from experiments.runtime.side_by_side import run_side_by_side
+from experiments.search.run_folder import LEDGER
+from scaler.results.ledger import Ledger, Record
 
 SEED, DATA = "tiny_vit_1m_32", "digits"
 BUDGETS = ("flops=800k..1M", "flops=1.6M..2M", "flops=3.2M..4M,params=60%")
@@ -38,15 +41,22 @@ def demo(options: DemoOptions) -> DemoResult:
     )
     variants = [choice.folder for choice in search(request)]
     say("3/4  the chosen variants, trained in full by the seed")
-    trained = {out / "trained" / folder.name: _train(folder, out) for folder in variants}
+    trained = _train_side_by_side(variants, out)
     say("4/4  the frontier")
     files = write_frontier([out / "search", out / "seed", *trained], out / "frontier")
     return DemoResult(trained=trained, files=files, logistic_regression=logistic_regression())
 
 
-def _train(variant: Path, out: Path) -> Record:
-    folder = out / "trained" / variant.name
-    return train(TrainOptions(variant=str(variant), data=DATA, out=folder, teacher=str(out / "seed")))
+def _train_side_by_side(variants: Sequence[Path], out: Path) -> dict[Path, Record]:
+    """Train ``variants``, each by a process of its own, and return their records by folder.
+
+    With more than one core they share the cores: one after the other, the last would leave cores idle.
+    """
+    teacher, loaders = str(out / "seed"), None if cores() == 1 else 0
+    folders = [(str(variant), out / "trained" / variant.name) for variant in variants]
+    jobs = [TrainOptions(variant=v, data=DATA, out=to, teacher=teacher, loader_workers=loaders) for v, to in folders]
+    run_side_by_side([["train", *job.words()] for job in jobs], at_once=1 if cores() == 1 else len(jobs))
+    return {job.out: list(Ledger(job.out / LEDGER))[-1] for job in jobs}
 
 
 def logistic_regression() -> float:

@@ -4,12 +4,15 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.commands.inputs import make_backend, open_inputs, tells_same_classes
+from experiments.commands.inputs import make_backend, open_inputs, recipe_of, tells_same_classes
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
 from experiments.recipes import DEFAULT_RECIPE, HEAD_RECIPE
 from experiments.runtime.console import is_main_process, say
+from experiments.runtime.parent import end_with_parent
+from experiments.runtime.processes import world_size
+from experiments.runtime.shares import cores, loaders_beside, threads_for, using_threads
 from experiments.scoring.records import variant_info
 from experiments.scoring.start import is_untrained_cut
 from experiments.search.pipeline import train_variant
@@ -25,6 +28,7 @@ def train(options: TrainOptions) -> Record:
     """Train a variant on all training images and score it on the test split."""
     if options.teacher is not None and Path(options.teacher).resolve() == options.out.resolve():
         raise ScalerError(f"--teacher {options.teacher} is also --out, where its weights would be replaced: choose another --out")
+    end_with_parent()
     inputs = open_inputs(options)
     remark_on_teacher(options.teacher, inputs.images.num_classes)
     name = options.variant
@@ -33,9 +37,22 @@ def train(options: TrainOptions) -> Record:
     before = variant.read_info(Path(name)) if Path(name).is_dir() else None
     info = variant_info(spec, before.seed_model if before else name, before.budget if before else "")
     role = "seed" if name in SEEDS else "chosen"
-    backend = make_backend(options, inputs)
-    with only_process_in(options.out) if is_main_process() else nullcontext():
+    options = _with_shares(options, info.flops)
+    backend, threads = make_backend(options, inputs), options.threads
+    with using_threads(threads), only_process_in(options.out) if is_main_process() else nullcontext():
         return train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
+
+
+def _with_shares(options: TrainOptions, flops: int) -> TrainOptions:
+    """Return ``options`` with the threads and the loader of a lone training, where they are left open.
+
+    Under torchrun, which sets the threads, nothing is filled in.
+    """
+    if world_size() > 1:
+        return options
+    threads = options.threads or threads_for(flops * recipe_of(options).batch_size // options.accumulate, cores())
+    loaders = loaders_beside(threads, cores()) if options.loader_workers is None else options.loader_workers
+    return replace(options, threads=threads, loader_workers=loaders)
 
 
 def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:

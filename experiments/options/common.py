@@ -78,13 +78,26 @@ class TaskOptions(Options):
 class LoaderOptions(Options):
     """Processes that load images."""
 
-    loader_workers: int = option(
-        0,
-        help="Processes that load images, for each training process.",
+    loader_workers: int | None = option(
+        None,
+        help="Processes that load images, for each training process: 1 where a lone training leaves a core idle, else 0.",
         group=RUNNING,
         minimum=0,
         maximum=MAX_PROCESSES,
         is_recorded=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadOptions(Options):
+    """The threads of a training."""
+
+    threads: int | None = option(
+        None,
+        help="Threads of each process, by the network's size by default; whatever continues keeps their number.",
+        group=RUNNING,
+        minimum=1,
+        maximum=MAX_PROCESSES,
     )
 
 

@@ -15,6 +15,7 @@ from experiments.options.common import (
     OutOptions,
     SeedOptions,
     TeacherOptions,
+    ThreadOptions,
     recipes,
 )
 from experiments.options.declare import Options, argument, option
@@ -25,7 +26,7 @@ STARTS = ("inherited", "random")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
+class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
     """Find the best variant of a seed model under each budget.
 
     Run again with the same --out, it continues. The same command with --as-worker joins a search that was started, on this
@@ -55,8 +56,13 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
     )
     finalists: int = option(0, help="Candidates of each budget that are trained again.", group=SCORING, minimum=0, maximum=1000)
     seeds: int = option(2, help="Other seeds from which each finalist is trained.", group=SCORING, minimum=1, maximum=1000)
-    workers: int = option(
-        1, help="Processes that train candidates.", group=RUNNING, minimum=1, maximum=MAX_PROCESSES, is_recorded=False
+    workers: int | None = option(
+        None,
+        help="Processes that train candidates: one on each GPU, or as many as fill the cores, by default.",
+        group=RUNNING,
+        minimum=1,
+        maximum=MAX_PROCESSES,
+        is_recorded=False,
     )
     storage: str | None = option(None, help="URL of an Optuna storage; a file in --out by default.", group=RUNNING, metavar="URL")
     as_worker: bool = option(False, help="Join the search in --out and train its candidates.", group=RUNNING, is_recorded=False)

@@ -21,6 +21,7 @@ from experiments.options.common import (
     SubsetOptions,
     TaskOptions,
     TeacherOptions,
+    ThreadOptions,
     recipes,
 )
 from experiments.options.declare import Options, argument, option
@@ -34,7 +35,7 @@ FORMATS = ("onnx", "torch-export")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
+class TrainOptions(SetupOptions, ThreadOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
     """Train a variant on all training images and score it on the test split.
 
     A variant with weights for other classes than those of the data gets a new head. Interrupted, the same command continues.

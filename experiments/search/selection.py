@@ -47,7 +47,7 @@ def feasible_records(feasible: FeasibleSet, rows: Sequence[Record]) -> list[Reco
         raise ScalerError(
             f"no candidate for {feasible.budget} could be scored in {len(rows)} trials: raise --trials or change --recipe"
         )
-    return sorted(found, key=lambda row: (-row.top1, row.loss))
+    return sorted(found, key=lambda row: (-row.top1, row.loss, row.trial))
 
 
 def _meets(row: Record, feasible: FeasibleSet) -> bool:

@@ -198,15 +198,18 @@ def test_search_is_interrupted_continued_trained_evaluated_and_drawn(tmp_path: P
     """One small run through all commands that train; the search is interrupted once and killed once."""
     run, trained = tmp_path / "run", tmp_path / "trained"
     words = ["search", "tiny_vit_1m_32", "--budget", "flops=10%", "--budget", "flops=400k..600k", "--data", "digits",
-             "--train-images", "250", "--trials", "5", "--out", str(run)]  # fmt: skip
+             "--train-images", "250", "--trials", "5", "--workers", "1", "--out", str(run)]  # fmt: skip
     said = broken_off(words, after="trial-0000 (1 of 5)", by=signal.SIGINT)
     assert "the same command continues" in said
     broken_off(words, after="trial-", by=signal.SIGKILL)
     finished = len((run / "ledger.csv").read_text().splitlines()) - 1
     assert 2 <= finished < 5
 
+    words[words.index("--workers") + 1] = "2"
     done = scaler(*words, "--json")
     assert done.returncode == 0, done.stderr
+    request = json.loads((run / "run.json").read_text())
+    assert (request["threads"], request["lag"]) == (1, 1)  # as it began
     assert done.stderr.count("  top-1 ") == 5 - finished
     chosen = json.loads(done.stdout)
     assert [choice["budget"] for choice in chosen] == ["flops=10%", "flops=400k..600k"]

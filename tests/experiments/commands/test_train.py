@@ -8,6 +8,7 @@ import torch
 
 from experiments.commands.train import train
 from experiments.options.train import TrainOptions
+from experiments.training.divergence import DivergenceWatch
 from models.networks.model_spec import model_spec_of
 from models.tiny_vit.arch import TinyViTArch
 from scaler.errors import ScalerError
@@ -37,8 +38,8 @@ def variant(tmp_path: Path) -> Path:
 
 
 def trained(variant: Path, out: Path, **more: Any) -> Record:
-    options = {"data": "digits", "train_images": 60, "epochs": 1}
-    return train(TrainOptions(variant=str(variant), out=out, **options, **more))
+    options = {"data": "digits", "train_images": 60, "epochs": 1, **more}
+    return train(TrainOptions(variant=str(variant), out=out, **options))
 
 
 def test_a_folder_with_weights_starts_from_them_unless_asked_otherwise(
@@ -50,6 +51,26 @@ def test_a_folder_with_weights_starts_from_them_unless_asked_otherwise(
     assert "starts from random weights" in capsys.readouterr().err
     assert (own.start, anew.start) == ("weights", "random")
     assert own.loss != anew.loss
+
+
+def test_a_training_keeps_the_threads_that_it_began_with(variant: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that would give it another number; the caller's own is restored."""
+    used: list[int] = []
+    check_loss = DivergenceWatch.check_loss
+
+    def watched(watch: DivergenceWatch, loss_sum: float) -> None:
+        used.append(torch.get_num_threads())
+        check_loss(watch, loss_sum)
+        if len(used) == 2:  # after the first epoch's checkpoint
+            raise KeyboardInterrupt
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr(DivergenceWatch, "check_loss", watched)
+    with pytest.raises(KeyboardInterrupt):
+        trained(variant, tmp_path / "run", epochs=3, threads=2)
+    trained(variant, tmp_path / "run", epochs=3)
+    assert set(used) == {2}
+    assert torch.get_num_threads() == before
 
 
 def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
