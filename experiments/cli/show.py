@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
-from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions
+from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions, WatchOptions
 from experiments.options.train import (
     EvaluateOptions,
     ExportOptions,
@@ -118,6 +118,13 @@ def frontier(found: Mapping[str, Path], options: FrontierOptions) -> None:
 def frontier_json(found: Mapping[str, Path]) -> dict[str, str]:
     """Return the files by kind."""
     return {name: str(path) for name, path in found.items()}
+
+
+def watch(found: Any, options: WatchOptions) -> None:
+    """Show the state of a search until it ends."""
+    from experiments.cli.watch_view import show  # loads Optuna and rich
+
+    show(found, options)
 
 
 def demo(found: Any, options: DemoOptions) -> None:

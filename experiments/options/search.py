@@ -66,6 +66,23 @@ class FrontierOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WatchOptions(Options):
+    """Show a running search: best so far, pace, time left, workers and failures.
+
+    It reads the run's folder, from any terminal or machine that sees it, and changes nothing.
+    """
+
+    EXAMPLE: ClassVar = "scaler watch runs/search"
+
+    run: Path = argument(help="Folder of a search.")
+    every: float = option(2.0, help="Seconds between two looks.", group=RUNNING, minimum=0.1, maximum=3600, metavar="S")
+    once: bool = option(False, help="Print one state and end.", group=RUNNING)
+    storage: str | None = option(
+        None, help="URL of the search's Optuna storage, with its password.", group=RUNNING, metavar="URL"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoOptions(Options):
     """Run the main job on embedded real images: a seed, three budgets, a search, the frontier, the choices trained."""
 

@@ -54,14 +54,19 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     return [read_run(path) for path in dict.fromkeys([*paths, *(path for path in inner if path.resolve() not in given)])]
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path, *, may_be_empty: bool = False) -> Run:
     """Read the folder of a run.
+
+    Args:
+        path: the folder.
+        may_be_empty: a search without a finished trial is read too.
 
     Raises:
         ScalerError: if the folder is no run, a file in it is damaged, or its ledger is empty.
     """
     ledger = path / "ledger.csv"
-    if not ledger.is_file():
+    may_be_empty = may_be_empty and (path / "run.json").is_file()
+    if not ledger.is_file() and not may_be_empty:
         raise ScalerError(f"{path} is not a run: it holds no ledger.csv; give a folder that `scaler search --out` wrote")
     request, result = (_read_json(path / name) for name in ("run.json", "result.json"))
     try:
@@ -70,7 +75,7 @@ def read_run(path: Path) -> Run:
         raise DamagedFileError(path / "run.json", f"bounds: {error}", _REMEDY) from error
     records = tuple(Ledger(ledger))
     run = Run(path=path, records=records, request=request, budgets=budgets, result=result, losses=_losses(path / _METRICS))
-    if not run.records:
+    if not run.records and not may_be_empty:
         raise ScalerError(f"{path} has an empty ledger: no evaluation has finished; run the same `scaler search` again to go on")
     return run
 
