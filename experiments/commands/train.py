@@ -1,5 +1,6 @@
 """`scaler train`: one variant trained in full."""
 
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from experiments.commands.inputs import make_backend, open_inputs
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
+from experiments.report.model_card import Training, write_card
 from experiments.runtime.console import is_main_process, say
 from experiments.scoring.records import variant_info
 from experiments.search.pipeline import train_variant
@@ -31,7 +33,16 @@ def train(options: TrainOptions) -> Record:
     role = "seed" if name in SEEDS else "chosen"
     backend = make_backend(options, inputs)
     with only_process_in(options.out) if is_main_process() else nullcontext():
-        return train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
+        record = train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
+        if is_main_process():
+            write_card(options.out, record, _training(options))
+        return record
+
+
+def _training(options: TrainOptions) -> Training:
+    """Return the parts of a model card that only the request holds."""
+    teacher = f"`{options.teacher}`" if options.teacher else f"logits stored in `{options.logits}`" if options.logits else ""
+    return Training(command=shlex.join(["scaler", "train", *options.words()]), teacher=teacher)
 
 
 def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:

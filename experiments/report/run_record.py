@@ -10,10 +10,11 @@ from experiments.report.runs import Run
 from experiments.report.tables import model_of
 from experiments.report.wording import plain
 from scaler.results.frontier import FrontierInfo
+from scaler.results.ledger import Record
 from scaler.units import format_quantity
 
 _START = {"random": "random initialisation"}
-_APART = ("bounds", "command")  # keys of a request that stand elsewhere on the page
+_APART = ("bounds", "command", "environment")  # keys of a request that stand elsewhere on the page
 
 
 def settings_of(searches: Sequence[Run]) -> tuple[Setting, ...]:
@@ -21,22 +22,26 @@ def settings_of(searches: Sequence[Run]) -> tuple[Setting, ...]:
     asked = [_given(run.request) for run in searches]
     keys = dict.fromkeys(key for request in asked for key in request)
     settings = [(key.replace("_", " "), [plain(request.get(key, "")) for request in asked]) for key in keys]
-    settings += [(name, [_total(run, column) for run in searches]) for name, column in _TOTALS.items()]
+    settings += [(name, [total(run.records) for run in searches]) for name, total in _TOTALS.items()]
     return tuple(Setting(name=name, values=tuple(values)) for name, values in settings if any(values))
 
 
 def _given(request: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in request.items() if key not in _APART and value not in (None, {}, [])}
+    told = {**request, **request.get("environment", {})}
+    return {key: value for key, value in told.items() if key not in _APART and value not in (None, {}, [])}
 
 
-_TOTALS = {"time of all trainings": "seconds", "FLOPs of all forward passes in training": "train_flops"}
+def _time(records: Sequence[Record]) -> str:
+    seconds = sum(record.seconds for record in records)
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
-def _total(run: Run, column: str) -> str:
-    value = sum(record.row()[column] for record in run.records)
-    if column == "seconds":
-        return f"{value / 60:.0f} min of processes" if value >= 60 else f"{value:.0f} s of processes"
-    return format_quantity(value) if value else ""
+def _flops(records: Sequence[Record]) -> str:
+    flops = sum(record.score.train_flops for record in records)
+    return format_quantity(flops) if flops else ""
+
+
+_TOTALS = {"device time of all trainings": _time, "FLOPs of all forward passes in training": _flops}
 
 
 def commands_of(searches: Sequence[Run]) -> tuple[str, ...]:

@@ -50,6 +50,9 @@ def test_a_folder_with_weights_starts_from_them_unless_asked_otherwise(
     assert "starts from random weights" in capsys.readouterr().err
     assert (own.start, anew.start) == ("given weights", "random")
     assert own.loss != anew.loss
+    card = (tmp_path / "anew" / "README.md").read_text()
+    assert f"{anew.top1:.2f} % on" in card
+    assert f"{variant} --data digits --train-images 60 --out {tmp_path / 'anew'} --start random --epochs 1\n```" in card
 
 
 def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
