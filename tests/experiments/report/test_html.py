@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from dataclasses import replace
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -233,6 +234,14 @@ def test_the_trials_table_is_short() -> None:
 def test_any_one_role_is_enough(roles: tuple[str, ...]) -> None:
     records = tuple(changed(SEED, role=role) for role in roles)
     assert "digits" in page_of(fake_run(FrontierInfo(records=records))).text
+
+
+def test_chart_js_is_as_npm_has_it() -> None:
+    folder = Path(__file__).parents[3] / "experiments" / "report" / "page"
+    noted = [line.split() for line in (folder / "chart.sha256").read_text().splitlines()]
+    assert {name for _, name in noted} == {"chart.umd.min.js", "chart.LICENSE.md"}
+    for digest, name in noted:
+        assert sha256((folder / name).read_bytes()).hexdigest() == digest, "`make vendor` fetches it again"
 
 
 def test_all_files_of_the_page_are_package_data() -> None:
