@@ -133,8 +133,8 @@ def demo(found: Any, options: DemoOptions) -> None:
     columns = ("budget", "flops", "params", "test top-1 %", "trained variant")
     print_table(columns, rows, right=("flops", "params", "test top-1 %"))
     print(f"Logistic regression on the same split: {found.logistic_regression:.2f} % top-1.")
-    for name, path in found.files.items():
-        print(f"{name}: {path}")
+    report, *others = found.files.values()
+    print(f"\nOpen {report} in a browser. Beside it: {', '.join(path.name for path in others)}.")
 
 
 def scores(found: Any, options: TrainOptions | EvaluateOptions) -> None:

@@ -57,7 +57,10 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierOptions(Options):
-    """Draw the accuracy-against-cost frontier of runs: CSV, PNG, SVG and one HTML report."""
+    """Write the frontier of runs: one HTML report, CSV, a LaTeX table, and figures as PNG, SVG and PDF.
+
+    Models in a search's folders trained/ and baselines/ belong to it. An unfinished search is shown as far as it is.
+    """
 
     EXAMPLE: ClassVar = "scaler frontier runs/search runs/seed --out runs/frontier"
 
