@@ -13,7 +13,7 @@ from scaler.results.frontier import FrontierInfo
 from scaler.results.ledger import Record
 from scaler.units import format_quantity
 
-_START = {"random": "random initialisation"}
+_START = {"random": "random initialisation", "inherited": "cut out of the seed's weights", "weights": "the model's own weights"}
 _APART = ("bounds", "command", "environment")  # keys of a request that stand elsewhere on the page
 
 
