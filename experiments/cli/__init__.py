@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import typer
 from experiments.cli import show
 from experiments.cli.adapter import Command, GroupedCommands, add
 from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
-from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions
+from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions, WatchOptions
 from experiments.options.train import (
     EvaluateOptions,
     ExportOptions,
@@ -40,6 +41,7 @@ COMMANDS = (
     _command("sample", _SEARCH, SampleOptions, "space:sample", show.sample),
     _command("search", _SEARCH, SearchOptions, "search:search", show.search, to_json=show.search_json),
     _command("frontier", _SEARCH, FrontierOptions, "frontier:frontier", show.frontier, to_json=show.frontier_json),
+    _command("watch", _SEARCH, WatchOptions, "watch:watch", show.watch, to_json=asdict),
     _command("latency", _SEARCH, LatencyOptions, "latency:latency", show.latency),
     _command("train", _TRAIN, TrainOptions, "train:train", show.scores, to_json=show.record_json),
     _command("shrink", _TRAIN, ShrinkOptions, "shrink:shrink", show.shrunk),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
-from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions
+from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions, WatchOptions
 from experiments.options.train import (
     EvaluateOptions,
     ExportOptions,
@@ -122,14 +122,21 @@ def frontier_json(found: Mapping[str, Path]) -> dict[str, str]:
     return {name: str(path) for name, path in found.items()}
 
 
+def watch(found: Any, options: WatchOptions) -> None:
+    """Show the state of a search until it ends."""
+    from experiments.cli.watch_view import show  # loads Optuna and rich
+
+    show(found, options)
+
+
 def demo(found: Any, options: DemoOptions) -> None:
     """Print the trained family, a yardstick, and where everything is."""
     rows = [(record.budget, *_costs(record.row()), f"{record.top1:.2f}", folder) for folder, record in found.trained.items()]
     columns = ("budget", "flops", "params", "test top-1 %", "trained variant")
     print_table(columns, rows, right=("flops", "params", "test top-1 %"))
     print(f"Logistic regression on the same split: {found.logistic_regression:.2f} % top-1.")
-    for name, path in found.files.items():
-        print(f"{name}: {path}")
+    report, *others = found.files.values()
+    print(f"\nOpen {report} in a browser. Beside it: {', '.join(path.name for path in others)}.")
 
 
 def scores(found: Any, options: TrainOptions | EvaluateOptions) -> None:

@@ -1,5 +1,6 @@
 """`scaler train`: one variant trained in full."""
 
+import shlex
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
 from experiments.recipes import DEFAULT_RECIPE, HEAD_RECIPE
+from experiments.report.model_card import Training, write_card
 from experiments.runtime.console import is_main_process, say
 from experiments.runtime.parent import end_with_parent
 from experiments.runtime.processes import world_size
@@ -40,7 +42,16 @@ def train(options: TrainOptions) -> Record:
     options = _with_shares(options, info.flops)
     backend, threads = make_backend(options, inputs), options.threads
     with using_threads(threads), only_process_in(options.out) if is_main_process() else nullcontext():
-        return train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
+        record = train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
+        if is_main_process():
+            write_card(options.out, record, _training(options))
+        return record
+
+
+def _training(options: TrainOptions) -> Training:
+    """Return the parts of a model card that only the request holds."""
+    teacher = f"`{options.teacher}`" if options.teacher else f"logits stored in `{options.logits}`" if options.logits else ""
+    return Training(command=shlex.join(["scaler", "train", *options.words()]), teacher=teacher)
 
 
 def _with_shares(options: TrainOptions, flops: int) -> TrainOptions:

@@ -70,12 +70,32 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierOptions(Options):
-    """Draw the accuracy-against-cost frontier of runs: CSV, PNG, SVG and one HTML report."""
+    """Write the frontier of runs: one HTML report, CSV, a LaTeX table, and figures as PNG, SVG and PDF.
+
+    Models in a search's folders trained/ and baselines/ belong to it. An unfinished search is shown as far as it is.
+    """
 
     EXAMPLE: ClassVar = "scaler frontier runs/search runs/seed --out runs/frontier"
 
     runs: tuple[Path, ...] = argument(help="Folders of searches and of trained variants.", metavar="RUN...")
     out: Path | None = option(None, help="Folder for the results; RUN/frontier by default.", group=WHAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions(Options):
+    """Show a running search: best so far, pace, time left, workers and failures.
+
+    It reads the run's folder, from any terminal or machine that sees it, and changes nothing.
+    """
+
+    EXAMPLE: ClassVar = "scaler watch runs/search"
+
+    run: Path = argument(help="Folder of a search.")
+    every: float = option(2.0, help="Seconds between two looks.", group=RUNNING, minimum=0.1, maximum=3600, metavar="S")
+    once: bool = option(False, help="Print one state and end.", group=RUNNING)
+    storage: str | None = option(
+        None, help="URL of the search's Optuna storage, with its password.", group=RUNNING, metavar="URL"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

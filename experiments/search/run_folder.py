@@ -1,12 +1,14 @@
 """The folder of a search: the names of its files, and ``run.json``, which keeps the request."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from experiments.options.search import SearchOptions
+from experiments.runtime.environment import environment
 from experiments.scoring.score import Backend
 from experiments.scoring.start import RANDOM, InheritedStart
 from experiments.search.trial_rows import TrialRows
@@ -86,7 +88,9 @@ class SearchContext:
         """Return the content of ``run.json``."""
         bounds = [{"text": feasible.budget.text, "bounds": _bounds(feasible)} for feasible in self.sets]
         storage = self.options.storage and without_password(self.options.storage)
-        return {**self.options.recorded(), "storage": storage, **self.resolved, "bounds": bounds}
+        command = shlex.join(["scaler", "search", *replace(self.options, storage=storage).words()])
+        told = {"command": command, "environment": environment()}
+        return {**self.options.recorded(), "storage": storage, **self.resolved, "bounds": bounds, **told}
 
 
 def open_run(context: SearchContext) -> SearchStudy:

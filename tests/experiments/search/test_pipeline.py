@@ -336,6 +336,14 @@ def test_a_storage_that_cannot_be_opened_leaves_nothing(tmp_path: Path) -> None:
     assert "s3cret" not in (tmp_path / "run" / "run.json").read_text()
 
 
+def test_the_request_records_the_command_and_the_versions(tmp_path: Path) -> None:
+    search(tmp_path / "run", ClosedForm(), trials=3)
+    asked = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert asked["command"].startswith("scaler search ")
+    assert f"--out {tmp_path / 'run'}" in asked["command"]
+    assert asked["environment"]["optuna"] == optuna.__version__
+
+
 def test_a_folder_that_is_deleted_under_a_search_is_said(tmp_path: Path) -> None:
     class Deletes(ClosedForm):
         def score(self, *args: Any, **kwargs: Any) -> Score:
