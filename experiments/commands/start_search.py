@@ -58,7 +58,7 @@ def _context(options: SearchOptions, problem: Problem, inputs: Inputs) -> Search
         "teacher": inputs.teacher.digest if inputs.teacher else None,
         "logits": inputs.store.manifest.digest if inputs.store else None,
         "start": INHERITED if start else RANDOM,
-        "inherited": start.digest if start else None,
+        "start_weights": start.digest if start else None,
     }
     return SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say, start=start)
 
