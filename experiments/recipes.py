@@ -170,11 +170,13 @@ RECIPES: dict[str, Recipe] = {
         distill=0.7,
         temperature=2.0,
     ),
+    # The rate is that of `small`: on the digits, a TinyViT cut from 6.6 to 2.0 MFLOPs reached a held-out top-1 of 76.9, 72.7 and
+    # 61.5 % in two epochs at 8e-3, 4e-3 and 2e-3, and 51.0 % from random weights at 8e-3.
     "shrink": Recipe(
         summary="tuning of a network that was cut out of a trained seed, by distillation from the seed",
         epochs=10,
         batch_size=64,
-        lr=4e-3,
+        lr=8e-3,
         warmup_epochs=0.5,
         scale=(0.6, 1.0),
         clip_grad=5.0,
