@@ -70,7 +70,7 @@ def _context(options: SearchOptions, problem: Problem, inputs: Inputs, shares: S
         "teacher": inputs.teacher.digest if inputs.teacher else None,
         "logits": inputs.store.manifest.digest if inputs.store else None,
         "start": INHERITED if start else RANDOM,
-        "inherited": start.digest if start else None,
+        "start_weights": start.digest if start else None,
         "threads": shares.threads,
         "lag": shares.lag,
     }

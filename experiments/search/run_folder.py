@@ -118,7 +118,7 @@ def check_request(context: SearchContext) -> None:
         DamagedFileError: if it is not as it was written.
     """
     found = context.recorded()
-    names = context.options.fixed_names() | ({"inherited"} & found.keys())
+    names = context.options.fixed_names() | ({"start_weights"} & found.keys())
     require_same("search", context.out / REQUEST, {name: found[name] for name in names})
 
 
