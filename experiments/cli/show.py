@@ -141,7 +141,7 @@ def scores(found: Any, options: TrainOptions | EvaluateOptions) -> None:
 
 def predicted(found: Sequence[Found], options: PredictOptions) -> None:
     """Print a line for each image: its most probable classes."""
-    rows = [(one["file"], ", ".join(f"{top['label']} {top['probability']:.1%}" for top in one["top"])) for one in found]
+    rows = [(one["file"], "; ".join(f"{top['label']} {top['probability']:.1%}" for top in one["top"])) for one in found]
     print_table(("image", "classes"), rows)
 
 
