@@ -11,6 +11,7 @@ from experiments.options.train import TrainOptions
 from experiments.recipes import DEFAULT_RECIPE, HEAD_RECIPE
 from experiments.runtime.console import is_main_process, say
 from experiments.scoring.records import variant_info
+from experiments.scoring.start import is_untrained_cut
 from experiments.search.pipeline import train_variant
 from models.networks.model_spec import ModelSpec, open_model_spec
 from models.zoo.seeds import SEEDS
@@ -52,12 +53,13 @@ def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:
         return open_model_spec(name, resolution=resolution, num_classes=images.num_classes, keep_weights=False)
     if spec.is_resized:
         _tell(f"tables of positions are resized to {resolution} pixels where {name} has some")
+    weights = "inherited weights" if is_untrained_cut(spec) else "its own weights"
     if not tells_same_classes(spec, images):
         recipe = "" if options.recipe else f", and the recipe is {HEAD_RECIPE}"
         classes = f"{spec.num_classes} classes and the {images.num_classes} of {images.name} are others"
-        _tell(f"{name} starts from its own weights for {classes}: its head is replaced by a new one{recipe}")
+        _tell(f"{name} starts from {weights} for {classes}: its head is replaced by a new one{recipe}")
         return spec.for_classes(images.class_names, images.num_classes)
-    _tell(f"{name} starts from its own weights; --start random trains it anew")
+    _tell(f"{name} starts from {weights}; --start random trains it anew")
     return spec
 
 
