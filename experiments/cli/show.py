@@ -179,7 +179,7 @@ def _tune_line(options: ShrinkOptions) -> str:
 
 def predicted(found: Sequence[Found], options: PredictOptions) -> None:
     """Print a line for each image: its most probable classes."""
-    rows = [(one["file"], ", ".join(f"{top['label']} {top['probability']:.1%}" for top in one["top"])) for one in found]
+    rows = [(one["file"], "; ".join(f"{top['label']} {top['probability']:.1%}" for top in one["top"])) for one in found]
     print_table(("image", "classes"), rows)
 
 

@@ -77,9 +77,10 @@ def _fitted(network: nn.Module, source: _Source, spec: ModelSpec, options: Impor
     changes = AllowedChanges(tables=options.resolution is not None, classes=options.num_classes is not None, class_map=rows)
     if not options.by_position:
         return fit(network, source.found.tensors, changes, spec.name)
-    tensors = rename_by_position(source.found.tensors, source.spec.build().state_dict(), spec.name)
+    tensors = rename_by_position(source.found.tensors, network.state_dict(), spec.name)
+    fitted = replace(fit(network, tensors, changes, spec.name), layout="positional")
     say(f"{len(tensors)} tensors taken by their order; kinds and shapes agree, names were not compared")
-    return replace(fit(network, tensors, changes, spec.name), layout="positional")
+    return fitted
 
 
 def _with_input(spec: ModelSpec, options: ImportOptions) -> ModelSpec:

@@ -80,7 +80,7 @@ def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:
         _tell(f"{name} starts from random weights")
         return open_model_spec(name, resolution=resolution, num_classes=images.num_classes, keep_weights=False)
     if spec.is_resized:
-        _tell(f"tables of positions are resized to {resolution} pixels where {name} has some")
+        _tell(f"{name} has weights of another resolution: tables of positions, if any, are resized to {resolution} pixels")
     weights = "inherited weights" if is_untrained_cut(spec) else "its own weights"
     if not tells_same_classes(spec, images):
         recipe = "" if options.recipe else f", and the recipe is {HEAD_RECIPE}"

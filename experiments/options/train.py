@@ -137,7 +137,9 @@ class ImportOptions(TaskOptions, OutOptions):
         None, help="File with a line for each class: its row in the head.", group=WHAT, metavar="FILE"
     )
     by_position: bool = option(
-        False, help="Take the file's tensors in their order, whatever they are called; shapes must agree.", group=WHAT
+        False,
+        help="Take the file's tensors in their order, whatever they are called; their kinds and shapes must agree.",
+        group=WHAT,
     )
     mean: str | None = option(
         None, help="Mean of the input that the weights expect, for pixels of 0 to 1: 0.5 or 0.5,0.4,0.4.", group=WHAT

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from experiments.commands.train import train
 from experiments.options.train import TrainOptions
+from experiments.scoring.records import variant_info
 from experiments.training.divergence import DivergenceWatch
-from models.networks.model_spec import model_spec_of
+from models.networks.model_spec import model_spec_of, open_model_spec
 from models.tiny_vit.arch import TinyViTArch
 from scaler.errors import ScalerError
 from scaler.results.ledger import Record
@@ -80,3 +83,57 @@ def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ScalerError, match="--start weights: tiny_vit_1m_32 has no weights"):
         train(TrainOptions(variant="tiny_vit_1m_32", data="digits", start="weights", out=tmp_path / "x"))
     assert not (tmp_path / "x").exists()
+
+
+CLASSES = ("blé d'été", "grand ciel", "æ")
+
+
+def folder_of_images(root: Path, classes: tuple[str, ...] = CLASSES, each: int = 8) -> str:
+    """A folder of noise in as many colours as classes."""
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = rng.integers(0, 60, (20, 20, 3), np.uint8)
+            pixels[..., label % 3] += 190
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    return f"folder:{root}"
+
+
+def test_other_classes_get_a_new_head_and_a_recipe_made_for_it(
+    variant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = folder_of_images(tmp_path / "images")
+    record = train(TrainOptions(variant=str(variant), data=data, out=tmp_path / "tuned", epochs=1))
+    said = capsys.readouterr().err.splitlines()
+    assert said.count(
+        f"{variant} starts from its own weights for 10 classes and the 3 of {data} are others: its head is replaced by a new "
+        "one, and the recipe is finetune"
+    )
+    assert (record.start, record.recipe) == ("weights", "finetune")
+    tuned = open_model_spec(str(tmp_path / "tuned"))
+    assert (tuned.num_classes, tuned.label_names) == (3, tuple(sorted(CLASSES)))
+    own = train(TrainOptions(variant=str(variant), data=data, out=tmp_path / "own", epochs=1, recipe="proxy"))
+    assert (own.start, own.recipe) == ("weights", "proxy")
+    anew = train(TrainOptions(variant=str(variant), data=data, out=tmp_path / "anew", epochs=1, start="random"))
+    assert (anew.start, anew.recipe) == ("random", "small")
+    assert len({own.loss, anew.loss, record.loss}) == 3
+
+
+def test_as_many_classes_of_other_names_are_others(variant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(variant, tmp_path / "digits")
+    data = folder_of_images(tmp_path / "images", tuple("abcdefghij"), each=5)
+    train(TrainOptions(variant=str(tmp_path / "digits"), data=data, out=tmp_path / "letters", epochs=1))
+    assert "its head is replaced by a new one" in capsys.readouterr().err
+    assert open_model_spec(str(tmp_path / "letters")).label_names == tuple("abcdefghij")
+    again = train(TrainOptions(variant=str(tmp_path / "letters"), data=data, out=tmp_path / "again", epochs=1))
+    assert "head is replaced" not in capsys.readouterr().err
+    assert (again.start, again.recipe) == ("weights", "small")
+
+
+def test_weights_of_another_resolution_are_resized(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = open_model_spec("deit_1m_patch4_32")
+    spec.write(tmp_path / "v", variant_info(spec, spec.name), spec.build().state_dict())
+    record = trained(tmp_path / "v", tmp_path / "out", resolution=24)
+    assert "tables of positions, if any, are resized to 24 pixels" in capsys.readouterr().err
+    assert (record.resolution, record.start) == (24, "weights")
