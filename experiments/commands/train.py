@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from pathlib import Path
 
+from experiments.commands.finished_model import keep_request
 from experiments.commands.inputs import make_backend, open_inputs
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.image_set import ImageData
@@ -26,12 +27,19 @@ def train(options: TrainOptions) -> Record:
     remark_on_teacher(options.teacher, inputs.images.num_classes)
     name = options.variant
     spec = _spec_for(options, inputs.images)
-    before = variant.read_info(Path(name)) if Path(name).is_dir() else None
-    info = variant_info(spec, before.seed_model if before else name, before.budget if before else "")
-    role = "seed" if name in SEEDS else "chosen"
+    info = _note(spec, name)
     backend = make_backend(options, inputs)
     with only_process_in(options.out) if is_main_process() else nullcontext():
-        return train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
+        keep_request(options, spec, inputs, backend)
+        return train_variant(spec, info, backend, options.out, seed=options.seed)
+
+
+def _note(spec: ModelSpec, name: str) -> variant.VariantInfo:
+    """Return the note of the model called ``name``: the origin and the role are those in its folder's note, if it has one."""
+    before = variant.read_info(Path(name)) if Path(name).is_dir() else None
+    if before is None:
+        return variant_info(spec, name, role="seed" if name in SEEDS else "variant")
+    return variant_info(spec, before.seed_model, before.budget, before.role)
 
 
 def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:

@@ -20,6 +20,7 @@ from experiments.options.common import (
 from experiments.options.declare import Options, argument, option
 from scaler.trials.strategies import STRATEGIES
 
+STORAGE_VARIABLE = "SCALER_STORAGE"
 PRUNERS = ("none", "halving", "median")
 
 
@@ -38,7 +39,9 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
     trials: int = option(
         24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, maximum=MAX_TRIALS, is_fixed=False
     )
-    recipe: str = option("proxy", help="The short training that scores a candidate.", group=SCORING, choices=recipes)
+    recipe: str = option(
+        "proxy", help="The short training that scores a candidate; proxy has 6 epochs.", group=SCORING, choices=recipes
+    )
     pruner: str = option("none", help="Rule that stops trainings which lag behind.", group=SCORING, choices=lambda: PRUNERS)
     first_rung: int | None = option(
         None, help="Images seen when the pruner first looks; an epoch's by default.", group=SCORING, minimum=1, maximum=10**12
@@ -51,7 +54,14 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
     workers: int = option(
         1, help="Processes that train candidates.", group=RUNNING, minimum=1, maximum=MAX_PROCESSES, is_recorded=False
     )
-    storage: str | None = option(None, help="URL of an Optuna storage; a file in --out by default.", group=RUNNING, metavar="URL")
+    storage: str | None = option(
+        None,
+        help="URL of an Optuna storage; a file in --out by default. SCALER_STORAGE in the environment keeps it off the list of "
+        "processes.",
+        group=RUNNING,
+        metavar="URL",
+        variable=STORAGE_VARIABLE,
+    )
     as_worker: bool = option(False, help="Join the search in --out and train its candidates.", group=RUNNING, is_recorded=False)
 
 

@@ -45,7 +45,7 @@ class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, Data
         group=TRAINING,
         choices=lambda: STARTS,
     )
-    recipe: str = option("small", help="How to train.", group=TRAINING, choices=recipes)
+    recipe: str = option("small", help="How to train; `scaler list recipes` tells the epochs.", group=TRAINING, choices=recipes)
     epochs: int | None = option(None, help="Epochs, instead of the recipe's.", group=TRAINING, minimum=1, maximum=MAX_EPOCHS)
     batch_size: int | None = option(
         None, help="Images of an update, over all processes.", group=TRAINING, minimum=2, maximum=10**6

@@ -33,8 +33,11 @@ _ROLES = {
     "pruned": ("trial", " stopped early"),
     "finalist": ("training", " of finalists"),
     "chosen": ("chosen variant", " trained in full"),
+    "baseline": ("baseline", " trained in full"),
+    "variant": ("variant", " trained in full"),
     "seed": ("seed", ""),
 }
+_VARIANTS = ("chosen", "baseline", "variant")
 _SHOWN_AXES = 6  # the most important ones
 
 
@@ -46,7 +49,8 @@ def build_page(info: FrontierInfo, runs: Sequence[Run], drawings: Sequence[str])
         drawings: SVG documents, one for each of `PLOTTED_COSTS`.
     """
     searches = [run for run in runs if run.request]
-    chosen = [(record, budget_of(record, run, runs)) for run in runs for record in run.records if record.role == "chosen"]
+    variants = [(record, budget_of(record, run, runs)) for run in runs for record in run.records if record.role in _VARIANTS]
+    chosen = [(record, budget) for record, budget in variants if record.role == "chosen"]
     trials = sorted(info.of(TRIALS), key=lambda record: (-record.top1, record.flops))
     stopped = sorted(info.of(PRUNED), key=lambda record: (-record.epochs, -record.top1, record.flops))
     return PageData(
@@ -54,7 +58,7 @@ def build_page(info: FrontierInfo, runs: Sequence[Run], drawings: Sequence[str])
         summary=_summary(info),
         run_names=tuple(str(run.path) for run in searches),
         settings=_settings([run.request for run in searches]),
-        best=(*_trained(chosen), *_waiting(info, chosen), *_seeds(info)),
+        best=(*_trained(variants), *_waiting(info, chosen), *_seeds(info)),
         finalists=tuple(finalist for run in runs for finalist in _finalists(run)),
         drawings=tuple(_drawing(svg, cost) for svg, cost in zip(drawings, PLOTTED_COSTS, strict=True)),
         explanations=tuple(_explanation(run.result) for run in runs if run.result),
@@ -83,10 +87,11 @@ def _settings(requests: Sequence[Mapping[str, Any]]) -> tuple[Setting, ...]:
     )
 
 
-def _trained(chosen: Sequence[tuple[Record, Budget | None]]) -> Iterator[Best]:
-    """Yield the chosen variants that were trained in full."""
-    for record, budget in chosen:
-        yield Best(budget=record.budget, model=_model(record), use=budget_use(budget, record))
+def _trained(variants: Sequence[tuple[Record, Budget | None]]) -> Iterator[Best]:
+    """Yield the variants that were trained in full, with the role of those that no search chose."""
+    for record, budget in variants:
+        role = "" if record.role == "chosen" else record.role
+        yield Best(budget=", ".join(filter(None, (record.budget, role))), model=_model(record), use=budget_use(budget, record))
 
 
 def _waiting(info: FrontierInfo, chosen: Sequence[tuple[Record, Budget | None]]) -> Iterator[Best]:

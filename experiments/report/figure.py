@@ -28,7 +28,9 @@ from scaler.results.ledger import Record
 from scaler.units import format_quantity
 
 BLUE, VERMILION, BLACK, GREY, PURPLE, GREEN = "#0072B2", "#D55E00", "#1a1a1a", "#8c8c8c", "#A0527F", "#009E73"
-_COLOUR = {"chosen": VERMILION, "seed": BLACK}
+SKY, ROSE = "#56B4E9", "#CC79A7"
+# Of each role: the marker, its size and its colour.
+_MARKS = {"chosen": ("D", 64, VERMILION), "baseline": ("s", 60, SKY), "variant": ("P", 80, ROSE), "seed": ("*", 190, BLACK)}
 AXIS = {"flops": "FLOPs at batch 1 (one multiply-add is one)", "params": "parameters"}
 STEM = {"flops": "frontier", "params": "frontier_params"}
 
@@ -101,15 +103,15 @@ def _draw_trials(axes: Axes, info: FrontierInfo, cost: str) -> None:
 
 
 def _draw_trained(axes: Axes, info: FrontierInfo, cost: str) -> None:
-    for role, marker, size in (("chosen", "D", 64), ("seed", "*", 190)):
+    for role, (marker, size, colour) in _MARKS.items():
         records = info.of((role,))
         if not records:
             continue
         x, y = _xy(records, cost)
         ends = np.abs(np.array([wilson(record.top1, record.images) for record in records]).T - y)
-        axes.errorbar(x, y, ends, fmt="none", ecolor=_COLOUR[role], elinewidth=1.1, capsize=3, zorder=4)
+        axes.errorbar(x, y, ends, fmt="none", ecolor=colour, elinewidth=1.1, capsize=3, zorder=4)
         label = f"{role}, trained in full ({kind_of_score(records)})"
-        axes.scatter(x, y, s=size, marker=marker, color=_COLOUR[role], edgecolors="white", linewidths=0.8, zorder=5, label=label)
+        axes.scatter(x, y, s=size, marker=marker, color=colour, edgecolors="white", linewidths=0.8, zorder=5, label=label)
 
 
 def _draw_published(axes: Axes, info: FrontierInfo, cost: str) -> None:
@@ -208,10 +210,10 @@ def _bound_text(bound: Bound) -> str:
 
 
 def _name_models(axes: Axes, info: FrontierInfo, cost: str) -> None:
-    """Name the chosen variants, then the seed, then as many published models as there is room for."""
+    """Name the trained variants and the seed, then as many published models as there is room for."""
     trained = {(r.role, r.name, getattr(r, cost)): r for r in info.of(TRAINED)}
     models = [
-        Label(x=getattr(r, cost), y=r.top1, text=r.name, colour=_COLOUR[r.role], bar=wilson(r.top1, r.images))
+        Label(x=getattr(r, cost), y=r.top1, text=r.name, colour=_MARKS[r.role][2], bar=wilson(r.top1, r.images))
         for _, r in sorted(trained.items())
     ]
     models += [

@@ -8,7 +8,7 @@ import pandas as pd
 from experiments.report.build_page import build_page
 from experiments.report.figure import draw_figures
 from experiments.report.html import write_page
-from experiments.report.runs import Run, frontier_info, read_run
+from experiments.report.runs import Run, frontier_info, named_apart, read_run
 from scaler.errors import ScalerError
 from scaler.files import write_atomic
 from scaler.results.frontier import PLOTTED_COSTS, FrontierInfo
@@ -26,7 +26,7 @@ def write_frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
     """
     if not runs:
         raise ScalerError("no run was given: name at least one folder that `scaler search --out` wrote")
-    found = [read_run(path) for path in dict.fromkeys(runs)]
+    found = named_apart([read_run(path) for path in dict.fromkeys(runs)])
     _require_same_data(found)
     info = frontier_info(found)
     csv = out / "frontier.csv"

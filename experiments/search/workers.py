@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from experiments.runtime.parent import environment_of_child
 from scaler.errors import ScalerError
@@ -15,22 +15,30 @@ _DEATHS = 3  # per worker, without a finished candidate in between: something ot
 TrainAll = Callable[[SearchStudy], None]
 
 
-def spawn_workers(words: Sequence[str], workers: int, trials: int, sync: Callable[[SearchStudy], object]) -> TrainAll:
+def spawn_workers(
+    words: Sequence[str],
+    workers: int,
+    trials: int,
+    sync: Callable[[SearchStudy], object],
+    variables: Mapping[str, str] | None = None,
+) -> TrainAll:
     """Return a function that runs ``workers`` processes until ``trials`` candidates of a study are finished.
 
     Args:
         words: the command line of a worker, without the interpreter.
         sync: called twice a second; it copies new records from the study to the ledger.
+        variables: added to the workers' environment.
     """
-    return lambda study: _Pool(words, workers, trials, study).run(sync)
+    return lambda study: _Pool(words, workers, trials, study, variables or {}).run(sync)
 
 
 class _Pool:
     """The running workers of one study; a dead one is replaced and its candidate queued again."""
 
-    def __init__(self, words: Sequence[str], workers: int, trials: int, study: SearchStudy) -> None:
+    def __init__(self, words: Sequence[str], workers: int, trials: int, study: SearchStudy, variables: Mapping[str, str]) -> None:
         self.command = [sys.executable, "-m", "scaler.launch", *words]
         self.workers, self.trials, self.study = workers, trials, study
+        self.environment = environment_of_child() | dict(variables)
         self.running: list[subprocess.Popen[bytes]] = []
         self.deaths, self.finished = 0, study.finished()
 
@@ -50,7 +58,7 @@ class _Pool:
             self._stop()
 
     def _start(self, number: int) -> None:
-        self.running += [subprocess.Popen(self.command, env=environment_of_child()) for _ in range(number)]
+        self.running += [subprocess.Popen(self.command, env=self.environment) for _ in range(number)]
 
     def _replace_dead(self) -> None:
         dead = [worker for worker in self.running if worker.poll() is not None]

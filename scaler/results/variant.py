@@ -48,6 +48,7 @@ class VariantInfo:
 
     Attributes:
         flops, params: fvcore's count of the built network.
+        role: ``"chosen"`` by a search, its ``"baseline"``, a ``"seed"``, or any other ``"variant"``.
         weights: digest of ``model.safetensors``; empty before training.
     """
 
@@ -57,6 +58,7 @@ class VariantInfo:
     budget: str
     flops: int
     params: int
+    role: str = "variant"
     trained_on: TrainedOn = TrainedOn()
     weights: str = ""
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import matplotlib
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 from PIL import Image
@@ -143,3 +144,14 @@ def test_ticks_are_round_and_neither_too_few_nor_too_many(low: float, high: floa
     assert 3 <= len(values) <= 10
     assert low <= values[0] < values[-1] <= high
     assert len(set(labels)) == len(labels)
+
+
+def test_each_role_has_a_mark_and_a_line_in_the_legend() -> None:
+    roles = ("chosen", "baseline", "variant", "seed")
+    records = tuple(replace(SEED, role=role, flops=(i + 1) * 10**6) for i, role in enumerate(roles))
+    figure = figure_of(FrontierInfo(records=records), "flops")
+    drawn = [found for found in figure.axes[0].collections if isinstance(found, PathCollection)]
+    marks = {(found.get_paths()[0].vertices.tobytes(), tuple(found.get_facecolor()[0])) for found in drawn}
+    assert len(marks) == len(roles)
+    for role in roles:
+        assert any(entry.startswith(f"{role}, trained in full") for entry in legend(FrontierInfo(records=records)))
