@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ UsageError: Any = typer.BadParameter.__base__
 
 def run() -> int:
     """Run the command line and return the exit status."""
+    if not sys.warnoptions:  # libraries' warnings would stand before the messages of a command
+        warnings.filterwarnings("ignore", category=UserWarning)
     if not is_main_process():
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     try:
