@@ -9,6 +9,7 @@ from models.networks.model_spec import model_spec_of
 from scaler.budget import format_value
 from scaler.space.feasible_set import FeasibleSet
 from scaler.trials.study import SearchStudy
+from scaler.trials.surrogate import STARTUP
 from scaler.units import format_duration
 from search_spaces.compound_scaling import compound_scaling
 
@@ -21,7 +22,7 @@ def say_outlook(context: SearchContext, study: SearchStudy) -> None:
     if left <= 0:
         return
     if not study.finished():
-        for line in _wide_budgets(context):
+        for line in (*_wide_budgets(context), *_idle_strategy(context)):
             context.say(line)
     seconds = left * mean(_seconds(feasible, context) for feasible in context.sets)
     most = "at most " if context.options.pruner != "none" else ""
@@ -40,6 +41,12 @@ def _wide_budgets(context: SearchContext) -> Iterator[str]:
                     f"{feasible.budget}: candidates have {format_value(cost, least)} {cost} and more; a band, such as "
                     f"{cost}={format_value(cost, int(0.9 * bound.high))}..{high}, keeps them near the bound"
                 )
+
+
+def _idle_strategy(context: SearchContext) -> Iterator[str]:
+    """Yield a line if the strategy proposes nothing in so few trials."""
+    if context.options.strategy == "surrogate" and context.options.trials <= STARTUP:
+        yield f"surrogate draws uniformly until {STARTUP} trials have a score: raise --trials for it to propose candidates"
 
 
 def _seconds(feasible: FeasibleSet, context: SearchContext) -> float:
