@@ -1,19 +1,20 @@
 """The lines that a search prints before its first trial: how far candidates may lie below a budget, and the time ahead."""
 
 from collections.abc import Iterator
+from itertools import islice
 from math import inf
 from statistics import mean
 
 from experiments.search.run_folder import SearchContext
 from models.networks.model_spec import model_spec_of
-from scaler.budget import format_value
+from scaler.budget import ADDITIVE_COSTS, Bound, format_value
 from scaler.space.feasible_set import FeasibleSet
 from scaler.trials.study import SearchStudy
 from scaler.trials.surrogate import STARTUP
 from scaler.units import format_duration
 from search_spaces.compound_scaling import compound_scaling
 
-_FAR = 0.5  # of a bound; uniform draws may cost less
+_FAR, _BAND = 0.5, 0.9  # fractions of a bound
 
 
 def say_outlook(context: SearchContext, study: SearchStudy) -> None:
@@ -31,16 +32,22 @@ def say_outlook(context: SearchContext, study: SearchStudy) -> None:
 
 
 def _wide_budgets(context: SearchContext) -> Iterator[str]:
-    """Yield a line for each budget that bounds FLOPs or parameters from above alone, far above the cheapest architecture."""
+    """Yield a line for each budget with an upper bound alone, far above the cheapest architecture, and a band that helps."""
     for feasible in context.sets:
-        for cost in feasible.costs:
-            bound, (least, _) = feasible.budget[cost], feasible.bounds()[cost]
-            if cost != "latency" and bound.low == 0 and least < _FAR * bound.high < inf:
-                high = format_value(cost, int(bound.high))
-                yield (
-                    f"{feasible.budget}: candidates have {format_value(cost, least)} {cost} and more; a band, such as "
-                    f"{cost}={format_value(cost, int(0.9 * bound.high))}..{high}, keeps them near the bound"
-                )
+        wide = (cost for cost in ADDITIVE_COSTS if feasible.budget[cost].low == 0 and _is_far(feasible, cost))
+        for cost in islice(wide, 1):
+            least, high = (format_value(cost, end) for end in (feasible.bounds()[cost][0], int(feasible.budget[cost].high)))
+            band = f"{cost}={format_value(cost, int(_BAND * feasible.budget[cost].high))}..{high}"
+            yield f"{feasible.budget}: candidates have {least} {cost} and more; a band, such as {band}, keeps them near the bound"
+
+
+def _is_far(feasible: FeasibleSet, cost: str) -> bool:
+    """Return True if a bound is far above the cheapest architecture and some architectures are near it."""
+    high = feasible.budget[cost].high
+    if high == inf or cost not in feasible.costs:
+        return False
+    near = feasible.under(feasible.budget.within(cost, Bound(int(_BAND * high), high)))
+    return feasible.bounds()[cost][0] < _FAR * high and near.size > 0
 
 
 def _idle_strategy(context: SearchContext) -> Iterator[str]:

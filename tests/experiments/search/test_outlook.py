@@ -48,6 +48,6 @@ def test_a_wide_budget_and_a_strategy_that_never_proposes_are_said_once(tmp_path
     assert len(said(tmp_path, "flops=1M", 3, trials=8, strategy="surrogate")) == 1
 
 
-@pytest.mark.parametrize("budget", ["resolution=28", "flops=60%..80%"])
+@pytest.mark.parametrize("budget", ["resolution=28", "flops=60%..80%", "flops=100M"])
 def test_other_budgets_are_not_called_wide(budget: str, tmp_path: Path) -> None:
     assert len(said(tmp_path, budget)) == 1
