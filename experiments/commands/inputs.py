@@ -9,9 +9,10 @@ from experiments.losses.teacher import Teacher
 from experiments.options.search import SearchOptions
 from experiments.options.setup import SetupOptions
 from experiments.options.train import TrainOptions
-from experiments.recipes import Recipe, get_recipe
+from experiments.recipes import DEFAULT_RECIPE, Recipe, get_recipe
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
+from experiments.scoring.start import InheritedStart, is_untrained_cut
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
 
@@ -57,7 +58,7 @@ def recipe_of(options: TrainOptions | SearchOptions) -> Recipe:
     """Return the named recipe with the values of those options that are fields of `Recipe`."""
     names = {item.name for item in fields(Recipe)} & {item.name for item in fields(options)}
     changes = {name: value for name in names if (value := getattr(options, name)) is not None}
-    return replace(get_recipe(options.recipe), **changes)
+    return replace(get_recipe(options.recipe or DEFAULT_RECIPE), **changes)
 
 
 def setup_of(options: SetupOptions) -> Setup:
@@ -65,8 +66,8 @@ def setup_of(options: SetupOptions) -> Setup:
     return Setup(**{item.name: getattr(options, item.name) for item in fields(SetupOptions)})
 
 
-def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs) -> TrainingBackend:
-    """Return the backend that trains on ``inputs``.
+def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs, start: InheritedStart | None = None) -> TrainingBackend:
+    """Return the backend that trains on ``inputs``; models without weights of their own begin from ``start``, if given.
 
     Raises:
         ScalerError: if the stored logits were made for another recipe or other images.
@@ -77,12 +78,13 @@ def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs) -> Train
     setup = setup_of(options) if isinstance(options, SetupOptions) else None
     return TrainingBackend(
         inputs.images,
-        options.recipe,
+        options.recipe or DEFAULT_RECIPE,
         recipe,
         inputs.teacher,
         store=store,
         workers=options.loader_workers,
         setup=setup,
+        start=start,
     )
 
 
@@ -90,7 +92,15 @@ def open_teacher(name: str, images: ImageData) -> Teacher:
     """Return the trained model called ``name`` as a teacher for ``images``."""
     spec = open_model_spec(name)
     require_trained(spec, images)
+    if is_untrained_cut(spec):
+        raise ScalerError(f"{name} has weights that were cut and not trained since: train it first (`scaler train {name}`)")
     return Teacher.of(spec)
+
+
+def tells_same_classes(spec: ModelSpec, images: ImageData) -> bool:
+    """Return True if ``spec`` has as many classes as ``images``, of the same names in the same order where both have names."""
+    names = spec.label_names and images.class_names
+    return spec.num_classes == images.num_classes and (not names or spec.label_names == images.class_names)
 
 
 def require_trained(spec: ModelSpec, images: ImageData) -> None:
@@ -98,4 +108,5 @@ def require_trained(spec: ModelSpec, images: ImageData) -> None:
     if spec.weights is None:
         raise ScalerError(f"{spec.name} has no weights: train it first (`scaler train {spec.name} --data ... --out DIR`)")
     if spec.num_classes != images.num_classes:
-        raise ScalerError(f"{spec.name} tells {spec.num_classes} classes apart and {images.name} has {images.num_classes}")
+        classes = f"{spec.name} tells {spec.num_classes} classes apart and {images.name} has {images.num_classes}"
+        raise ScalerError(f"{classes}: tune it to them first (`scaler train {spec.name} --data ... --out DIR`)")

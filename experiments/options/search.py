@@ -22,6 +22,7 @@ from scaler.trials.strategies import STRATEGIES
 
 STORAGE_VARIABLE = "SCALER_STORAGE"
 PRUNERS = ("none", "halving", "median")
+STARTS = ("inherited", "random")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,12 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
     )
     recipe: str = option(
         "proxy", help="The short training that scores a candidate; proxy has 6 epochs.", group=SCORING, choices=recipes
+    )
+    start: str | None = option(
+        None,
+        help="Initial weights of candidates: cut out of the seed's, which is the default if it has some, or random ones.",
+        group=SCORING,
+        choices=lambda: STARTS,
     )
     pruner: str = option("none", help="Rule that stops trainings which lag behind.", group=SCORING, choices=lambda: PRUNERS)
     first_rung: int | None = option(

@@ -6,7 +6,6 @@ from math import inf
 from statistics import mean
 
 from experiments.search.run_folder import SearchContext
-from models.networks.model_spec import model_spec_of
 from scaler.budget import ADDITIVE_COSTS, Bound, format_value
 from scaler.space.feasible_set import FeasibleSet
 from scaler.trials.study import SearchStudy
@@ -59,4 +58,4 @@ def _idle_strategy(context: SearchContext) -> Iterator[str]:
 def _seconds(feasible: FeasibleSet, context: SearchContext) -> float:
     """Return the estimated time of scoring a candidate of a budget: that of the seed scaled uniformly to it."""
     arch = context.space.arch(compound_scaling(context.space, feasible))
-    return context.backend.estimate(model_spec_of("estimate", arch), seed=context.options.seed, final=False)
+    return context.backend.estimate(context.spec_of("estimate", arch), seed=context.options.seed, final=False)

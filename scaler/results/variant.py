@@ -1,14 +1,14 @@
 """A variant: a folder that timm opens, with the weights once trained, and a note of what it was asked for and what it costs.
 
 - ``config.json``: timm's hub layout, so that ``timm.create_model("local-dir:FOLDER")`` builds it.
-- ``model.safetensors``: the weights; absent until trained.
+- ``model.safetensors``: the weights; absent until trained, or inherited from a seed.
 - ``scaler.json``: `VariantInfo`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scaler.errors import DamagedFileError, ScalerError
 from scaler.files import write_json
@@ -49,7 +49,8 @@ class VariantInfo:
     Attributes:
         flops, params: fvcore's count of the built network.
         role: ``"chosen"`` by a search, its ``"baseline"``, a ``"seed"``, or any other ``"variant"``.
-        weights: digest of ``model.safetensors``; empty before training.
+        weights: digest of ``model.safetensors``; empty where there is none.
+        start: "inherited" if the weights were cut out of a seed's and not trained since; empty otherwise.
     """
 
     family: str
@@ -61,6 +62,7 @@ class VariantInfo:
     role: str = "variant"
     trained_on: TrainedOn = TrainedOn()
     weights: str = ""
+    start: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,10 @@ class _PretrainedForm:
     input_size: tuple[int, int, int]
     num_classes: int = 0
     crop_pct: float = 1.0
+    interpolation: Literal["", "nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"] | None = None
+    crop_mode: Literal["", "center", "squash", "border"] | None = None
+    label_names: list[str] | None = None
+    label_descriptions: dict[str, str] | list[str] | None = None
 
     def __post_init__(self) -> None:
         if min(*self.std, *self.input_size, self.crop_pct) <= 0 or self.num_classes < 0:
