@@ -6,7 +6,7 @@ from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.inputs import Inputs, make_backend, open_inputs, recipe_of
 from experiments.commands.open_start import open_start
 from experiments.commands.teacher_remark import remark_on_teacher
-from experiments.options.search import SearchOptions
+from experiments.options.search import STORAGE_VARIABLE, SearchOptions
 from experiments.recipes import Recipe
 from experiments.runtime.console import say
 from experiments.runtime.parent import end_with_parent
@@ -93,5 +93,7 @@ def _check_first_rung(options: SearchOptions, recipe: Recipe, images: int) -> No
 def _workers(context: SearchContext, shares: SearchShares) -> TrainAll:
     """Return a function that has several processes train candidates until the study is finished."""
     options = context.options
-    words = ["search", *replace(options, as_worker=True, workers=1).words()]
-    return spawn_workers(words, shares.workers, options.trials, context.trial_rows.sync)
+    words = ["search", *replace(options, as_worker=True, workers=1, storage=None).words()]
+    # The storage's URL may hold a password, and every user of a machine sees the command lines of its processes.
+    variables = {STORAGE_VARIABLE: options.storage} if options.storage else {}
+    return spawn_workers(words, shares.workers, options.trials, context.trial_rows.sync, variables)

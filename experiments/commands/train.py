@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from experiments.commands.finished_model import keep_request
 from experiments.commands.inputs import make_backend, open_inputs, recipe_of, tells_same_classes
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.image_set import ImageData
@@ -36,16 +37,23 @@ def train(options: TrainOptions) -> Record:
     name = options.variant
     spec = _spec_for(options, inputs.images)
     options = replace(options, recipe=options.recipe or (HEAD_RECIPE if spec.has_new_head else DEFAULT_RECIPE))
-    before = variant.read_info(Path(name)) if Path(name).is_dir() else None
-    info = variant_info(spec, before.seed_model if before else name, before.budget if before else "")
-    role = "seed" if name in SEEDS else "chosen"
+    info = _note(spec, name)
     options = _with_shares(options, info.flops)
     backend, threads = make_backend(options, inputs), options.threads
     with using_threads(threads), only_process_in(options.out) if is_main_process() else nullcontext():
-        record = train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
+        keep_request(options, spec, inputs, backend)
+        record = train_variant(spec, info, backend, options.out, seed=options.seed)
         if is_main_process():
             write_card(options.out, record, _training(options))
         return record
+
+
+def _note(spec: ModelSpec, name: str) -> variant.VariantInfo:
+    """Return the note of the model called ``name``: the origin and the role are those in its folder's note, if it has one."""
+    before = variant.read_info(Path(name)) if Path(name).is_dir() else None
+    if before is None:
+        return variant_info(spec, name, role="seed" if name in SEEDS else "variant")
+    return variant_info(spec, before.seed_model, before.budget, before.role)
 
 
 def _training(options: TrainOptions) -> Training:

@@ -21,6 +21,7 @@ from experiments.options.common import (
 from experiments.options.declare import Options, argument, option
 from scaler.trials.strategies import STRATEGIES
 
+STORAGE_VARIABLE = "SCALER_STORAGE"
 PRUNERS = ("none", "halving", "median")
 STARTS = ("inherited", "random")
 
@@ -40,7 +41,9 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
     trials: int = option(
         24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, maximum=MAX_TRIALS, is_fixed=False
     )
-    recipe: str = option("proxy", help="The short training that scores a candidate.", group=SCORING, choices=recipes)
+    recipe: str = option(
+        "proxy", help="The short training that scores a candidate; proxy has 6 epochs.", group=SCORING, choices=recipes
+    )
     start: str | None = option(
         None,
         help="Initial weights of candidates: cut out of the seed's, which is the default if it has some, or random ones.",
@@ -64,7 +67,14 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
         maximum=MAX_PROCESSES,
         is_recorded=False,
     )
-    storage: str | None = option(None, help="URL of an Optuna storage; a file in --out by default.", group=RUNNING, metavar="URL")
+    storage: str | None = option(
+        None,
+        help="URL of an Optuna storage; a file in --out by default. SCALER_STORAGE in the environment keeps it off the list of "
+        "processes.",
+        group=RUNNING,
+        metavar="URL",
+        variable=STORAGE_VARIABLE,
+    )
     as_worker: bool = option(False, help="Join the search in --out and train its candidates.", group=RUNNING, is_recorded=False)
 
 

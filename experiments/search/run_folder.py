@@ -24,7 +24,7 @@ from scaler.trials.strategies import STRATEGIES, strategy
 from scaler.trials.study import SearchStudy
 
 LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
-TRIALS, FINALS, VARIANTS = "trials", "finalists", "variants"
+TRIALS, FINALS, VARIANTS, BASELINES = "trials", "finalists", "variants", "baselines"
 Say = Callable[[str], None]
 _REMEDY = "restore it, or choose another --out"
 _BEFORE = {"start": RANDOM}  # of searches that recorded none

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from experiments.runtime.parent import environment_of_child
 from experiments.runtime.shares import Share
@@ -16,22 +16,32 @@ _DEATHS = 3  # per worker, without a finished candidate in between: something ot
 TrainAll = Callable[[SearchStudy], None]
 
 
-def spawn_workers(words: Sequence[str], shares: Sequence[Share], trials: int, sync: Callable[[SearchStudy], object]) -> TrainAll:
+def spawn_workers(
+    words: Sequence[str],
+    shares: Sequence[Share],
+    trials: int,
+    sync: Callable[[SearchStudy], object],
+    variables: Mapping[str, str] | None = None,
+) -> TrainAll:
     """Return a function that runs a process with each of ``shares`` until ``trials`` candidates of a study are finished.
 
     Args:
         words: the command line of a worker, without the interpreter.
         sync: called twice a second; it copies new records from the study to the ledger.
+        variables: added to the workers' environment.
     """
-    return lambda study: _Pool(words, shares, trials, study).run(sync)
+    return lambda study: _Pool(words, shares, trials, study, variables or {}).run(sync)
 
 
 class _Pool:
     """The running workers of one study; a dead one is replaced and its candidate queued again."""
 
-    def __init__(self, words: Sequence[str], shares: Sequence[Share], trials: int, study: SearchStudy) -> None:
+    def __init__(
+        self, words: Sequence[str], shares: Sequence[Share], trials: int, study: SearchStudy, variables: Mapping[str, str]
+    ) -> None:
         self.command = [sys.executable, "-m", "scaler.launch", *words]
         self.shares, self.trials, self.study = shares, trials, study
+        self.environment = environment_of_child() | dict(variables)
         self.running: list[tuple[Share, subprocess.Popen[bytes]]] = []
         self.deaths, self.finished = 0, study.finished()
 
@@ -52,7 +62,7 @@ class _Pool:
 
     def _start(self, shares: Sequence[Share]) -> None:
         for share in shares:
-            environment = environment_of_child() | share.environment
+            environment = self.environment | share.environment
             self.running.append((share, subprocess.Popen(self.command, env=environment)))
 
     def _replace_dead(self) -> None:

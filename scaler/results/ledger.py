@@ -60,8 +60,8 @@ class Record:
 
     Attributes:
         role: ``"seed"`` (the large model itself), ``"trial"`` (a candidate of the search), ``"pruned"`` (a candidate whose
-            training was stopped early), ``"finalist"`` (one of the best, trained again from another seed), ``"chosen"``
-            (trained in full) or ``"baseline"`` (uniform scaling under the same budget, trained in full).
+            training was stopped early) or ``"finalist"`` (one of the best, trained again from another seed); of a model that
+            was trained in full, its variant's role: ``"chosen"``, ``"baseline"``, ``"seed"`` or ``"variant"``.
         trial: the candidate's number in the study; -1 for the seed and for a model trained in full.
         origin: the source of the candidate: ``"surrogate"``, ``"random"``, ``"uniform scaling"``, a published model's name, or
             empty.

@@ -48,6 +48,7 @@ class VariantInfo:
 
     Attributes:
         flops, params: fvcore's count of the built network.
+        role: ``"chosen"`` by a search, its ``"baseline"``, a ``"seed"``, or any other ``"variant"``.
         weights: digest of ``model.safetensors``; empty where there is none.
         start: "inherited" if the weights were cut out of a seed's and not trained since; empty otherwise.
     """
@@ -58,6 +59,7 @@ class VariantInfo:
     budget: str
     flops: int
     params: int
+    role: str = "variant"
     trained_on: TrainedOn = TrainedOn()
     weights: str = ""
     start: str = ""
