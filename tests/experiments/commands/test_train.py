@@ -11,7 +11,7 @@ from experiments.options.train import TrainOptions
 from models.networks.model_spec import model_spec_of
 from models.tiny_vit.arch import TinyViTArch
 from scaler.errors import ScalerError
-from scaler.results.ledger import Record
+from scaler.results.ledger import Ledger, Record
 from scaler.results.variant import VariantInfo
 
 ARCH = TinyViTArch(
@@ -56,3 +56,18 @@ def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ScalerError, match="--start weights: tiny_vit_1m_32 has no weights"):
         train(TrainOptions(variant="tiny_vit_1m_32", data="digits", start="weights", out=tmp_path / "x"))
     assert not (tmp_path / "x").exists()
+
+
+def test_a_training_that_is_repeated_has_one_row_and_a_damaged_ledger_is_mended(
+    variant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    first = trained(variant, out)
+    rows = (out / "ledger.csv").read_text()
+    (out / "model.safetensors").unlink()  # so that it is trained again, in another time
+    assert trained(variant, out).loss == first.loss
+    assert (out / "ledger.csv").read_text() == rows
+    (out / "ledger.csv").write_text(rows.replace("digits", "digitz"))
+    trained(variant, out)
+    assert "ledger.csv is damaged (line 2: the row does not match its digest), and was set aside" in capsys.readouterr().err
+    assert [row.loss for row in Ledger(out / "ledger.csv")] == [first.loss]
