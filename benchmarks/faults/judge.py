@@ -14,7 +14,8 @@ from types import FrameType
 
 from experiments.cli import run
 
-LIMIT_S = 30.0
+LIMIT_S = 30.0  # of processor time
+_WAITING = 10  # times as long may pass, since other work may keep the machine busy
 _BESIDE = (".db-wal", ".db-shm")  # which SQLite keeps beside a database
 
 
@@ -34,7 +35,7 @@ class Ran:
 
 
 def run_words(words: Sequence[str], limit: float = 600.0) -> Ran:
-    """Run ``scaler`` with ``words`` in this process, for at most ``limit`` seconds."""
+    """Run ``scaler`` with ``words`` in this process, for at most ``limit`` seconds of processor time."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=kind) for kind in ("strict", "backslashreplace"))
     status, crash, argv, before = 1, "", sys.argv, Path.cwd()
     sys.argv = ["scaler", *words]
@@ -71,13 +72,16 @@ def _limited(seconds: float) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise HangError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, _WAITING * seconds))
+    before = {number: signal.signal(number, stop) for number, _, _ in timers}
     try:
+        for _, timer, limit in timers:
+            signal.setitimer(timer, limit)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, timer, _ in timers:
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])
 
 
 def snapshot(folder: Path) -> dict[str, str]:

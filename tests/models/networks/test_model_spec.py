@@ -223,8 +223,14 @@ def test_a_config_reads_no_file_outside_of_its_folder(tmp_path: Path, monkeypatc
     opened.build()
 
 
-@pytest.mark.parametrize("arch", [{"depths": [2, None, 3, 1]}, {"depths": 3}, {"unknown": 1}, {"num_heads": [0] * 4}])
+@pytest.mark.parametrize(
+    "arch",
+    [
+        {"depths": [2, None, 3, 1]}, {"depths": 3}, {"unknown": 1}, {"num_heads": [0] * 4}, {"embed_dims": [1e195] * 4},
+        {"depths": [1.5] * 4}, {"num_classes": True}, {"resolution": 10**30}, {"mlp_ratio": "4"}, {"mlp_ratio": [[4.0]]},
+    ],
+)  # fmt: skip
 def test_a_note_of_no_architecture_is_named(tmp_path: Path, arch: dict[str, Any]) -> None:
     model_spec_of("tiny", ARCH).write(tmp_path, replace(NOTE, arch={**NOTE.arch, **arch}))
-    with pytest.raises(ScalerError, match=r"scaler.json is damaged|tiny_vit num_heads"):
+    with pytest.raises(ScalerError, match=r"scaler.json is damaged|tiny_vit \w+ = .*: (must|needs)"):
         open_model_spec(str(tmp_path))
