@@ -52,7 +52,7 @@ def write_sealed(path: Path, value: Any) -> None:
         ScalerError: if the disk refuses it.
     """
     fields = asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value)
-    write_json(path, {**fields, _DIGEST: _digest(json.loads(json.dumps(fields)))})
+    write_json(path, {**fields, _DIGEST: json_digest(fields)})
 
 
 def read_sealed(path: Path, kind: type[T], remedy: str) -> T:
@@ -62,7 +62,7 @@ def read_sealed(path: Path, kind: type[T], remedy: str) -> T:
         DamagedFileError: as `read_json`, or if the content does not match its digest.
     """
     fields = read_json(path, dict[str, Any], remedy)
-    if fields.pop(_DIGEST, None) != _digest(fields):
+    if fields.pop(_DIGEST, None) != json_digest(fields):
         raise DamagedFileError(path, "its content does not match its digest", remedy)
     return check_form(fields, kind, path, remedy)
 
@@ -94,8 +94,10 @@ def _adapter(kind: Any) -> "TypeAdapter[Any]":
     return TypeAdapter(kind)
 
 
-def _digest(fields: Mapping[str, Any]) -> str:
-    return xxh3_64_hexdigest(json.dumps(fields, sort_keys=True).encode())
+def json_digest(fields: Mapping[str, Any]) -> str:
+    """Return the 64-bit xxh3 of a JSON object, in hexadecimal; order and layout do not count."""
+    as_read = json.loads(json.dumps(fields))  # keys are text, and tuples are lists
+    return xxh3_64_hexdigest(json.dumps(as_read, sort_keys=True).encode())
 
 
 def file_digest(path: Path) -> str:

@@ -32,7 +32,7 @@ from scaler.errors import DamagedFileError
 from scaler.files import write_text
 from scaler.json_files import set_aside
 from scaler.results.score import Metrics, Score
-from scaler.results.variant import CONFIG, TrainedOn, VariantInfo, check_weights, read_info
+from scaler.results.variant import CONFIG, TrainedOn, VariantInfo, check_weights, read_config, read_info
 
 _RUNGS = "rungs.json"
 
@@ -211,6 +211,8 @@ def _finished(folder: Path, key: str) -> Score | None:
         info = read_info(folder) if score else None
         if info is not None:
             check_weights(folder, info.weights)
+            if (folder / CONFIG).exists():
+                read_config(folder)
         return score if info else None
     except DamagedFileError as error:
         aside = f", and was set aside as {set_aside(error.path).name}" if error.path.exists() else ""

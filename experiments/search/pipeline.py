@@ -5,10 +5,11 @@ scores them, the ledger records the scores, and the best candidate under each bu
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.options.search import SearchOptions
-from experiments.runtime.console import is_main_process
+from experiments.runtime.console import is_main_process, say
 from experiments.scoring.records import record_of, variant_info
 from experiments.scoring.score import Backend
 from experiments.search.outlook import say_outlook
@@ -109,12 +110,19 @@ def _score_and_tell(asked: Candidate, context: SearchContext, study: SearchStudy
 
 def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Path, *, seed: int) -> Record:
     """Train one model in full into ``out``, score it on the test split, and append the record to ``out``'s ledger."""
+    ledger = Ledger(out / LEDGER)
+    if is_main_process() and (fault := ledger.mend()):
+        say(f"{fault}: the other rows are kept")
     score = backend.score(spec, note, out, seed=seed, final=True)
     record = record_of(note.role, -1, spec, note, score, backend, seed)
-    ledger = Ledger(out / LEDGER)
-    if is_main_process() and record not in ledger:
+    if is_main_process() and _timeless(record) not in map(_timeless, ledger):
         ledger.append(record)
     return record
+
+
+def _timeless(record: Record) -> Record:
+    """Return ``record`` without its time, the one value that differs if a training is repeated."""
+    return replace(record, score=replace(record.score, seconds=0.0))
 
 
 def _score(asked: Candidate, context: SearchContext) -> tuple[Record, bool]:

@@ -21,7 +21,8 @@ from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.storage import without_password
 from scaler.trials.strategies import STRATEGIES, strategy
-from scaler.trials.study import SearchStudy
+from scaler.trials.study import STUDY, STUDY_NAME, SearchStudy
+from scaler.trials.study_file import set_damaged_study_aside
 
 LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
 TRIALS, FINALS, VARIANTS, BASELINES = "trials", "finalists", "variants", "baselines"
@@ -105,6 +106,8 @@ def open_run(context: SearchContext) -> SearchStudy:
         check_request(context)
     elif (context.out / LEDGER).exists():
         raise ScalerError(f"{context.out} holds results but no {REQUEST}: choose another --out")
+    if not context.options.storage and (fault := set_damaged_study_aside(context.out / STUDY, STUDY_NAME)):
+        context.say(f"{fault}: its trials are asked for again, and trainings that are kept are not repeated")
     study = context.study()
     write_sealed(path, context.recorded())
     return study

@@ -26,7 +26,7 @@ from scaler.errors import ScalerError
 from scaler.files import make_folder
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.attributes import ERROR, NOTES, RECORD, SURPLUS, WORKER
+from scaler.trials.attributes import DIGEST, ERROR, NOTES, RECORD, SURPLUS, WORKER
 from scaler.trials.candidates import Candidates
 from scaler.trials.pruning import pruner
 from scaler.trials.sampler import FeasibleSampler, noted_of
@@ -42,8 +42,9 @@ from scaler.trials.storage import (
     worker_name,
 )
 from scaler.trials.strategy import Proposal, Strategy
+from scaler.trials.study_file import trial_digest
 
-STUDY = "study.db"
+STUDY, STUDY_NAME = "study.db", "search"  # the run's own file, and the study in it
 _TURN = ".turn"  # locked by the worker that asks for a candidate
 _POLL_S, _CLAIM_S = 0.5, 60
 
@@ -128,7 +129,7 @@ class SearchStudy:
             # A run's own file may be moved with its folder; a storage that many runs share tells them apart by name.
             self._study = optuna.create_study(
                 storage=opened,
-                study_name=folder.resolve().name if storage else "search",
+                study_name=folder.resolve().name if storage else STUDY_NAME,
                 sampler=FeasibleSampler(space, sets, strategy, seed, lag or 1),
                 pruner=pruner(pruner_name, lag),
                 direction="maximize",
@@ -270,6 +271,8 @@ class SearchStudy:
         try:
             for name, value in attributes.items():
                 candidate.trial.set_user_attr(name, value)
+            stored = stored_trial(self._study, candidate.trial)
+            candidate.trial.set_user_attr(DIGEST, trial_digest(stored, outcome.get("values")))
             self._study.tell(candidate.trial, **outcome)
         except (UpdateFinishedTrialError, ValueError) as error:  # of a finished trial, which Optuna tells by either
             if not stored_trial(self._study, candidate.trial).state.is_finished():

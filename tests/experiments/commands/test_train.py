@@ -185,3 +185,18 @@ def test_the_role_of_a_variant_goes_into_the_ledger(variant: Path, tmp_path: Pat
     again = read_info(tmp_path / "out")
     assert again is not None
     assert again.role == role
+
+
+def test_a_training_that_is_repeated_has_one_row_and_a_damaged_ledger_is_mended(
+    variant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    first = trained(variant, out)
+    rows = (out / "ledger.csv").read_text()
+    (out / "model.safetensors").unlink()  # so that it is trained again, in another time
+    assert trained(variant, out).loss == first.loss
+    assert (out / "ledger.csv").read_text() == rows
+    (out / "ledger.csv").write_text(rows.replace("digits", "digitz"))
+    trained(variant, out)
+    assert "ledger.csv is damaged (line 2: the row does not match its digest), and was set aside" in capsys.readouterr().err
+    assert [row.loss for row in Ledger(out / "ledger.csv")] == [first.loss]
