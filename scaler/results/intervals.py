@@ -1,6 +1,8 @@
 """95 % confidence intervals."""
 
 import math
+from collections.abc import Sequence
+from statistics import mean, stdev
 
 _UPPER = 0.975  # 2.5 % of the probability lies outside a 95 % interval on either side
 
@@ -26,3 +28,10 @@ def student_t(values: int) -> float:
     from scipy.special import stdtrit  # takes 0.3 s to load
 
     return float(stdtrit(values - 1, _UPPER))
+
+
+def mean_interval(values: Sequence[float]) -> dict[str, float]:
+    """Return the ``mean`` of ``values`` and its 95 % interval, ``low`` to ``high``; of a single value, that value thrice."""
+    middle = mean(values)
+    half = student_t(len(values)) * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return {"mean": middle, "low": middle - half, "high": middle + half}
