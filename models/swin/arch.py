@@ -128,7 +128,8 @@ def _stage(i: int, side: Side, multiplexed: bool) -> list[Segment]:
     def merging(dim: Number, resolution: Number) -> list[Part]:
         tokens, width = side(i, resolution) ** 2, dim * 2**i  # four neighbours of half the width each
         weights = 2 * width * width
-        return [layer_norm("norm", tokens, 2 * width), Part("reduction", tokens * weights, weights, kind="linear")]
+        reduction = Part("reduction", tokens * weights, weights, kind="linear", shape=(width, 2 * width))
+        return [layer_norm("norm", tokens, 2 * width), reduction]
 
     def rule(
         dim: Number, depth: Number, share: Number, _window: Number, head_dim: Number, mlp_ratio: Number, _: Number

@@ -24,6 +24,7 @@ class Part(NamedTuple):
     """One operator of a network. It runs ``times`` times; ``copies`` sets of its parameters exist.
 
     ``kind``: of operators that take the same time for the same FLOPs and parameters (see `scaler.cost.latency`).
+    ``shape``: of a weight, (outputs, inputs of each); of attention, (queries, keys of each); empty for other operators.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Part(NamedTuple):
     times: Number = 1
     copies: Number | None = None
     kind: str = ""
+    shape: tuple[Number, ...] = ()
 
     @property
     def total(self) -> tuple[Number, Number]:
@@ -44,7 +46,8 @@ def conv(name: str, fan_in: Number, dim: Number, kernel: int, side: Number, time
     """Convolution without bias to ``dim`` channels on a ``side`` x ``side`` map; ``fan_in`` channels per group."""
     weights = fan_in * dim * (kernel * kernel)
     grouped = isinstance(fan_in, int) and fan_in == 1
-    return Part(name, weights * (side * side), weights, times, kind="depthwise" if grouped else f"conv{kernel}")
+    kind = "depthwise" if grouped else f"conv{kernel}"
+    return Part(name, weights * (side * side), weights, times, kind=kind, shape=(dim, fan_in))
 
 
 def batch_norm(name: str, dim: Number, side: Number, times: Number = 1) -> Part:
@@ -58,12 +61,12 @@ def layer_norm(name: str, tokens: Number, dim: Number, times: Number = 1) -> Par
 def linear(name: str, tokens: Number, dim_in: Number, dim_out: Number, times: Number = 1, copies: Number | None = None) -> Part:
     """Linear layer with bias on ``tokens`` tokens; ``copies`` of it where several runs share one."""
     weights = dim_in * dim_out
-    return Part(name, tokens * weights, weights + dim_out, times, copies, kind="linear")
+    return Part(name, tokens * weights, weights + dim_out, times, copies, "linear", (dim_out, dim_in))
 
 
 def attention(name: str, tokens: Number, window: Number, dim: Number, times: Number = 1) -> Part:
     """Both products of self-attention: ``tokens`` queries in all, each over the ``window`` keys of its own window."""
-    return Part(name, 2 * tokens * window * dim, 0, times, kind="attention")
+    return Part(name, 2 * tokens * window * dim, 0, times, kind="attention", shape=(tokens, window))
 
 
 def head_transforms(name: str, logits: Number, heads: Number, times: Number = 1, *, bias: bool) -> tuple[Part, Part]:
