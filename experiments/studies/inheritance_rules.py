@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.data.datasets import open_data
 from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
@@ -58,7 +59,7 @@ ARMS = {
     "random start": Arm(is_random=True),
 }
 _RULE = Rule(channels="l2", depth="even", windows="auto", std_correction=False, batch_norm=False)
-_RECIPE = replace(RECIPES["proxy"], epochs=2, batch_size=128, lr=8e-3, warmup_epochs=0.25)
+_RECIPE = replace(RECIPES["proxy"], epochs=2, lr=8e-3, warmup_epochs=0.25)
 
 
 def study(
@@ -67,13 +68,13 @@ def study(
     families: Annotated[str, typer.Option("--families")] = ",".join(FAMILIES),
     shapes: Annotated[int, typer.Option("--shapes", help="Of each family.")] = 12,
     seeds: Annotated[int, typer.Option("--seeds", help="Of the tuning.")] = 2,
-    train_images: Annotated[int, typer.Option("--train-images", help="Of a tuning.")] = 4000,
+    train_images: Annotated[int, typer.Option("--train-images", help="Of a tuning.")] = 2000,
     seeds_images: Annotated[int, typer.Option("--seeds-images", help="Of the trained seeds.")] = 12_000,
     seeds_epochs: Annotated[int, typer.Option("--seeds-epochs")] = 5,
 ) -> None:
     """Train everything, print the results as JSON and write them to ``out``/results.json, after every shape."""
     images, named = open_images(data, train_images, test_images=2000), families.split(",")
-    more = open_images(data, seeds_images, test_images=2000)
+    more = open_data(data, train_images=seeds_images)
     trained = {family: trained_seed(family, more, out / "seeds" / family, seeds_epochs) for family in named}
     trainings = Trainings(folder=out / "trainings", data=images)
     settings = {"data": images.name, "train_images": train_images, "seeds_images": seeds_images, "seeds_epochs": seeds_epochs}

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.data.datasets import open_data
 from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
@@ -42,7 +43,7 @@ def study(
     seeds_epochs: Annotated[int, typer.Option("--seeds-epochs")] = 5,
 ) -> None:
     """Train everything, print the results as JSON and write them to ``out``/results.json, family by family and seed by seed."""
-    images, more = (open_images(data, number, test_images=2000) for number in (train_images, seeds_images))
+    images, more = open_images(data, train_images, test_images=2000), open_data(data, train_images=seeds_images)
     trainings = Trainings(folder=out / "trainings", data=images)
     settings = {"data": images.name, "train_images": train_images, "seeds_images": seeds_images, "seeds_epochs": seeds_epochs}
     rows: list[dict[str, Any]] = []

@@ -39,10 +39,15 @@ ARCHS: dict[str, Any] = {
 
 def trained_seed(family: str, images: ImageData, folder: Path, epochs: int) -> ModelSpec:
     """Return the seed of ``family``, trained on ``images`` into ``folder`` unless it lies there."""
-    spec = model_spec_of(family, ARCHS[family].with_task(num_classes=images.num_classes))
+    return trained_model(family, ARCHS[family].with_task(num_classes=images.num_classes), images, folder, epochs)
+
+
+def trained_model(name: str, arch: Any, images: ImageData, folder: Path, epochs: int) -> ModelSpec:
+    """Return a model of ``arch``, trained on ``images`` into ``folder`` unless it lies there."""
+    spec = model_spec_of(name, arch)
     backend = TrainingBackend(images, "small", replace(RECIPES["small"], epochs=epochs))
-    score = backend.score(spec, variant_info(spec, family), folder, seed=_SEED, final=True)
-    say(f"the trained {family}: {score.metrics.top1:.2f} %")
+    score = backend.score(spec, variant_info(spec, name), folder, seed=_SEED, final=True)
+    say(f"the trained {name}: {score.metrics.top1:.2f} %")
     return open_model_spec(str(folder))
 
 
@@ -51,20 +56,22 @@ def smaller_arch(family: str, number: int) -> Any:
 
     The parts of consecutive shapes are spread evenly in their logarithms.
     """
-    feasible = _part_of(family, ARCHS[family], 3 ** (number * _GOLDEN % 1) / 6)
+    feasible = part_of(family, ARCHS[family], 3 ** (number * _GOLDEN % 1) / 6)
     return feasible.space.arch(feasible.sample_points(1, np.random.default_rng(number))[0])
 
 
-def scaled_arch(family: str, seed: Any, part: float) -> Any:
+def scaled_arch(family: str, seed: Any, part: float, tolerance: float = 0.05) -> Any:
     """Return the architecture ``seed`` of ``family``, uniformly scaled to a part of its FLOPs."""
-    feasible = _part_of(family, seed, part)
+    feasible = part_of(family, seed, part, tolerance)
     return feasible.space.arch(compound_scaling(feasible.space, feasible))
 
 
-def _part_of(family: str, seed: Any, part: float) -> FeasibleSet:
-    """The architectures around ``seed`` with a part of its FLOPs, within 5 % of that part."""
+def part_of(family: str, seed: Any, part: float, tolerance: float = 0.05) -> FeasibleSet:
+    """Return the architectures around ``seed`` with a part of its FLOPs, within ``tolerance`` of that part."""
     flops = cost_of(seed).flops * part
-    return FeasibleSet(SPACES[family](family, seed, None), Budget((("flops", Bound(0.95 * flops, 1.05 * flops)),)))
+    return FeasibleSet(
+        SPACES[family](family, seed, None), Budget((("flops", Bound((1 - tolerance) * flops, (1 + tolerance) * flops)),))
+    )
 
 
 def random_network(spec: ModelSpec, seed: int) -> nn.Module:
