@@ -170,6 +170,17 @@ RECIPES: dict[str, Recipe] = {
         distill=0.7,
         temperature=2.0,
     ),
+    "shrink": Recipe(
+        summary="tuning of a network that was cut out of a trained seed, by distillation from the seed",
+        epochs=10,
+        batch_size=64,
+        lr=4e-3,
+        warmup_epochs=0.5,
+        scale=(0.6, 1.0),
+        clip_grad=5.0,
+        distill=0.7,
+        temperature=2.0,
+    ),
     "tiny_vit_in1k": _TINY_VIT,
     # Source: TinyViT's configs/22k_distill: 90 epochs, 5 of warm-up, 32 x 128 images, base rate 2.5e-4, weight decay 0.01,
     # neither mixup nor cutmix; the teacher's answers alone, 100 of them stored; drop path is 0, 0 and 0.1 for 5M, 11M and 21M.

@@ -16,6 +16,7 @@ from experiments.options.train import (
     ExportOptions,
     ImportOptions,
     LatencyOptions,
+    ShrinkOptions,
     TeachOptions,
     TrainOptions,
 )
@@ -40,6 +41,7 @@ COMMANDS = (
     _command("frontier", _SEARCH, FrontierOptions, "frontier:frontier", show.frontier, to_json=show.frontier_json),
     _command("latency", _SEARCH, LatencyOptions, "latency:latency", show.latency),
     _command("train", _TRAIN, TrainOptions, "train:train", show.scores, to_json=show.record_json),
+    _command("shrink", _TRAIN, ShrinkOptions, "shrink:shrink", show.shrunk),
     _command("teach", _TRAIN, TeachOptions, "teach:teach", show.store),
     _command("evaluate", _TRAIN, EvaluateOptions, "evaluate:evaluate", show.scores),
     _command("import", _MODELS, ImportOptions, "import_checkpoint:import_checkpoint", show.imported),

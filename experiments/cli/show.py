@@ -12,6 +12,7 @@ from experiments.options.train import (
     ExportOptions,
     ImportOptions,
     LatencyOptions,
+    ShrinkOptions,
     TeachOptions,
     TrainOptions,
 )
@@ -136,6 +137,36 @@ def scores(found: Any, options: TrainOptions | EvaluateOptions) -> None:
     folder = options.out if isinstance(options, TrainOptions) else options.variant
     text = f"top-1 {scored['top1']:.2f} %, top-5 {scored['top5']:.2f} %, loss {scored['loss']:.4f}"
     print(f"{text} on {scored['images']} {scored['split']} images, in {scored['seconds']:.1f} s: {folder}")
+
+
+def shrunk(found: Found, options: ShrinkOptions) -> None:
+    """Print the candidates, and the accuracy of the seed, of the cut and of the tuned network."""
+    rows = [
+        ("*" * (one["name"] == found["chosen"]), one["name"], *_costs(one), one["resolution"], f"{one['importance']:.3f}",
+         *(_percent(one[key]) for key in ("after_cut", "tuned")))
+        for one in found["candidates"]
+    ]  # fmt: skip
+    columns = ("", "candidate", "flops", "params", "px", "log kept", "cut %", "tuned %")
+    print_table(columns, rows, right=columns[2:])
+    print(f"weights: {found['inherited']} tensors, listed in {options.out / 'inheritance.csv'}")
+    top1 = found["top1"]
+    if top1["tuned"] is None:
+        print(f"{options.out} is near chance until it is tuned: the weights are cut and not trained")
+        print(f"next:   {_tune_line(options)}")
+    else:
+        seed = "" if top1["seed"] is None else f"seed {_percent(top1['seed'])} %, "
+        cut, tuned = _percent(top1["after_cut"]), _percent(top1["tuned"])
+        print(f"test top-1: {seed}right after the cut {cut} %, tuned {tuned} %: {options.out}")
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _tune_line(options: ShrinkOptions) -> str:
+    """Return the command that tunes a cut network on images."""
+    words = ("scaler", "train", str(options.out), "--teacher", options.seed_model, "--recipe", options.recipe, "--out")
+    return f"{shlex.join([*words, f'{options.out}-tuned'])} --data ..."
 
 
 def store(found: Found, options: TeachOptions) -> None:

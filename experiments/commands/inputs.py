@@ -12,6 +12,7 @@ from experiments.options.train import TrainOptions
 from experiments.recipes import Recipe, get_recipe
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
+from experiments.scoring.start import InheritedStart, is_untrained_cut
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
 
@@ -65,8 +66,8 @@ def setup_of(options: SetupOptions) -> Setup:
     return Setup(**{item.name: getattr(options, item.name) for item in fields(SetupOptions)})
 
 
-def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs) -> TrainingBackend:
-    """Return the backend that trains on ``inputs``.
+def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs, start: InheritedStart | None = None) -> TrainingBackend:
+    """Return the backend that trains on ``inputs``; models without weights of their own begin from ``start``, if given.
 
     Raises:
         ScalerError: if the stored logits were made for another recipe or other images.
@@ -83,6 +84,7 @@ def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs) -> Train
         store=store,
         workers=options.loader_workers,
         setup=setup,
+        start=start,
     )
 
 
@@ -90,6 +92,8 @@ def open_teacher(name: str, images: ImageData) -> Teacher:
     """Return the trained model called ``name`` as a teacher for ``images``."""
     spec = open_model_spec(name)
     require_trained(spec, images)
+    if is_untrained_cut(spec):
+        raise ScalerError(f"{name} has weights that were cut and not trained since: train it first (`scaler train {name}`)")
     return Teacher.of(spec)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
+from experiments.commands.open_start import open_start
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.options.search import SearchOptions
 from experiments.report.frontier import write_frontier
@@ -11,6 +12,7 @@ from experiments.runtime.console import say
 from experiments.runtime.parent import end_with_parent
 from experiments.runtime.processes import world_size
 from experiments.scoring.backend import TrainingBackend
+from experiments.scoring.start import INHERITED, RANDOM
 from experiments.search.pipeline import join_search, run_search
 from experiments.search.run_folder import SearchContext
 from experiments.search.selection import Chosen
@@ -47,14 +49,18 @@ def start_search(options: SearchOptions, problem: Problem | None) -> list[Chosen
 
 
 def _context(options: SearchOptions, problem: Problem, inputs: Inputs) -> SearchContext:
-    backend, (space, sets) = make_backend(options, inputs), problem
+    space, sets = problem
+    start = open_start(options, inputs.images, space)
+    backend = make_backend(options, inputs, start)
     _check_first_rung(options, backend)
     resolved = {
         "axes": space.axes(),
         "teacher": inputs.teacher.digest if inputs.teacher else None,
         "logits": inputs.store.manifest.digest if inputs.store else None,
+        "start": INHERITED if start else RANDOM,
+        "inherited": start.digest if start else None,
     }
-    return SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say)
+    return SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say, start=start)
 
 
 def _check_first_rung(options: SearchOptions, backend: TrainingBackend) -> None:

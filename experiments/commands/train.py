@@ -9,6 +9,7 @@ from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
 from experiments.runtime.console import is_main_process, say
 from experiments.scoring.records import variant_info
+from experiments.scoring.start import is_untrained_cut
 from experiments.search.pipeline import train_variant
 from models.networks.model_spec import ModelSpec, open_model_spec
 from models.zoo.seeds import SEEDS
@@ -50,7 +51,8 @@ def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:
     if spec.num_classes != images.num_classes:
         classes = f"{name} was trained for {spec.num_classes} classes and {images.name} has {images.num_classes}"
         raise ScalerError(f"{classes}: --start random trains its architecture anew")
-    _tell(f"{name} starts from its own weights; --start random trains it anew")
+    weights = "inherited" if is_untrained_cut(spec) else "its own"
+    _tell(f"{name} starts from {weights} weights; --start random trains it anew")
     return spec
 
 

@@ -26,10 +26,15 @@ class ImageOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataOptions(ImageOptions, RandomOptions):
-    """The images of a training, and the part of them that is used."""
+class SubsetOptions(Options):
+    """The part of the training images that is used."""
 
     train_images: int | None = option(None, help="Use only this many training images.", group=WHAT, minimum=2, maximum=10**9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(SubsetOptions, ImageOptions, RandomOptions):
+    """The images of a training."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from experiments.options.declare import Options, argument, option
 from scaler.trials.strategies import STRATEGIES
 
 PRUNERS = ("none", "halving", "median")
+STARTS = ("inherited", "random")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,12 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
         24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, maximum=MAX_TRIALS, is_fixed=False
     )
     recipe: str = option("proxy", help="The short training that scores a candidate.", group=SCORING, choices=recipes)
+    start: str | None = option(
+        None,
+        help="Initial weights of candidates: cut out of the seed's, which is the default if it has some, or random ones.",
+        group=SCORING,
+        choices=lambda: STARTS,
+    )
     pruner: str = option("none", help="Rule that stops trainings which lag behind.", group=SCORING, choices=lambda: PRUNERS)
     first_rung: int | None = option(
         None, help="Images seen when the pruner first looks; an epoch's by default.", group=SCORING, minimum=1, maximum=10**12

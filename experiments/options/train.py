@@ -15,7 +15,10 @@ from experiments.options.common import (
     ImageOptions,
     LoaderOptions,
     OutOptions,
+    RandomOptions,
+    SeedOptions,
     SpaceOptions,
+    SubsetOptions,
     TaskOptions,
     TeacherOptions,
     recipes,
@@ -134,3 +137,23 @@ class ExportOptions(Options):
     variant: str = argument(help="Folder of a trained variant.")
     out: Path = option(help="File to write.", group=WHAT, metavar="FILE")
     format: str = option("onnx", help="Form of the file.", group=WHAT, choices=lambda: FORMATS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShrinkOptions(SetupOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, SubsetOptions, RandomOptions):
+    """Make a smaller trained model of a trained seed: choose it, cut it out of the seed's weights, tune it.
+
+    Interrupted, the same command continues. Without --data the weights are cut and not tuned, which leaves a model near chance.
+    """
+
+    EXAMPLE: ClassVar = "scaler shrink runs/seed --budget flops=50% --data digits --out runs/half"
+
+    budget: str = option(help="A budget such as flops=1.3G,params=60%; see `scaler space --help`.", group=WHAT)
+    data: str | None = option(
+        None, help="Images to tune on: digits, folder:PATH, or a timm data set; the cut is not tuned without.", group=WHAT
+    )
+    recipe: str = option("shrink", help="How to tune.", group=TRAINING, choices=recipes)
+    epochs: int | None = option(None, help="Epochs, instead of the recipe's.", group=TRAINING, minimum=1, maximum=MAX_EPOCHS)
+    batch_size: int | None = option(
+        None, help="Images of an update, instead of the recipe's.", group=TRAINING, minimum=2, maximum=10**6
+    )

@@ -27,7 +27,7 @@ from scaler.results.frontier import PLOTTED_COSTS, PRUNED, TRIALS, FrontierInfo
 from scaler.results.intervals import wilson
 from scaler.results.ledger import Record
 
-_START = {"random": "random initialisation"}
+_START = {"random": "random initialisation", "inherited": "cut out of the seed's weights", "weights": "the model's own weights"}
 _ROLES = {
     "trial": ("trial", " of the search"),
     "pruned": ("trial", " stopped early"),

@@ -42,7 +42,8 @@ def read_run(path: Path) -> Run:
     ledger = path / "ledger.csv"
     if not ledger.is_file():
         raise ScalerError(f"{path} is not a run: it holds no ledger.csv; give a folder that `scaler search --out` wrote")
-    request, result = (_read_json(path / name) for name in ("run.json", "result.json"))
+    request = _read_json(path / "run.json")
+    result = _read_json(path / "result.json") if request else {}  # a search's; `scaler shrink` keeps another
     try:
         budgets = tuple(_read_budget(entry) for entry in request.get("bounds", ()))
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -30,12 +30,13 @@ def counted(number: int, noun: str) -> str:
 
 
 def kind_of_score(records: Iterable[Record]) -> str:
-    """Return the split and the epochs behind the scores of ``records``, such as "holdout split, 3 epochs"."""
+    """Return the split and the epochs behind scores, such as "holdout split, 3 epochs", and if weights were inherited."""
     records = list(records)
     epochs = sorted({record.epochs for record in records})
     splits = " and ".join(sorted({record.split for record in records}))
     span = f"{epochs[0]:.3g}" if len(epochs) == 1 else f"{epochs[0]:.3g} to {epochs[-1]:.3g}"
-    return f"{splits} split, {span} epoch{'s' * (epochs[-1] != 1)}"
+    start = " from inherited weights" if all(record.start == "inherited" for record in records) else ""
+    return f"{splits} split, {span} epoch{'s' * (epochs[-1] != 1)}{start}"
 
 
 def describe(arch: str) -> str:

@@ -19,6 +19,7 @@ from experiments.runtime.console import is_main_process, say
 from experiments.runtime.processes import all_gather, pick_device, wait_for_everyone
 from experiments.runtime.setup import Setup
 from experiments.scoring.score import SCORE, TrainingCost, read_score, training_cost, write_score
+from experiments.scoring.start import InheritedStart, start_of
 from experiments.training.evaluation import Evaluation, evaluate_model
 from experiments.training.job import Job
 from experiments.training.loop import train_model
@@ -48,10 +49,24 @@ class TrainingBackend:
         store: Store | None = None,
         workers: int = 0,
         setup: Setup | None = None,
+        start: InheritedStart | None = None,
     ) -> None:
         self.data, self.recipe, self.teacher, self.store, self.workers = data, recipe, teacher, store, workers
         self.data_name, self.recipe_name, self.setup = data.name, recipe_name, setup or Setup()
-        self.device = pick_device()
+        self.device, self.start = pick_device(), start
+
+    def with_recipe(self, recipe: Recipe) -> "TrainingBackend":
+        """Return the same backend with another recipe."""
+        return TrainingBackend(
+            self.data,
+            self.recipe_name,
+            recipe,
+            self.teacher,
+            store=self.store,
+            workers=self.workers,
+            setup=self.setup,
+            start=self.start,
+        )
 
     def score(
         self, spec: ModelSpec, note: VariantInfo, folder: Path, *, seed: int, final: bool, rungs: RungSchedule | None = None
@@ -93,7 +108,10 @@ class TrainingBackend:
     def _network(self, spec: ModelSpec, seed: int, low: LowResolutionPhase | None) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return spec.build(drop_path_rate=self.recipe.drop_path, **(low.arguments if low else {}))
+            network = spec.build(drop_path_rate=self.recipe.drop_path, **(low.arguments if low else {}))
+        if self.start is not None and spec.weights is None:
+            network.load_state_dict(self.start.cut(spec).network.state_dict())
+        return network
 
     def _job(self, spec: ModelSpec, seed: int, final: bool, low: LowResolutionPhase | None) -> Job:
         return Job(
@@ -122,7 +140,7 @@ class TrainingBackend:
             epochs=cost.epochs,
             seconds=cost.seconds + seconds,
             train_flops=cost.flops,
-            start="given weights" if spec.weights else "random",
+            start=start_of(spec, self.start),
             pruned=cost.epochs < self.recipe.epochs,
         )
 
@@ -151,6 +169,8 @@ class TrainingBackend:
             "seed": seed,
             "final": final,
         }
+        if self.start is not None and spec.weights is None:
+            facts["start"] = self.start.digest
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -15,7 +15,7 @@ from experiments.search.run_folder import LEDGER, REQUEST, TRIALS, SearchContext
 from experiments.search.selection import Chosen, choose_variants, train_finalists, variant_folder
 from experiments.search.workers import TrainAll
 from experiments.training.rungs import RungSchedule
-from models.networks.model_spec import ModelSpec, model_spec_of
+from models.networks.model_spec import ModelSpec
 from scaler.errors import DivergedError, ScalerError
 from scaler.results.ledger import Ledger, Record
 from scaler.results.variant import VariantInfo
@@ -118,7 +118,7 @@ def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Pat
 def _score(asked: Candidate, context: SearchContext) -> tuple[Record, bool]:
     """Return the record of a candidate, and True if its training was stopped early."""
     name, seed = f"trial-{asked.number:04d}", context.options.seed
-    spec = model_spec_of(name, asked.arch)
+    spec = context.spec_of(name, asked.arch)
     note = variant_info(spec, context.options.seed_model, context.sets[asked.budget].budget.text)
     if not asked.limits.admits({"flops": note.flops, "params": note.params, "resolution": spec.resolution}):
         raise RuntimeError(

@@ -8,7 +8,10 @@ from typing import Any
 
 from experiments.options.search import SearchOptions
 from experiments.scoring.score import Backend
+from experiments.scoring.start import RANDOM, InheritedStart
 from experiments.search.trial_rows import TrialRows
+from models.networks.model_spec import ModelSpec, model_spec_of
+from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError
 from scaler.json_files import read_sealed, write_sealed
 from scaler.results.ledger import Ledger
@@ -22,6 +25,7 @@ LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
 TRIALS, FINALS, VARIANTS = "trials", "finalists", "variants"
 Say = Callable[[str], None]
 _REMEDY = "restore it, or choose another --out"
+_BEFORE = {"start": RANDOM}  # of searches that recorded none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ class SearchContext:
         sets: the feasible set of each budget, none of them empty.
         backend: scores candidates.
         say: prints a message for people.
+        start: gives the candidates their first weights; None for random ones.
     """
 
     options: SearchOptions
@@ -43,11 +48,16 @@ class SearchContext:
     sets: Sequence[FeasibleSet]
     backend: Backend
     say: Say
+    start: InheritedStart | None = None
 
     @property
     def out(self) -> Path:
         """The folder of the search."""
         return self.options.out
+
+    def spec_of(self, name: str, arch: Architecture) -> ModelSpec:
+        """Return a candidate as a model."""
+        return self.start.spec_of(name, arch) if self.start else model_spec_of(name, arch)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -96,12 +106,22 @@ def check_request(context: SearchContext) -> None:
         ScalerError: if it differs; the message names the first difference.
         DamagedFileError: if it is not as it was written.
     """
-    found, before = context.recorded(), read_sealed(context.out / REQUEST, dict[str, Any], _REMEDY)
-    for name in sorted(context.options.fixed_names()):
-        if before.get(name) != found[name]:
+    names = {*context.options.fixed_names(), *context.resolved}
+    require_same("search", context.out / REQUEST, {name: context.recorded()[name] for name in names})
+
+
+def require_same(kind: str, path: Path, request: Mapping[str, Any]) -> None:
+    """Check that the file at ``path``, which keeps the request of a ``kind`` of run, has every value of ``request``.
+
+    Raises:
+        ScalerError: if it differs; the message names the first difference.
+        DamagedFileError: if it is not as it was written.
+    """
+    before = _BEFORE | read_sealed(path, dict[str, Any], _REMEDY)
+    for name, value in sorted(request.items()):
+        if before.get(name) != value:
             raise ScalerError(
-                f"{context.out} holds a search with {name} = {before.get(name)}, not {found[name]}: "
-                "choose another --out to start anew"
+                f"{path.parent} holds a {kind} with {name} = {before.get(name)}, not {value}: choose another --out to start anew"
             )
 
 

@@ -3,16 +3,17 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from experiments.scoring.records import record_of, variant_info
+from experiments.scoring.start import INHERITED, RANDOM
 from experiments.search import explanation
 from experiments.search.latency import LATENCY, confirm_latency, read_latency
 from experiments.search.run_folder import FINALS, RESULT, TRIALS, VARIANTS, SearchContext
-from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
+from models.networks.model_spec import ModelSpec, open_model_spec
 from models.zoo.families import family
 from scaler.budget import Bound
 from scaler.cost.architecture import Architecture
@@ -59,9 +60,9 @@ def _arch(row: Record) -> Architecture:
     return family(row.family).from_dict(json.loads(row.arch))
 
 
-def _spec(row: Record) -> ModelSpec:
+def _spec(row: Record, context: SearchContext) -> ModelSpec:
     """Return a trial's model as its record has it; the files in its folder may be damaged."""
-    return model_spec_of(row.name, _arch(row))
+    return context.spec_of(row.name, _arch(row))
 
 
 def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
@@ -69,7 +70,7 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
     found = []
     known = {(row.trial, row.seed): row for row in context.ledger if row.role == "finalist"}
     for row in feasible_records(feasible, rows)[: context.options.finalists]:
-        spec = _spec(row)
+        spec = _spec(row, context)
         for seed in range(row.seed + 1, row.seed + 1 + context.options.seeds):
             if (row.trial, seed) not in known:
                 note = variant_info(spec, context.options.seed_model, row.budget)
@@ -96,7 +97,8 @@ def choose_variants(context: SearchContext, study: SearchStudy, rows: Sequence[R
         for s, best, reason in zip(context.sets, contenders, reasons, strict=True)
     ]
     found = [{"folder": str(c.folder), **c.why, "latency": read_latency(c.folder)} for c in chosen]
-    write_sealed(context.out / RESULT, {"budgets": found, "importances": study.importances()})
+    start = INHERITED if context.start else RANDOM
+    write_sealed(context.out / RESULT, {"budgets": found, "importances": study.importances(), "start": start})
     return chosen
 
 
@@ -111,7 +113,7 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, conte
         return ranked
     for i, contender in enumerate(ranked):
         row = contender.record
-        measured = confirm_latency(inside(context.out / TRIALS, row.name), _spec(row), feasible)["least_ms"] * 1e6
+        measured = confirm_latency(inside(context.out / TRIALS, row.name), _spec(row, context), feasible)["least_ms"] * 1e6
         if bound.admits(measured):
             return ranked[i:]
         nearest = min(nearest, measured, key=bound.miss)
@@ -124,8 +126,8 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, conte
 
 def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
     """Write a trial as the variant of a budget, and count the reloaded model again."""
-    spec, folder = _spec(best), variant_folder(context, feasible)
-    spec.write(folder, variant_info(spec, context.options.seed_model, feasible.budget.text))
+    spec, folder = _spec(best, context), variant_folder(context, feasible)
+    write_untrained(spec, folder, feasible.budget.text, context)
     confirmed = read_latency(inside(context.out / TRIALS, best.name))
     if confirmed is not None:
         write_sealed(folder / LATENCY, confirmed)
@@ -133,6 +135,14 @@ def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
     if counted != (best.flops, best.params):
         raise RuntimeError(f"{folder} reloads as {counted}, it was scored as {best.flops} FLOPs, {best.params} parameters")
     return folder
+
+
+def write_untrained(spec: ModelSpec, folder: Path, budget: str, context: SearchContext) -> None:
+    """Write a candidate as a variant with the weights from which candidates start: inherited ones, or none."""
+    note = variant_info(spec, context.options.seed_model, budget)
+    if context.start is None:
+        return spec.write(folder, note)
+    return spec.write(folder, replace(note, start=INHERITED), context.start.cut(spec).network.state_dict())
 
 
 def variant_folder(context: SearchContext, feasible: FeasibleSet) -> Path:

@@ -1,16 +1,15 @@
 """Evaluation of a network on every image of a set, once."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from experiments.data.centre_crops import centre_crops
 from experiments.data.image_set import ImageSet
 from experiments.data.input_format import InputFormat
-from experiments.data.loading import load_batches
 from experiments.runtime.processes import all_gather, rank, world_size
 from scaler.results.score import Metrics
 
@@ -26,17 +25,6 @@ class Evaluation:
     def images_per_s(self) -> float:
         """Images evaluated per second of wall time."""
         return self.metrics.images / self.seconds
-
-
-class _CentreCrops(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Normalized centre crops and labels, by batches of indices."""
-
-    def __init__(self, images: ImageSet, input_format: InputFormat) -> None:
-        self.images, self.labels = images, torch.from_numpy(images.labels)
-        self.transform = input_format.evaluation_transform()
-
-    def __getitem__(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.stack([self.transform(self.images.image(index)) for index in indices]), self.labels[list(indices)]
 
 
 @torch.inference_mode()
@@ -58,10 +46,9 @@ def evaluate_model(
     """
     started, training = time.monotonic(), model.training
     own = replace(images, indices=images.indices[rank() :: world_size()])
-    batches = [range(at, min(at + batch_size, len(own))) for at in range(0, len(own), batch_size)]
     sums = torch.zeros(3, dtype=torch.float64)
     model.to(device).eval()
-    for pixels, labels in load_batches(_CentreCrops(own, input_format), batches, workers):
+    for pixels, labels in centre_crops(own, input_format, batch_size, workers):
         sums += _summed_scores(model(pixels.to(device)).float().cpu(), labels)
     model.train(training)
     top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / len(images)).tolist()

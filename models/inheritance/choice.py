@@ -39,7 +39,7 @@ def check_space(space: SearchSpace, seed: VisionTransformer) -> None:
             beyond = [f"{name} = {value}" for name, value in named.items() if _exceeds(axis, choice, value)]
             if beyond:
                 raise ScalerError(
-                    f"axis {axis} offers {choice} and the seed has {beyond[0]}: its weights are only cut, and its heads kept whole"
+                    f"axis {axis} offers {choice} and the seed has {beyond[0]}: weights are only cut, and heads are kept whole"
                 )
 
 

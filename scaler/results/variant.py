@@ -1,7 +1,7 @@
 """A variant: a folder that timm opens, with the weights once trained, and a note of what it was asked for and what it costs.
 
 - ``config.json``: timm's hub layout, so that ``timm.create_model("local-dir:FOLDER")`` builds it.
-- ``model.safetensors``: the weights; absent until trained.
+- ``model.safetensors``: the weights; absent until trained, or inherited from a seed.
 - ``scaler.json``: `VariantInfo`.
 """
 
@@ -48,7 +48,8 @@ class VariantInfo:
 
     Attributes:
         flops, params: fvcore's count of the built network.
-        weights: digest of ``model.safetensors``; empty before training.
+        weights: digest of ``model.safetensors``; empty where there is none.
+        start: "inherited" if the weights were cut out of a seed's and not trained since; empty otherwise.
     """
 
     family: str
@@ -59,6 +60,7 @@ class VariantInfo:
     params: int
     trained_on: TrainedOn = TrainedOn()
     weights: str = ""
+    start: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

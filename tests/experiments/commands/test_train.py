@@ -48,7 +48,7 @@ def test_a_folder_with_weights_starts_from_them_unless_asked_otherwise(
     assert "starts from its own weights; --start random trains it anew" in capsys.readouterr().err
     anew = trained(variant, tmp_path / "anew", start="random")
     assert "starts from random weights" in capsys.readouterr().err
-    assert (own.start, anew.start) == ("given weights", "random")
+    assert (own.start, anew.start) == ("weights", "random")
     assert own.loss != anew.loss
 
 

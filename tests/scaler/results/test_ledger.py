@@ -17,14 +17,14 @@ RECORD = Record(
     role="trial", trial=3, budget="flops=1M,params=2M", name="trial-0003", family="tiny_vit", flops=10, params=20, resolution=32,
     score=Score(
         metrics=Metrics(top1=91.25, top5=99.5, loss=0.3, images=144), split="holdout", epochs=4.0, seconds=1.5, train_flops=7,
-        start="given weights",
+        start="weights",
     ),
     seed=0, recipe="proxy", data="digits", arch='{"depths": [1, 2]}', origin="random",
 )  # fmt: skip
 LINES = (
     "role,trial,budget,name,family,flops,params,resolution,top1,top5,loss,split,images,epochs,seconds,seed,start,recipe,data,arch,"
     "origin,train_flops,digest\n"
-    'trial,3,"flops=1M,params=2M",trial-0003,tiny_vit,10,20,32,91.25,99.5,0.3,holdout,144,4.0,1.5,0,given weights,proxy,digits,'
+    'trial,3,"flops=1M,params=2M",trial-0003,tiny_vit,10,20,32,91.25,99.5,0.3,holdout,144,4.0,1.5,0,weights,proxy,digits,'
     '"{""depths"": [1, 2]}",random,7,DIGEST\n'
 )
 

@@ -1,0 +1,29 @@
+"""`scaler shrink`: from a trained seed to a smaller trained model.
+
+Torch is loaded only once the request is known to be feasible, so that a request which cannot be met is refused at once.
+"""
+
+from typing import Any
+
+from experiments.commands.feasible_sets import smaller_set
+from experiments.data.datasets import peek_num_classes
+from experiments.options.train import ShrinkOptions
+from scaler.errors import ScalerError
+
+
+def shrink(options: ShrinkOptions) -> dict[str, Any]:
+    """Choose a smaller architecture, cut it out of the seed's weights, tune it, and return what is kept in ``result.json``.
+
+    Raises:
+        InfeasibleError: if no architecture meets the budget; nothing is written then.
+        ScalerError: if the seed meets the budget itself or has no weights, an input cannot be opened, or ``options.out`` holds
+            something else.
+    """
+    if options.data is None and (options.teacher or options.logits or options.epochs):
+        raise ScalerError("--teacher, --logits and --epochs are for tuning, which takes images: give --data too")
+    num_classes = None if options.data is None else peek_num_classes(options.data)
+    is_known = options.data is None or num_classes is not None
+    problem = smaller_set(options, num_classes) if is_known else None
+    from experiments.commands.start_shrink import start_shrink  # loads torch
+
+    return start_shrink(options, problem)
