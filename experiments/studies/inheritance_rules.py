@@ -18,14 +18,13 @@ from experiments.data.datasets import open_data
 from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
+from experiments.scoring.start import InheritedStart
 from experiments.studies.results import markdown, shown, write_results
-from experiments.studies.small_seeds import ARCHS, calibration, random_network, smaller_arch, trained_seed
+from experiments.studies.small_seeds import random_network, smaller_arch, trained_seed
 from experiments.studies.trainings import Trainings, open_images
 from models.common.architecture import VisionTransformer
-from models.inheritance.inherit import inherit_from
-from models.inheritance.prepared_seed import prepare
 from models.inheritance.rule import Rule
-from models.networks.model_spec import ModelSpec, model_spec_of
+from models.networks.model_spec import ModelSpec
 from scaler.results.intervals import mean_interval
 
 FAMILIES = ("tiny_vit", "deit")
@@ -91,21 +90,19 @@ class _Tunings:
 
     def __init__(self, family: str, trained: ModelSpec, trainings: Trainings) -> None:
         self.family, self.trainings = family, trainings
-        arch, network = ARCHS[family], trained.build()
-        batches = calibration(trainings.data.train, InputFormat.of(trained))
         rules = {arm: replace(_RULE, **choice.rule) for arm, choice in ARMS.items() if family in choice.families}
-        self.prepared = {arm: prepare(network, arch, rule, batches) for arm, rule in rules.items()}
+        self.starts = {arm: InheritedStart.of(trained, rule, trainings.data) for arm, rule in rules.items()}
 
     def rows(self, number: int, seed: int) -> list[dict[str, Any]]:
         """One row for each way of tuning shape ``number``."""
         say(f"{self.family}, shape {number}, seed {seed}")
         arch = smaller_arch(self.family, number)
         which: dict[str, Any] = {"family": self.family, "shape": number, "seed": seed}
-        return [{**which, "arm": arm, "top1": self._top1(arm, arch, seed)} for arm in self.prepared]
+        return [{**which, "arm": arm, "top1": self._top1(arm, arch, seed)} for arm in self.starts]
 
     def _top1(self, arm: str, arch: VisionTransformer, seed: int) -> float:
-        spec = model_spec_of(self.family, arch)
-        network = random_network(spec, seed) if ARMS[arm].is_random else inherit_from(self.prepared[arm], arch).network
+        spec = self.starts[arm].spec_of(self.family, arch)
+        network = random_network(spec, seed) if ARMS[arm].is_random else self.starts[arm].cut(spec).network
         recipe = replace(_RECIPE, lr=_RECIPE.lr * ARMS[arm].rate)
         return self.trainings.run(arm, network, InputFormat.of(spec), recipe, seed).top1
 

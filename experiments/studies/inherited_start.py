@@ -17,13 +17,11 @@ from experiments.data.datasets import open_data
 from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
+from experiments.scoring.start import InheritedStart
 from experiments.studies.results import markdown, shown, write_results
-from experiments.studies.small_seeds import ARCHS, calibration, random_network, scaled_arch, trained_seed
+from experiments.studies.small_seeds import part_of, random_network, scaled_arch, trained_seed
 from experiments.studies.trainings import Trainings, open_images
-from models.inheritance.inherit import inherit_from
-from models.inheritance.prepared_seed import PreparedSeed, prepare
 from models.inheritance.rule import Rule
-from models.networks.model_spec import model_spec_of
 from scaler.results.intervals import mean_interval
 
 FAMILIES = ("tiny_vit", "deit", "swin")
@@ -43,31 +41,36 @@ def study(
     seeds_epochs: Annotated[int, typer.Option("--seeds-epochs")] = 5,
 ) -> None:
     """Train everything, print the results as JSON and write them to ``out``/results.json, family by family and seed by seed."""
+    sizes = {"train_images": train_images, "seeds_images": seeds_images, "seeds_epochs": seeds_epochs}
+    print_json(compare(out, data, families.split(","), seeds, **sizes))
+
+
+def compare(
+    out: Path, data: str, families: Sequence[str], seeds: int, *, train_images: int, seeds_images: int, seeds_epochs: int
+) -> list[dict[str, Any]]:
+    """Return the `summary` of all trainings, done or found in ``out``."""
     images, more = open_images(data, train_images, test_images=2000), open_data(data, train_images=seeds_images)
     trainings = Trainings(folder=out / "trainings", data=images)
     settings = {"data": images.name, "train_images": train_images, "seeds_images": seeds_images, "seeds_epochs": seeds_epochs}
     rows: list[dict[str, Any]] = []
-    for family in families.split(","):
-        network = trained_seed(family, more, out / "seeds" / family, seeds_epochs).build()
-        batches = calibration(images.train, InputFormat.of(model_spec_of(family, ARCHS[family])))
-        seed_model = prepare(network, ARCHS[family].with_task(num_classes=images.num_classes), Rule(), batches)
+    for family in families:
+        trained = trained_seed(family, more, out / "seeds" / family, seeds_epochs)
+        start = InheritedStart.of(trained, Rule(), images)
         for seed in range(seeds):
-            rows += curves(family, seed_model, trainings, seed)
+            rows += curves(family, start, trainings, seed)
             write_results(out, "inherited_start", settings, rows, summary(rows))
-    print_json(summary(rows))
+    return summary(rows)
 
 
-def curves(family: str, trained: PreparedSeed, trainings: Trainings, seed: int) -> list[dict[str, Any]]:
+def curves(family: str, start: InheritedStart, trainings: Trainings, seed: int) -> list[dict[str, Any]]:
     """One row for every part of the FLOPs, start and length of training."""
     rows = []
-    for part, epochs, start in product(PARTS, EPOCHS, STARTS):
-        say(f"{family}, {part}, seed {seed}, {epochs} epochs, {start}")
-        arch = scaled_arch(family, trained.arch, PARTS[part])
-        spec = model_spec_of(family, arch)
-        network = inherit_from(trained, arch).network if start == "inherited" else random_network(spec, seed)
-        outcome = trainings.run(start, network, InputFormat.of(spec), replace(_RECIPE, epochs=epochs), seed)
-        which = {"family": family, "part": part, "seed": seed, "start": start, "epochs": epochs}
-        rows.append({**which, "top1": outcome.top1})
+    for part, epochs, way in product(PARTS, EPOCHS, STARTS):
+        say(f"{family}, {part}, seed {seed}, {epochs} epochs, {way}")
+        spec = start.spec_of(family, scaled_arch(part_of(family, start.seed.arch, PARTS[part])))
+        network = start.cut(spec).network if way == "inherited" else random_network(spec, seed)
+        outcome = trainings.run(way, network, InputFormat.of(spec), replace(_RECIPE, epochs=epochs), seed)
+        rows.append({"family": family, "part": part, "seed": seed, "start": way, "epochs": epochs, "top1": outcome.top1})
     return rows
 
 

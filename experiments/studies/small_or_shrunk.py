@@ -23,14 +23,13 @@ from experiments.data.input_format import InputFormat
 from experiments.data.sources import Indices
 from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
+from experiments.scoring.start import InheritedStart
 from experiments.studies.results import markdown, shown, write_results
-from experiments.studies.small_seeds import ARCHS, calibration, random_network, trained_model
+from experiments.studies.small_seeds import ARCHS, random_network, trained_model
 from experiments.studies.trainings import Trainings, open_images
 from models.inheritance.choice import choose
-from models.inheritance.inherit import inherit_from
-from models.inheritance.prepared_seed import prepare
 from models.inheritance.rule import Rule
-from models.networks.model_spec import ModelSpec, model_spec_of
+from models.networks.model_spec import ModelSpec
 from scaler.budget import Bound, Budget
 from scaler.results.intervals import mean_interval
 from scaler.space.feasible_set import FeasibleSet
@@ -104,29 +103,28 @@ def _tuned(task: str, trained: Mapping[str, ModelSpec], images: ImageData, folde
     """One row for each way of learning a task."""
     trainings = Trainings(folder=folder, data=images)
     began = time.perf_counter()
-    shrunk, arch = _shrunk(trained["large"], trained["small"], images)
+    shrunk, its_format = _shrunk(trained["large"], trained["small"], images)
     choice = time.perf_counter() - began
-    small = trained["small"].build()
-    scratch = random_network(trained["small"], seed)
-    formats = {WAYS[0]: InputFormat.of(model_spec_of("shrunk", arch))}
+    own_format = InputFormat.of(trained["small"])
+    networks = (shrunk, its_format), (trained["small"].build(), own_format), (random_network(trained["small"], seed), own_format)
     rows = []
-    for way, network in zip(WAYS, (shrunk, small, scratch), strict=True):
+    for way, (network, input_format) in zip(WAYS, networks, strict=True):
         say(f"{task}, seed {seed}, {way}")
         _renew_head(network, images.num_classes, seed)
-        outcome = trainings.run(way, network, formats.get(way, InputFormat.of(trained["small"])), _RECIPE, seed)
+        outcome = trainings.run(way, network, input_format, _RECIPE, seed)
         seconds = outcome.seconds + (choice if way == WAYS[0] else 0)
         rows.append({"task": task, "way": way, "seed": seed, "top1": outcome.top1, "seconds": round(seconds, 1)})
     return rows
 
 
-def _shrunk(large: ModelSpec, small: ModelSpec, images: ImageData) -> tuple[nn.Module, Any]:
-    """The large model shrunk to the FLOPs of the small one, and its architecture."""
-    own: Any = large.arch
+def _shrunk(large: ModelSpec, small: ModelSpec, images: ImageData) -> tuple[nn.Module, InputFormat]:
+    """The large model shrunk to the FLOPs of the small one, and the images that it takes."""
+    start = InheritedStart.of(large, Rule(), images)
     flops = small.count().flops
-    feasible = FeasibleSet(SPACES[FAMILY](FAMILY, own, None), Budget((("flops", Bound(0.98 * flops, flops)),)))
-    seed = prepare(large.build(), own, Rule(), calibration(images.train, InputFormat.of(large)))
-    arch: Any = choose(feasible, seed)[0]
-    return inherit_from(seed, arch).network, arch
+    band = Budget((("flops", Bound(0.98 * flops, flops)),))
+    arch, _ = choose(FeasibleSet(SPACES[FAMILY](FAMILY, start.seed.arch, None), band), start.seed)
+    spec = start.spec_of(FAMILY, arch)
+    return start.cut(spec).network, InputFormat.of(spec)
 
 
 def _renew_head(network: nn.Module, num_classes: int, seed: int) -> None:

@@ -1,6 +1,5 @@
 """The seeds of the studies of inheritance: small networks of three families, trained, and smaller architectures around them."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments.data.image_set import ImageData, ImageSet
-from experiments.data.input_format import InputFormat
-from experiments.data.splits import stratified_subset
+from experiments.data.image_set import ImageData
 from experiments.recipes import RECIPES
 from experiments.runtime.console import say
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.records import variant_info
-from models.inheritance.criteria import Batch
 from models.networks.model_spec import ModelSpec, model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.budget import Bound, Budget
@@ -60,18 +56,16 @@ def smaller_arch(family: str, number: int) -> Any:
     return feasible.space.arch(feasible.sample_points(1, np.random.default_rng(number))[0])
 
 
-def scaled_arch(family: str, seed: Any, part: float, tolerance: float = 0.05) -> Any:
-    """Return the architecture ``seed`` of ``family``, uniformly scaled to a part of its FLOPs."""
-    feasible = part_of(family, seed, part, tolerance)
+def scaled_arch(feasible: FeasibleSet) -> Any:
+    """Return the uniform scaling of the seed into a feasible set."""
     return feasible.space.arch(compound_scaling(feasible.space, feasible))
 
 
 def part_of(family: str, seed: Any, part: float, tolerance: float = 0.05) -> FeasibleSet:
     """Return the architectures around ``seed`` with a part of its FLOPs, within ``tolerance`` of that part."""
     flops = cost_of(seed).flops * part
-    return FeasibleSet(
-        SPACES[family](family, seed, None), Budget((("flops", Bound((1 - tolerance) * flops, (1 + tolerance) * flops)),))
-    )
+    band = Bound((1 - tolerance) * flops, (1 + tolerance) * flops)
+    return FeasibleSet(SPACES[family](family, seed, None), Budget((("flops", band),)))
 
 
 def random_network(spec: ModelSpec, seed: int) -> nn.Module:
@@ -79,11 +73,3 @@ def random_network(spec: ModelSpec, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return spec.without_weights().build()
-
-
-def calibration(images: ImageSet, input_format: InputFormat, number: int = 512, batch_size: int = 128) -> list[Batch]:
-    """Return ``number`` images, a stratified subset, as batches of centre crops with their classes."""
-    few = stratified_subset(images, min(number, len(images)), "calibration", np.random.default_rng(0))
-    transform: Callable[[Any], torch.Tensor] = input_format.evaluation_transform()
-    pixels = torch.stack([transform(few.image(i)) for i in range(len(few))])
-    return list(zip(pixels.split(batch_size), torch.from_numpy(few.labels).split(batch_size), strict=True))

@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 
 from experiments.data.datasets import open_data
@@ -17,6 +16,7 @@ from experiments.data.input_format import InputFormat
 from experiments.data.splits import stratified_subset
 from experiments.recipes import Recipe
 from experiments.runtime.console import say
+from experiments.runtime.processes import pick_device
 from experiments.training.evaluation import evaluate_model
 from experiments.training.job import Job
 from experiments.training.loop import train_model
@@ -34,7 +34,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainings:
-    """Trainings on ``data``, on the processor; their outcomes are kept in ``folder``."""
+    """Trainings on ``data``; their outcomes are kept in ``folder``."""
 
     folder: Path
     data: ImageData
@@ -48,10 +48,10 @@ class Trainings:
         kept = self.folder / f"{key}.json"
         if kept.exists():
             return read_sealed(kept, Outcome, "delete it, and the network is trained again")
-        work, data, cpu = self.folder / key, self.data.for_final_training(), torch.device("cpu")
-        job = Job(data=data, recipe=recipe, input_format=input_format, seed=seed, device=cpu)
+        work, data, device = self.folder / key, self.data.for_final_training(), pick_device()
+        job = Job(data=data, recipe=recipe, input_format=input_format, seed=seed, device=device)
         trained = train_model(network, job, work, title)
-        found = evaluate_model(trained, data.test, input_format, cpu)
+        found = evaluate_model(trained, data.test, input_format, device)
         outcome = Outcome(top1=found.metrics.top1, seconds=_seconds(work) + found.seconds)
         write_sealed(kept, outcome)
         shutil.rmtree(work)
@@ -63,7 +63,7 @@ class Trainings:
         facts = [asdict(recipe), asdict(input_format), self.data.name, parts, str(network), seed]
         digest = sha256(json.dumps(facts).encode())
         for tensor in network.state_dict().values():
-            digest.update(tensor.contiguous().numpy().tobytes())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
 
