@@ -38,7 +38,8 @@ def torch_pruning(network: nn.Module, resolution: int, flops: int) -> nn.Module:
     return prune_to(flops, network, [_batch(resolution)])
 
 
-PEERS: dict[str, Callable[[nn.Module, int, int], nn.Module]] = {"modelopt": modelopt, "torch_pruning": torch_pruning}
+Peer = Callable[[nn.Module, int, int], nn.Module]  # of a network, its resolution and the FLOPs to meet
+PEERS: dict[str, Peer] = {"modelopt": modelopt, "torch_pruning": torch_pruning}
 
 
 def _batch(resolution: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,15 +4,16 @@ The large networks have random weights, as only times and costs are compared. Th
 CPU seconds of the process, which has one thread, so that other work on the machine does not count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from statistics import median
 from time import process_time
 from typing import Any
 
 from benchmarks.measure import Figures, one_thread
 from benchmarks.problem import SEED, TARGET_FLOPS, budget
-from benchmarks.pruning_peers import PEERS
+from benchmarks.pruning_peers import PEERS, Peer
 from models.inheritance import prepared_seed
 from models.inheritance.choice import choose
 from models.inheritance.inherit import inherit_from
@@ -56,7 +57,7 @@ def run(quick: bool) -> Figures:
     return ours(TASKS, repeats=2 if quick else 5) | peers(["deit"] if quick else TASKS, PEERS)
 
 
-def ours(tasks: dict[str, Task], repeats: int) -> Figures:
+def ours(tasks: Mapping[str, Task], repeats: int) -> Figures:
     """By task: seconds to trace the seed's structure, once for all cuts, to choose and to cut; and the miss of the FLOPs.
 
     ``tiny_vit_s`` and the like are those to choose and to cut, ``worst_gap`` is the greatest miss.
@@ -84,16 +85,15 @@ def _once(task: Task) -> dict[str, float]:
     return {"structure": prepared - began, "choice": chosen - prepared, "cut": done - chosen, "gap": gap}
 
 
-def peers(tasks: Sequence[str] | dict[str, Task], of: dict[str, Any]) -> Figures:
-    """By task and peer: its seconds and its miss of the FLOPs, or the first line of the error that it raises."""
+def peers(names: Iterable[str], of: Mapping[str, Peer]) -> Figures:
+    """By task and peer: its seconds and its miss of the FLOPs in words, and as numbers where it raised no error."""
     figures: dict[str, Any] = {}
-    for name in tasks:
-        for peer, shrink in of.items():
-            figures |= {f"{name}_{peer}_{what}": value for what, value in _peer_once(TASKS[name], shrink).items()}
+    for name, (peer, shrink) in product(names, of.items()):
+        figures |= {f"{name}_{peer}{what}": value for what, value in _peer_once(TASKS[name], shrink).items()}
     return figures
 
 
-def _peer_once(task: Task, shrink: Any) -> dict[str, Any]:
+def _peer_once(task: Task, shrink: Peer) -> dict[str, Any]:
     network = build(task.arch).eval()
     began = process_time()
     try:
@@ -103,5 +103,6 @@ def _peer_once(task: Task, shrink: Any) -> dict[str, Any]:
     except ScalerError:  # it is not installed
         raise
     except Exception as error:
-        return {"fails": f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"}
-    return {"s": took, "gap": abs(flops - task.flops) / task.flops}
+        return {"": f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"}
+    gap = (flops - task.flops) / task.flops
+    return {"_s": took, "_gap": abs(gap), "": f"{took:.1f} s, {gap:+.1%} FLOPs"}
