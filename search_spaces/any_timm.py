@@ -1,12 +1,15 @@
 """The space around any timm model: the arguments of its constructor that an axes file names."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from models.any_timm.arch import TimmArch, count_networks
 from models.any_timm.count_cache import Count, Failure
+from models.zoo.timm_names import is_timm_model
 from scaler.cost.operators import Cost
 from scaler.errors import ScalerError
 from scaler.space.axes import check_form, is_nested, variables_of
@@ -14,6 +17,8 @@ from scaler.space.search_space import SearchSpace
 
 # Every architecture of such a space is built and counted, at a third of a second to some seconds each.
 _MOST = 4096
+# Arguments that an architecture holds apart from the others.
+_TASK = ("num_classes", "in_chans", "img_size")
 
 
 def architecture(name: str) -> TimmArch:
@@ -22,6 +27,25 @@ def architecture(name: str) -> TimmArch:
 
     cfg = timm.get_pretrained_cfg(name)
     return TimmArch(model=name, resolution=cfg.input_size[-1] if cfg else 224)
+
+
+def configured(folder: Path, config: Mapping[str, Any]) -> TimmArch:
+    """Return the architecture of a configuration in timm's hub layout, which ``folder`` holds.
+
+    Raises:
+        ScalerError: if it is of no model that timm itself has.
+    """
+    cfg, given = config["pretrained_cfg"], config.get("model_args", {})
+    if not is_timm_model(config["architecture"]):
+        raise ScalerError(f"{folder} is of the architecture {config['architecture']!r}, which timm does not have")
+    args = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name not in _TASK}
+    return TimmArch(
+        model=config["architecture"],
+        args=tuple(sorted(args.items())),
+        resolution=cfg["input_size"][-1],
+        num_classes=config.get("num_classes") or cfg.get("num_classes") or 1000,
+        in_chans=cfg["input_size"][0],
+    )
 
 
 def space(name: str, seed: TimmArch, changes: dict[str, Any] | None = None) -> SearchSpace:

@@ -8,8 +8,9 @@ from models.zoo.families import read_architecture
 from models.zoo.names import SeedName, TimmName, VariantFolder, resolve_model_name
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import Architecture
-from scaler.errors import ScalerError, UnknownNameError
+from scaler.errors import UnknownNameError
 from scaler.json_files import read_json
+from scaler.results.variant import read_config
 from scaler.space.search_space import SearchSpace
 from search_spaces import any_timm, deit, swin, tiny_vit
 
@@ -46,7 +47,7 @@ def architecture(name: str) -> Architecture:
 
     Raises:
         UnknownNameError: if ``name`` names no model.
-        ScalerError: if it is a folder that notes no architecture.
+        ScalerError: if it is a folder that is not a variant's.
     """
     match resolve_model_name(name):
         case SeedName(name=seed):
@@ -58,10 +59,8 @@ def architecture(name: str) -> Architecture:
 
 
 def _noted(folder: Path) -> Architecture:
-    arch = read_architecture(folder)
-    if arch is None:
-        raise ScalerError(f"{folder} notes no architecture in a scaler.json: give a seed, a timm model or a search's variant")
-    return arch
+    """Return the architecture that a variant notes; for a folder that only timm knows, that of its configuration."""
+    return read_architecture(folder) or any_timm.configured(folder, read_config(folder))
 
 
 def _read_axes(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from experiments.options.train import (
     ExportOptions,
     ImportOptions,
     LatencyOptions,
+    PredictOptions,
     ShrinkOptions,
     TeachOptions,
     TrainOptions,
@@ -44,6 +45,7 @@ COMMANDS = (
     _command("shrink", _TRAIN, ShrinkOptions, "shrink:shrink", show.shrunk),
     _command("teach", _TRAIN, TeachOptions, "teach:teach", show.store),
     _command("evaluate", _TRAIN, EvaluateOptions, "evaluate:evaluate", show.scores),
+    _command("predict", _TRAIN, PredictOptions, "predict:predict", show.predicted),
     _command("import", _MODELS, ImportOptions, "import_checkpoint:import_checkpoint", show.imported),
     _command("export", _MODELS, ExportOptions, "export:export", show.exported),
 )

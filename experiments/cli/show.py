@@ -12,6 +12,7 @@ from experiments.options.train import (
     ExportOptions,
     ImportOptions,
     LatencyOptions,
+    PredictOptions,
     ShrinkOptions,
     TeachOptions,
     TrainOptions,
@@ -167,6 +168,12 @@ def _tune_line(options: ShrinkOptions) -> str:
     """Return the command that tunes a cut network on images."""
     words = ("scaler", "train", str(options.out), "--teacher", options.seed_model, "--recipe", options.recipe, "--out")
     return f"{shlex.join([*words, f'{options.out}-tuned'])} --data ..."
+
+
+def predicted(found: Sequence[Found], options: PredictOptions) -> None:
+    """Print a line for each image: its most probable classes."""
+    rows = [(one["file"], ", ".join(f"{top['label']} {top['probability']:.1%}" for top in one["top"])) for one in found]
+    print_table(("image", "classes"), rows)
 
 
 def store(found: Found, options: TeachOptions) -> None:

@@ -10,7 +10,7 @@ from scaler.errors import ScalerError
 
 def count(options: CountOptions) -> dict[str, Any]:
     """Return FLOPs and parameters; with ``parts`` also those of each part, which sum to the totals."""
-    spec = open_model_spec(options.target, resolution=options.resolution, num_classes=options.num_classes)
+    spec = open_model_spec(options.target, resolution=options.resolution, num_classes=options.num_classes, keep_weights=False)
     found: dict[str, Any] = {
         **spec.count()._asdict(),
         "target": options.target,

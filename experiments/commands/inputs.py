@@ -9,7 +9,7 @@ from experiments.losses.teacher import Teacher
 from experiments.options.search import SearchOptions
 from experiments.options.setup import SetupOptions
 from experiments.options.train import TrainOptions
-from experiments.recipes import Recipe, get_recipe
+from experiments.recipes import DEFAULT_RECIPE, Recipe, get_recipe
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.start import InheritedStart, is_untrained_cut
@@ -58,7 +58,7 @@ def recipe_of(options: TrainOptions | SearchOptions) -> Recipe:
     """Return the named recipe with the values of those options that are fields of `Recipe`."""
     names = {item.name for item in fields(Recipe)} & {item.name for item in fields(options)}
     changes = {name: value for name in names if (value := getattr(options, name)) is not None}
-    return replace(get_recipe(options.recipe), **changes)
+    return replace(get_recipe(options.recipe or DEFAULT_RECIPE), **changes)
 
 
 def setup_of(options: SetupOptions) -> Setup:
@@ -78,7 +78,7 @@ def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs, start: I
     setup = setup_of(options) if isinstance(options, SetupOptions) else None
     return TrainingBackend(
         inputs.images,
-        options.recipe,
+        options.recipe or DEFAULT_RECIPE,
         recipe,
         inputs.teacher,
         store=store,
@@ -97,9 +97,16 @@ def open_teacher(name: str, images: ImageData) -> Teacher:
     return Teacher.of(spec)
 
 
+def tells_same_classes(spec: ModelSpec, images: ImageData) -> bool:
+    """Return True if ``spec`` has as many classes as ``images``, of the same names in the same order where both have names."""
+    names = spec.label_names and images.class_names
+    return spec.num_classes == images.num_classes and (not names or spec.label_names == images.class_names)
+
+
 def require_trained(spec: ModelSpec, images: ImageData) -> None:
     """Raise ScalerError if ``spec`` has no weights or other classes than ``images``."""
     if spec.weights is None:
         raise ScalerError(f"{spec.name} has no weights: train it first (`scaler train {spec.name} --data ... --out DIR`)")
     if spec.num_classes != images.num_classes:
-        raise ScalerError(f"{spec.name} tells {spec.num_classes} classes apart and {images.name} has {images.num_classes}")
+        classes = f"{spec.name} tells {spec.num_classes} classes apart and {images.name} has {images.num_classes}"
+        raise ScalerError(f"{classes}: tune it to them first (`scaler train {spec.name} --data ... --out DIR`)")

@@ -145,16 +145,17 @@ def _training_root(root: Path) -> Path:
 
 
 def _class_folders(root: Path) -> list[str]:
-    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and any(_images_in(entry)))
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and any(images_in(entry)))
 
 
-def _images_in(folder: Path) -> Iterator[str]:
+def images_in(folder: Path) -> Iterator[str]:
+    """Yield the paths of the files in ``folder`` and below that have an image's suffix."""
     known = Image.registered_extensions()
     return (str(path) for path in folder.rglob("*") if path.suffix.lower() in known and path.is_file())
 
 
 def _files_of(root: Path, classes: list[str]) -> Files:
-    found = [(path, label) for label, name in enumerate(classes) for path in sorted(_images_in(root / name))]
+    found = [(path, label) for label, name in enumerate(classes) for path in sorted(images_in(root / name))]
     return Files(tuple(path for path, _ in found), np.asarray([label for _, label in found], np.int64), tuple(classes))
 
 

@@ -21,6 +21,7 @@ class InputFormat:
         mean, std: of the normalization, for each channel.
         crop_pct: side of the centre crop that is evaluated, as a fraction of the resized image's shorter side.
         interpolation: of the resizing before an evaluation.
+        crop_mode: timm's: "center" for the centre crop, "squash" to resize both sides, "border" to pad.
     """
 
     resolution: int
@@ -28,11 +29,14 @@ class InputFormat:
     std: tuple[float, ...]
     crop_pct: float = 1.0
     interpolation: str = "bicubic"
+    crop_mode: str = "center"
 
     @classmethod
     def of(cls, spec: ModelSpec) -> "InputFormat":
         """Return the input format in the configuration of ``spec``."""
-        return cls(resolution=spec.resolution, mean=spec.mean, std=spec.std, crop_pct=spec.crop_pct)
+        shown = {name: spec.config["pretrained_cfg"].get(name) for name in ("interpolation", "crop_mode")}
+        given = {name: value for name, value in shown.items() if value}
+        return cls(resolution=spec.resolution, mean=spec.mean, std=spec.std, crop_pct=spec.crop_pct, **given)
 
     def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return 8-bit ``pixels`` (B, 3, R, R) as normalized floats."""
@@ -49,5 +53,6 @@ class InputFormat:
             std=self.std,
             crop_pct=self.crop_pct,
             interpolation=self.interpolation,
+            crop_mode=self.crop_mode,
         )
         return transform

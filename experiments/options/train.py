@@ -25,6 +25,7 @@ from experiments.options.common import (
 )
 from experiments.options.declare import Options, argument, option
 from experiments.options.setup import SetupOptions
+from experiments.recipes import DEFAULT_RECIPE, HEAD_RECIPE
 
 ENCODINGS = ("compact", "fp16")
 STARTS = ("weights", "random")
@@ -36,7 +37,7 @@ FORMATS = ("onnx", "torch-export")
 class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
     """Train a variant on all training images and score it on the test split.
 
-    Interrupted, the same command continues.
+    A variant with weights for other classes than those of the data gets a new head. Interrupted, the same command continues.
     """
 
     EXAMPLE: ClassVar = "scaler train runs/search/variants/flops-1M --data digits --out runs/flops-1M"
@@ -48,7 +49,12 @@ class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, Data
         group=TRAINING,
         choices=lambda: STARTS,
     )
-    recipe: str = option("small", help="How to train.", group=TRAINING, choices=recipes)
+    recipe: str | None = option(
+        None,
+        help=f"How to train: {DEFAULT_RECIPE} by default, {HEAD_RECIPE} where weights get a new head.",
+        group=TRAINING,
+        choices=recipes,
+    )
     epochs: int | None = option(None, help="Epochs, instead of the recipe's.", group=TRAINING, minimum=1, maximum=MAX_EPOCHS)
     batch_size: int | None = option(
         None, help="Images of an update, over all processes.", group=TRAINING, minimum=2, maximum=10**6
@@ -114,18 +120,42 @@ class LatencyOptions(SpaceOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions(TaskOptions, OutOptions):
-    """Import a published checkpoint (TinyViT, Mini-DeiT, Mini-Swin, DeiT, Swin, or timm's) into a variant's folder.
+    """Import pretrained weights into a variant's folder: timm's by name, or a published checkpoint.
 
+    timm:NAME takes them through the Hugging Face cache. A file is TinyViT's, Mini-DeiT's, Mini-Swin's, DeiT's, Swin's or timm's.
     --resolution allows position tables to be resized; --num-classes puts zeros in place of another head.
     """
 
-    EXAMPLE: ClassVar = "scaler import tiny_vit_5m.pth --model tiny_vit_5m_224 --out runs/tiny_vit_5m"
+    EXAMPLE: ClassVar = "scaler import timm:tiny_vit_21m_224.dist_in22k_ft_in1k --out runs/tiny_vit_21m"
 
-    checkpoint: Path = argument(help="A .pth, .pt, .bin or .safetensors file.")
-    model: str = option(help="The seed or timm model that the file holds.", group=WHAT, metavar="NAME")
+    checkpoint: str | Path = argument(
+        help="timm:NAME or timm:NAME.TAG, or a .pth, .pt, .bin or .safetensors file.", metavar="SOURCE"
+    )
+    model: str | None = option(None, help="The seed or timm model that the file holds.", group=WHAT, metavar="NAME")
     class_map: Path | None = option(
         None, help="File with a line for each class: its row in the head.", group=WHAT, metavar="FILE"
     )
+    by_position: bool = option(
+        False, help="Take the file's tensors in their order, whatever they are called; shapes must agree.", group=WHAT
+    )
+    mean: str | None = option(
+        None, help="Mean of the input that the weights expect, for pixels of 0 to 1: 0.5 or 0.5,0.4,0.4.", group=WHAT
+    )
+    std: str | None = option(None, help="Standard deviation of that input, written alike.", group=WHAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(LoaderOptions):
+    """Classify images with a trained variant.
+
+    Images are read, resized and cropped as in `scaler evaluate`.
+    """
+
+    EXAMPLE: ClassVar = "scaler predict runs/flops-2M photo.jpg holiday/ --topk 3"
+
+    variant: str = argument(help="Folder of a trained variant.")
+    images: tuple[Path, ...] = argument(help="Image files, and folders whose images are classified.", metavar="IMAGE...")
+    topk: int = option(5, help="Classes to name for each image, the most probable first.", group=WHAT, minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,7 +168,7 @@ class TrainingBackend:
             "weights": weights_digest(spec) if spec.weights else None,
             "seed": seed,
             "final": final,
-        }
+        } | ({"new_head": True} if spec.has_new_head else {})
         if self.start is not None and spec.weights is None:
             facts["start"] = self.start.digest
         return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

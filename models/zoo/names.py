@@ -57,6 +57,19 @@ def resolve_model_name(text: str) -> ModelName:
     raise UnknownNameError("model", text, SEEDS, near=_closest_tags(text, names) or _closest_models(text, names))
 
 
+def require_timm_model(name: str) -> None:
+    """Check that timm itself has the model ``name``, with a tag or without.
+
+    Raises:
+        UnknownNameError: if it has not; the message suggests the closest of its names.
+    """
+    if is_timm_model(name):
+        return
+    names = timm_model_names()
+    near = _closest_tags(name, names) or _most_alike(name, names) or _closest_models(name, names)
+    raise UnknownNameError("timm model", name, names, near=[known for known in near if known in names])
+
+
 def _closest_tags(text: str, timm_names: Sequence[str]) -> list[str]:
     """Return names of the same timm architecture with a tag that exists; empty where ``text`` has no such architecture."""
     architecture = text.partition(".")[0]

@@ -31,7 +31,8 @@ class Score:
         seconds: wall time of the training and of all its evaluations.
         train_flops: of the forward passes of all training images, each at the resolution at which it was seen; backward passes
             take about twice as many again.
-        start: of the weights: "random", "weights" (the model's own) or "inherited" (cut out of a trained seed's).
+        start: of the weights: "random", "weights" for trained ones of the model, which old ledgers call "given weights", or
+            "inherited" for those cut out of a trained seed.
         pruned: the training was stopped before its recipe's end.
     """
 

@@ -8,7 +8,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scaler.errors import DamagedFileError, ScalerError
 from scaler.files import write_json
@@ -72,6 +72,10 @@ class _PretrainedForm:
     input_size: tuple[int, int, int]
     num_classes: int = 0
     crop_pct: float = 1.0
+    interpolation: Literal["", "nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"] | None = None
+    crop_mode: Literal["", "center", "squash", "border"] | None = None
+    label_names: list[str] | None = None
+    label_descriptions: dict[str, str] | list[str] | None = None
 
     def __post_init__(self) -> None:
         if min(*self.std, *self.input_size, self.crop_pct) <= 0 or self.num_classes < 0:

@@ -24,6 +24,11 @@ STRATEGIES: dict[str, _Entry] = {
     "surrogate": _Entry(
         "scaler.trials.surrogate", "Surrogate", "ranks feasible candidates by a model learned from the trials so far"
     ),
+    "law": _Entry(
+        "scaler.trials.additive_law",
+        "AdditiveLaw",
+        "proposes the exact optimum of an additive law of the scores, drawn from its posterior",
+    ),
     "contraction": _Entry(
         "scaler.trials.contraction",
         "Contraction",

@@ -5,6 +5,7 @@ both costs: few enough coefficients for twenty noisy scores, with the uncertaint
 budgets and of all fidelities teach it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
@@ -25,6 +26,8 @@ from scaler.trials.strategy import Proposal, ProposalContext, Uniform, as_point
 STARTUP = 8  # scores before the model is used
 _POOL = 1024  # candidates that are drawn and ranked
 _REMEMBERED = 512  # latest trials that the model learns from; more cost time and change little
+Inputs = Callable[[Ints], Floats]  # of points (n, variables), the values (n, inputs) that the model learns from
+
 _RHO = 0.05  # Source: Knowles 2006 (ParEGO), section III: the weight of the sum beside the worst objective
 
 
@@ -47,10 +50,11 @@ class Surrogate:
         feasible = context.sets[context.budget]
         candidates = context.draw(feasible, _POOL)
         weights = context.rng.dirichlet(np.ones(context.history.scores.shape[1]))
-        with _one_thread():
+        with one_thread():
             fitted = fit(self._features, context.history, weights)
             mean, deviation = fitted.predict(candidates)
-            gain = expected_improvement(mean, deviation, fitted.best_under(feasible.budget))
+            met = self._features.meets(fitted.points, feasible.budget)
+            gain = expected_improvement(mean, deviation, fitted.best_of(met))
         return Proposal(as_point(candidates[int(gain.argmax())]), context.budget, "surrogate")
 
 
@@ -59,7 +63,7 @@ class Features:
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-        self._columns = [_of_choices(choices) for choices in space.variables.values()]
+        self._columns = [axis_features(choices) for choices in space.variables.values()]
         self._cost_tables: dict[Costs, CostTable] = {}
 
     def __call__(self, points: Ints) -> Floats:
@@ -95,25 +99,24 @@ class FittedModel:
     """The model and the scored points that it learned from; scores are standardised."""
 
     model: Any
-    features: Features
+    inputs: Inputs
     points: Ints
 
     def predict(self, points: Ints) -> tuple[Floats, Floats]:
         """Return mean and standard deviation, each (n,), of the score of a full training, without its noise."""
-        mean, deviation = self.model.predict(_with_fidelity(self.features(points), np.ones(len(points))), return_std=True)
+        mean, deviation = self.model.predict(_with_fidelity(self.inputs(points), np.ones(len(points))), return_std=True)
         return mean, np.sqrt(np.maximum(deviation**2 - 1 / self.model.alpha_, 1e-12))
 
     @cached_property
     def _means(self) -> Floats:
         return self.predict(self.points)[0]
 
-    def best_under(self, budget: Budget) -> float:
-        """Return the greatest mean among the trials that meet ``budget``, or the least of all if none does."""
-        met = self.features.meets(self.points, budget)
+    def best_of(self, met: NDArray[np.bool_]) -> float:
+        """Return the greatest mean among the trials of ``met``, shape (trials,), or the least of all if there are none."""
         return float(self._means[met].max() if met.any() else self._means.min())
 
 
-def fit(features: Features, history: History, weights: Floats) -> FittedModel:
+def fit(inputs: Inputs, history: History, weights: Floats) -> FittedModel:
     """Fit the model to the latest trials of ``history``; ``weights`` of the objectives, shape (objectives,), sum to 1."""
     from sklearn.linear_model import BayesianRidge  # takes a second to load, which commands that only decide do not have
 
@@ -122,8 +125,8 @@ def fit(features: Features, history: History, weights: Floats) -> FittedModel:
     scores = _scalarised(history.scores[recent], weights)
     scores = np.where(scored, scores, scores[scored].mean())
     scores = (scores - scores.mean()) / max(float(scores.std()), 1e-9)
-    seen = _with_fidelity(features(points), np.where(scored, history.fidelity[recent], 1.0))
-    return FittedModel(BayesianRidge().fit(seen, scores), features, points[scored])
+    seen = _with_fidelity(inputs(points), np.where(scored, history.fidelity[recent], 1.0))
+    return FittedModel(BayesianRidge().fit(seen, scores), inputs, points[scored])
 
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
@@ -135,8 +138,8 @@ def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats
     return found
 
 
-def _one_thread() -> Any:
-    """A context in which linear algebra runs on one thread: matrices this small take ten times as long on two busy ones."""
+def one_thread() -> Any:
+    """Return a context in which linear algebra runs on one thread: two busy ones take ten times as long for such matrices."""
     return _thread_pools().limit(limits=1)
 
 
@@ -162,8 +165,8 @@ def _with_fidelity(features: Floats, fidelity: Floats) -> Floats:
     return np.concatenate([features, np.log(fidelity)[:, None]], axis=1)
 
 
-def _of_choices(choices: tuple[Any, ...]) -> Floats:
-    """An axis's features, shape (choices, features): the logarithm scaled to -1..1, and its square if there are three or more."""
+def axis_features(choices: tuple[Any, ...]) -> Floats:
+    """Return an axis's features, shape (choices, features): its logarithm in -1..1, and the square if there are three choices."""
     if len(choices) == 1:
         return np.zeros((1, 0))
     log = np.log(np.array(choices, float))
