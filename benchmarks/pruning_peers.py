@@ -16,10 +16,21 @@ from scaler.cost.fvcore_count import count
 _IMAGES = 8  # of random noise: what is timed does not depend on them, and more would take longer
 
 
+def require_peers() -> None:
+    """Check that they are installed.
+
+    Raises:
+        ScalerError: one is not.
+    """
+    for module, package in (
+        ("modelopt.torch.prune", "nvidia-modelopt"), ("torchprofile", "torchprofile"), ("torch_pruning", "torch-pruning")
+    ):  # fmt: skip
+        peer(module, package)
+
+
 def modelopt(network: nn.Module, resolution: int, flops: int) -> nn.Module:
     """FastNAS, which ranks by the loss on a batch, and takes one constraint: FLOPs, here as a part of its own count."""
     pruning = peer("modelopt.torch.prune", "nvidia-modelopt")
-    peer("torchprofile", "torchprofile")  # its counter
     images, classes = _batch(resolution)
     share = flops / count(network, resolution, 3).flops
     config = {
@@ -34,7 +45,6 @@ def modelopt(network: nn.Module, resolution: int, flops: int) -> nn.Module:
 
 def torch_pruning(network: nn.Module, resolution: int, flops: int) -> nn.Module:
     """Taylor importance inside isomorphic groups, by the ratio that meets the FLOPs."""
-    peer("torch_pruning", "torch-pruning")
     return prune_to(flops, network, [_batch(resolution)])
 
 
