@@ -74,6 +74,10 @@ ROWS: dict[str, list[tuple[str, str]]] = {
             "the structure of the three, traced once for all cuts",
             "{tiny_vit_structure_s:.2f} s, {deit_structure_s:.2f} s, {swin_structure_s:.2f} s",
         ),
+        (
+            "of the three cuts, timm's building of the smaller network",
+            "{tiny_vit_build_s:.2f} s, {deit_build_s:.2f} s, {swin_build_s:.2f} s",
+        ),
         ("NVIDIA modelopt (FastNAS): TinyViT-21M", "{tiny_vit_modelopt}"),
         ("NVIDIA modelopt: half of DeiT-S; of Swin-T", "{deit_modelopt}; {swin_modelopt}"),
         ("Torch-Pruning (isomorphic, Taylor): TinyViT-21M", "{tiny_vit_torch_pruning}"),
