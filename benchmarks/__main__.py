@@ -12,7 +12,10 @@ import typer
 from benchmarks.measure import Figures
 from scaler.errors import ScalerError, UnknownNameError
 
-NAMES = ("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "workers", "search")
+NAMES = (
+    *("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "workers"),
+    *("search", "shrink", "inherit"),
+)
 app = typer.Typer(add_completion=False)
 
 
