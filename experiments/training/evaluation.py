@@ -1,7 +1,7 @@
 """Evaluation of a network on every image of a set, once."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,8 @@ from experiments.data.input_format import InputFormat
 from experiments.data.loading import load_batches
 from experiments.runtime.processes import all_gather, rank, world_size
 from scaler.results.score import Metrics
+
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +30,17 @@ class Evaluation:
         return self.metrics.images / self.seconds
 
 
-class _CentreCrops(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class _CentreCrops(torch.utils.data.Dataset[Batch]):
     """Normalized centre crops and labels, by batches of indices."""
 
     def __init__(self, images: ImageSet, input_format: InputFormat) -> None:
         self.images, self.labels = images, torch.from_numpy(images.labels)
         self.transform = input_format.evaluation_transform()
 
-    def __getitem__(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, indices: Sequence[int]) -> Batch:
         return torch.stack([self.transform(self.images.image(index)) for index in indices]), self.labels[list(indices)]
 
 
-@torch.inference_mode()
 def evaluate_model(
     model: nn.Module,
     images: ImageSet,
@@ -56,17 +57,32 @@ def evaluate_model(
     Raises:
         ScalerError: if an image cannot be read.
     """
-    started, training = time.monotonic(), model.training
     own = replace(images, indices=images.indices[rank() :: world_size()])
-    batches = [range(at, min(at + batch_size, len(own))) for at in range(0, len(own), batch_size)]
+    return evaluate_batches(model, centre_crops(own, input_format, batch_size=batch_size, workers=workers), len(images), device)
+
+
+def centre_crops(images: ImageSet, input_format: InputFormat, *, batch_size: int = 256, workers: int = 0) -> Iterator[Batch]:
+    """Yield the normalized centre crops of ``images`` with their labels, in batches.
+
+    Raises:
+        ScalerError: if an image cannot be read.
+    """
+    batches = [range(at, min(at + batch_size, len(images))) for at in range(0, len(images), batch_size)]
+    yield from load_batches(_CentreCrops(images, input_format), batches, workers)
+
+
+@torch.inference_mode()
+def evaluate_batches(model: nn.Module, batches: Iterable[Batch], images: int, device: torch.device) -> Evaluation:
+    """Measure ``model`` in evaluation mode on ``batches``, this process's part of ``images`` images; see `evaluate_model`."""
+    started, training = time.monotonic(), model.training
     sums = torch.zeros(3, dtype=torch.float64)
     model.to(device).eval()
-    for pixels, labels in load_batches(_CentreCrops(own, input_format), batches, workers):
+    for pixels, labels in batches:
         sums += _summed_scores(model(pixels.to(device)).float().cpu(), labels)
     model.train(training)
-    top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / len(images)).tolist()
+    top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / images).tolist()
     seconds = max(all_gather(time.monotonic() - started))
-    metrics = Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=len(images))
+    metrics = Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=images)
     return Evaluation(metrics=metrics, seconds=seconds)
 
 
