@@ -12,6 +12,9 @@ from experiments.data.views import AugmentedBatch, BatchRequest, Views
 from experiments.training.batches import BatchLoader
 from experiments.training.evaluation import Batch, Evaluation, centre_crops, evaluate_batches
 from experiments.training.job import Job
+from scaler.results.score import Metrics
+
+_BATCH = 250
 
 
 class KeptViews(Views):
@@ -75,9 +78,17 @@ class SharedCrops:
     images: ImageSet
     _kept: dict[int, list[Batch]] = field(default_factory=dict)
 
-    def evaluate(self, model: nn.Module, input_format: InputFormat, device: torch.device) -> Evaluation:
-        """Measure ``model``; see `evaluate_model`."""
+    def batches(self, input_format: InputFormat) -> list[Batch]:
+        """Return the crops and labels in batches of one size, if it divides the number of images."""
         resolution = input_format.resolution
         if resolution not in self._kept:
-            self._kept[resolution] = list(centre_crops(self.images, input_format))
-        return evaluate_batches(model, self._kept[resolution], len(self.images), device)
+            self._kept[resolution] = list(centre_crops(self.images, input_format, batch_size=_BATCH))
+        return self._kept[resolution]
+
+    def evaluate(self, model: nn.Module, input_format: InputFormat, device: torch.device) -> Evaluation:
+        """Measure ``model``; see `evaluate_model`."""
+        return evaluate_batches(model, self.batches(input_format), len(self.images), device)
+
+    def by_batch(self, model: nn.Module, input_format: InputFormat, device: torch.device) -> list[Metrics]:
+        """Measure ``model`` on each batch alone."""
+        return [evaluate_batches(model, [batch], len(batch[1]), device).metrics for batch in self.batches(input_format)]

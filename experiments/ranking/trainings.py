@@ -67,6 +67,11 @@ class Workshop:
         self.views = SharedViews(epochs=self.settings.epochs)
         self.holdout, self.test = SharedCrops(images=self.data.holdout), SharedCrops(images=self.data.test)
 
+    @property
+    def batch_size(self) -> int:
+        """Images of an update."""
+        return get_recipe(self.settings.recipe).batch_size
+
     def job(self, spec: ModelSpec, seed: int, epochs: int) -> SharedJob:
         """Return the training of ``spec`` over ``epochs`` epochs."""
         return SharedJob(
@@ -87,7 +92,7 @@ class Workshop:
         job = self.job(spec, repeat, epochs)
         score = partial(self._score_held_out, job.input_format)
         log = RungLog(folder / _RUNGS, RungSchedule(trial=_Unpruned()), job, score)
-        model = train_model(initial(spec, repeat, job.recipe), job, folder, title=folder.name, rungs=log)
+        model = train_model(initial_network(spec, repeat, job.recipe.drop_path), job, folder, title=folder.name, rungs=log)
         held_out = [*log.metrics, self.holdout.evaluate(model, job.input_format, job.device).metrics]
         test = self.test.evaluate(model, job.input_format, job.device).metrics
         with (folder / METRICS).open(encoding="utf-8") as file:
@@ -125,11 +130,11 @@ class _Unpruned:
         return False
 
 
-def initial(spec: ModelSpec, seed: int, recipe: Recipe) -> nn.Module:
+def initial_network(spec: ModelSpec, seed: int, drop_path: float = 0.0) -> nn.Module:
     """Return the network of ``spec`` with random weights drawn from ``seed``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return spec.build(drop_path_rate=recipe.drop_path)
+        return spec.build(drop_path_rate=drop_path)
 
 
 def plan(settings: Settings) -> Iterator[Key]:
