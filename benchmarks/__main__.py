@@ -12,7 +12,7 @@ import typer
 from benchmarks.measure import Figures
 from scaler.errors import ScalerError, UnknownNameError
 
-NAMES = ("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "search")
+NAMES = ("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "search", "ranking")
 app = typer.Typer(add_completion=False)
 
 

@@ -1,5 +1,7 @@
 """The networks of a table of truth, drawn from exact feasible sets."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from experiments.ranking.truth import EQUAL, RANGE, Settings
@@ -22,7 +24,7 @@ def networks(settings: Settings, num_classes: int) -> dict[str, list[Architectur
     whole = _set(settings, num_classes, 0, 1e15)
     low, high = whole.bounds()["flops"]
     edges = np.geomspace(low, high, settings.nets + 1)
-    bands = [_set(settings, num_classes, *ends) for ends in zip(edges[:-1], edges[1:], strict=True)]
+    bands = [_set(settings, num_classes, *ends) for ends in pairwise(edges)]
     return {
         EQUAL: [equal.space.arch(point) for point in equal.points(rng.choice(equal.size, settings.nets, replace=False))],
         RANGE: [band.sample(1, rng)[0] for band in bands],

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -40,11 +41,16 @@ class ReplacedParts:
     names: tuple[str, ...] = (_NAME,)
     _found: dict[tuple[tuple[str, Value], ...], _Divergence] = field(default_factory=dict)
 
+    @cached_property
+    def _answers(self) -> list[torch.Tensor]:
+        return [self.seed.network(images).log_softmax(1) for images, _ in self.seed.batches]
+
     def __call__(self, arch: Architecture) -> Mapping[str, Reading]:
         """Return the reading of each of `names`."""
         changes = [part for part in _parts(arch) if dict(part).items() - self.seed.arch.values().items()]
         new = [part for part in changes if part not in self._found]
-        self._found |= {part: self._divergence(part) for part in new}
+        for part in new:
+            self._found[part] = self._divergence(part)
         summed = sum((self._found[part].of_images for part in changes), torch.zeros(1))
         value, error = mean_and_error((-summed).tolist())
         flops, seconds = (sum(getattr(self._found[part], cost) for part in new) for cost in ("flops", "seconds"))
@@ -55,12 +61,11 @@ class ReplacedParts:
         started, own = time.monotonic(), self.seed.arch
         arch: VisionTransformer = own.with_values({**own.values(), **dict(part)})
         network, divergences = inherit_from(self.seed, arch).network.eval(), []
-        for images, _ in self.seed.batches:
-            answers, found = self.seed.network(images), network(at_resolution(images, arch.resolution))
-            terms = F.kl_div(found.log_softmax(1), answers.log_softmax(1), reduction="none", log_target=True)
-            divergences.append(terms.sum(1))
-        images_seen = sum(len(images) for images, _ in self.seed.batches)
-        flops = images_seen * (2 * cost_of(arch).flops + cost_of(own).flops)  # batch norms anew, its answers, the seed's
+        for (images, _), answers in zip(self.seed.batches, self._answers, strict=True):
+            found = network(at_resolution(images, arch.resolution)).log_softmax(1)
+            divergences.append(F.kl_div(found, answers, reduction="none", log_target=True).sum(1))
+        of_seed = 0 if self._found else cost_of(own).flops
+        flops = sum(len(images) for images, _ in self.seed.batches) * (2 * cost_of(arch).flops + of_seed)  # batch norms too
         return _Divergence(torch.cat(divergences), flops, time.monotonic() - started)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data.image_set import ImageSet
+from experiments.data.input_format import InputFormat
 from experiments.ranking.readings import Probe, Reading
 from experiments.ranking.replaced_parts import ReplacedParts
 from experiments.ranking.shared_views import SharedCrops
@@ -15,7 +16,6 @@ from experiments.ranking.zero_cost import Costs, nwot, synflow
 from models.inheritance.prepared_seed import PreparedSeed, prepare
 from models.inheritance.rule import Rule
 from models.networks.model_spec import open_model_spec
-from experiments.data.input_format import InputFormat
 from scaler.json_files import append_sealed, read_sealed_lines
 
 SCORES = "scores.jsonl"

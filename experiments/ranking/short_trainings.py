@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -67,8 +68,8 @@ class ShortTraining:
         """Return the network before its training, and the FLOPs that it took."""
         if self.seed is None:
             return initial_network(spec, _FIRST_DRAW), 0
-        network = inherit_from(self.seed, arch).network  # type: ignore[arg-type]
-        return network, cost_of(arch).flops * sum(len(images) for images, _ in self.seed.batches)
+        inheriting: Any = arch
+        return inherit_from(self.seed, inheriting).network, cost_of(arch).flops * sum(len(images) for images, _ in self.seed.batches)
 
     def _train(self, network: nn.Module, spec: ModelSpec) -> list[float]:
         """Train ``network`` and return the loss of every update."""
