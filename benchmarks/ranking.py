@@ -198,12 +198,16 @@ def _of_range(equal: Group, whole: Group, figures: Figures) -> Figures:
 
 
 def _group(folder: Path, settings: Settings, rows: Sequence[Training], name: str, draws: int) -> Group | None:
-    """Return the group ``name``; None if not every network has two trainings."""
+    """Return the group ``name``, of an unfinished table the networks that have its repeats; None if there are not two repeats.
+
+    A repeat counts that half of the networks have. Networks are drawn at random, so that the first ones are a fair sample.
+    """
     by_key = {row.key: row for row in rows}
-    nets = range(settings.nets)
-    repeats = [repeat for repeat in range(settings.repeats) if all((name, net, repeat) in by_key for net in nets)]
+    had = {repeat: {net for net in range(settings.nets) if (name, net, repeat) in by_key} for repeat in range(settings.repeats)}
+    repeats = [repeat for repeat, found in had.items() if 2 * len(found) >= settings.nets]
     if len(repeats) < 2:
         return None
+    nets = sorted(set.intersection(*(had[repeat] for repeat in repeats)))
     found = {(score.name, score.net): score.reading for score in read_scores(folder) if score.group == name}
     names = dict.fromkeys(score for score, _ in found)
     readings = {

@@ -69,7 +69,9 @@ class ShortTraining:
         if self.seed is None:
             return initial_network(spec, _FIRST_DRAW), 0
         inheriting: Any = arch
-        return inherit_from(self.seed, inheriting).network, cost_of(arch).flops * sum(len(images) for images, _ in self.seed.batches)
+        return inherit_from(self.seed, inheriting).network, cost_of(arch).flops * sum(
+            len(images) for images, _ in self.seed.batches
+        )
 
     def _train(self, network: nn.Module, spec: ModelSpec) -> list[float]:
         """Train ``network`` and return the loss of every update."""

@@ -99,5 +99,5 @@ def _synflow(network: nn.Module, input_format: InputFormat) -> float:
     output = network(torch.ones(1, 3, side, side, dtype=torch.float64)).sum()
     gradients = torch.autograd.grad(output, list(network.parameters()), allow_unused=True)
     pairs = zip(network.parameters(), gradients, strict=True)
-    flow = sum(float((parameter * gradient).abs().sum()) for parameter, gradient in pairs if gradient is not None)
-    return float(torch.tensor(flow, dtype=torch.float64).log())
+    flow = sum((parameter.detach() * gradient).abs().sum() for parameter, gradient in pairs if gradient is not None)
+    return float(torch.as_tensor(flow).log())
