@@ -141,7 +141,8 @@ class Group:
         return {
             "nets": len(self.truth),
             "repeats": len(self.rows),
-            "ceiling_tau": interval(self.ceiling),
+            "ceiling_tau": float(self.ceiling[0]),
+            "ceiling": interval(self.ceiling),
             "top1": [float(found) for found in np.percentile(self.truth, (0, 50, 100))],
             "spread": float(self.truth.std(ddof=1)),
             "repeat_sd": float(np.sqrt(self.tops.var(axis=0, ddof=1).mean())),
@@ -178,7 +179,7 @@ def compare(folder: Path, draws: int) -> Figures:
     equal, whole = groups[EQUAL], groups[RANGE]
     if equal is None:
         raise ScalerError(f"{folder} holds no two trainings of every network: run `python -m experiments.studies.truth` on")
-    figures: Figures = {**equal.summary(), "ceiling_tau": interval(equal.ceiling)[0], "ceiling": interval(equal.ceiling)}
+    figures: Figures = equal.summary()
     figures |= {name: equal.figures(order) for name, order in equal.orders.items()}
     if whole is not None:
         figures |= _of_range(equal, whole, figures)

@@ -8,7 +8,7 @@ from typing import Any
 from scaler.errors import ScalerError
 from scaler.json_files import append_sealed, read_sealed, read_sealed_lines, write_sealed
 
-SETTINGS, TRAININGS = "settings.json", "trainings.jsonl"
+ORIGIN, TRAININGS = "origin.json", "trainings.jsonl"
 EQUAL, RANGE, LONGER = "equal", "range", "longer"
 GROUPS = (EQUAL, RANGE, LONGER)
 _REMEDY = "restore it, or delete it, and its trainings are run again"
@@ -42,6 +42,16 @@ class Settings:
     longer: int = 5
     longer_nets: int = 6
     topk: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The origin of a table: its settings, the command that made it, the versions of its packages, and the machine."""
+
+    settings: Settings
+    command: str
+    versions: dict[str, str]
+    machine: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,27 +92,27 @@ class Training:
 
 
 class TruthTable:
-    """The table in ``folder``: `Settings`, and the trainings that are finished, in the order in which they ended."""
+    """The table in ``folder``: its `Origin`, and the trainings that are finished, in the order in which they ended."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, settings: Settings, versions: dict[str, str]) -> None:
-        """Write the settings, or check that they are those of the table.
+    def begin(self, origin: Origin) -> None:
+        """Write the origin, or check that the table's settings are those of ``origin``.
 
         Raises:
             ScalerError: if they are others.
         """
-        path = self.folder / SETTINGS
+        path = self.folder / ORIGIN
         if not path.exists():
-            write_sealed(path, {"settings": settings.__dict__, "versions": versions, "machine": machine()})
-        elif self.settings != settings:
-            raise ScalerError(f"{path} holds other settings than {settings}: give those, or another --out")
+            write_sealed(path, origin)
+        elif self.settings != origin.settings:
+            raise ScalerError(f"{path} holds other settings than {origin.settings}: give those, or another --out")
 
     @property
     def settings(self) -> Settings:
         """The settings that every training of the table shares."""
-        return Settings(**read_sealed(self.folder / SETTINGS, dict[str, Any], _REMEDY)["settings"])
+        return read_sealed(self.folder / ORIGIN, Origin, _REMEDY).settings
 
     def trainings(self) -> list[Training]:
         """Return the finished trainings."""

@@ -19,9 +19,11 @@ from experiments.logits.store import Store
 from experiments.options.train import TeachOptions, TrainOptions
 from experiments.ranking.nets import networks
 from experiments.ranking.trainings import Key, Workshop, images_of, plan, to_train_longer
-from experiments.ranking.truth import EQUAL, LONGER, Settings, TruthTable
+from experiments.ranking.truth import EQUAL, LONGER, Origin, Settings, TruthTable, machine
 from experiments.runtime.console import print_json, say
 from scaler.lock import only_process_in
+
+_COMMAND = "python -m experiments.studies.truth"
 
 
 def study(
@@ -44,7 +46,7 @@ def build(settings: Settings, data: str, out: Path) -> None:
     shop = open_workshop(settings, data, out)
     with only_process_in(out):
         table = TruthTable(out)
-        table.begin(settings, versions())
+        table.begin(Origin(settings=settings, command=_COMMAND, versions=versions(), machine=machine()))
         _train(table, shop, list(plan(settings)))
         _train(table, shop, to_train_longer(settings, table.trainings()))
     print_json({"trainings": len(table.trainings()), "folder": str(out)})

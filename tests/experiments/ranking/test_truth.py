@@ -7,12 +7,16 @@ import pytest
 
 from experiments.ranking.nets import networks
 from experiments.ranking.trainings import plan, shortened, to_train_longer
-from experiments.ranking.truth import EQUAL, LONGER, RANGE, TRAININGS, Settings, Training, TruthTable
+from experiments.ranking.truth import EQUAL, LONGER, RANGE, TRAININGS, Origin, Settings, Training, TruthTable
 from experiments.recipes import RECIPES
 from scaler.cost.architecture import cost_of
 from scaler.errors import DamagedFileError, ScalerError
 
 SETTINGS = Settings(data="digits", nets=8, repeats=2, longer_nets=3)
+
+
+def origin(settings: Settings) -> Origin:
+    return Origin(settings=settings, command="made here", versions={"torch": "2"}, machine="one")
 
 
 def row(net: int = 0, repeat: int = 0, top1: float = 50.0) -> Training:
@@ -48,11 +52,11 @@ def test_a_changed_training_is_found(tmp_path: Path) -> None:
 
 def test_a_table_has_one_set_of_settings(tmp_path: Path) -> None:
     table = TruthTable(tmp_path)
-    table.begin(SETTINGS, {"torch": "2"})
-    table.begin(SETTINGS, {"torch": "3"})
+    table.begin(origin(SETTINGS))
+    table.begin(replace(origin(SETTINGS), machine="another"))
     assert table.settings == SETTINGS
     with pytest.raises(ScalerError, match="holds other settings"):
-        table.begin(replace(SETTINGS, epochs=9), {})
+        table.begin(origin(replace(SETTINGS, epochs=9)))
 
 
 def test_networks_lie_at_the_budget_and_over_the_whole_range() -> None:
