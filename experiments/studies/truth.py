@@ -43,10 +43,10 @@ def study(
 def build(settings: Settings, data: str, out: Path) -> None:
     """Complete the table of ``settings`` in ``out``."""
     torch.set_num_threads(1)
-    shop = open_workshop(settings, data, out)
     with only_process_in(out):
         table = TruthTable(out)
         table.begin(Origin(settings=settings, command=_COMMAND, versions=versions(), machine=machine()))
+        shop = open_workshop(settings, data, out)
         _train(table, shop, list(plan(settings)))
         _train(table, shop, to_train_longer(settings, table.trainings()))
     print_json({"trainings": len(table.trainings()), "folder": str(out)})
