@@ -46,10 +46,12 @@ class Order:
 
     Attributes:
         values: shape (repeats, networks). The rows are equal unless the score is of the group's own trainings, one by one.
+        noise: standard error of the values, as a fraction of their standard deviation over the networks.
         flops, seconds: that the score took, as a fraction of those of one training of each network.
     """
 
     values: Floats
+    noise: float | None = None
     flops: float
     seconds: float
 
@@ -134,6 +136,7 @@ class Group:
             "regret": regret(order.values[0], self.truth),
             "cost_fraction": order.flops,
             "seconds_fraction": order.seconds,
+            "noise": order.noise,
         }
 
     def summary(self) -> Figures:
@@ -156,10 +159,13 @@ class Group:
 
     def _order(self, readings: Sequence[Reading]) -> Order:
         values = np.tile([reading.value for reading in readings], (len(self.rows), 1))
+        spread = float(values[0].std())
+        noise = float(np.mean([reading.uncertainty for reading in readings])) / spread if spread else None
         whole = sum(TRAINING_PASSES * row.flops * row.epochs * self._images for row in self.rows[0])
         seconds = float(np.mean([[row.seconds for row in rows] for rows in self.rows], axis=0).sum())
         taken = sum(reading.seconds for reading in readings)
-        return Order(values=values, flops=sum(reading.flops for reading in readings) / whole, seconds=taken / seconds)
+        flops = sum(reading.flops for reading in readings)
+        return Order(values=values, noise=noise, flops=flops / whole, seconds=taken / seconds)
 
     @property
     def _images(self) -> float:
@@ -201,11 +207,11 @@ def _of_range(equal: Group, whole: Group, figures: Figures) -> Figures:
 def _group(folder: Path, settings: Settings, rows: Sequence[Training], name: str, draws: int) -> Group | None:
     """Return the group ``name``, of an unfinished table the networks that have its repeats; None if there are not two repeats.
 
-    A repeat counts that half of the networks have. Networks are drawn at random, so that the first ones are a fair sample.
+    A repeat counts that a third of the networks have. Networks are drawn at random, so that the first ones are a fair sample.
     """
     by_key = {row.key: row for row in rows}
     had = {repeat: {net for net in range(settings.nets) if (name, net, repeat) in by_key} for repeat in range(settings.repeats)}
-    repeats = [repeat for repeat, found in had.items() if 2 * len(found) >= settings.nets]
+    repeats = [repeat for repeat, found in had.items() if 3 * len(found) >= settings.nets]
     if len(repeats) < 2:
         return None
     nets = sorted(set.intersection(*(had[repeat] for repeat in repeats)))
