@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +21,17 @@ from experiments.logits.store import Store
 from experiments.ranking.shared_views import SharedCrops, SharedJob, SharedViews
 from experiments.ranking.truth import EQUAL, LONGER, RANGE, Settings, Training
 from experiments.recipes import Recipe, get_recipe
+from experiments.runtime.processes import pick_device
 from experiments.training.evaluation import Evaluation
 from experiments.training.loop import train_model
 from experiments.training.metrics_log import METRICS
 from experiments.training.rungs import RungLog, RungSchedule
 from models.networks.model_spec import ModelSpec, model_spec_of
 from scaler.cost.architecture import Architecture, cost_of
+from scaler.results.score import Metrics
 
 Key = tuple[str, int, int]
-_RUNGS = "rungs.json"
+_RUNGS, _DECIMALS = "rungs.json", 5
 
 
 def shortened(recipe: Recipe, epochs: int) -> Recipe:
@@ -61,7 +64,7 @@ class Workshop:
     data: ImageData
     store: Store
     folder: Path
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    device: torch.device = field(default_factory=pick_device)
 
     def __post_init__(self) -> None:
         self.views = SharedViews(epochs=self.settings.epochs)
@@ -87,37 +90,24 @@ class Workshop:
     def train(self, key: Key, arch: Architecture) -> Training:
         """Train ``arch``; an interrupted call continues when it is repeated."""
         group, net, repeat = key
-        epochs = self.settings.epochs * (self.settings.longer if group == LONGER else 1)
-        spec, folder = model_spec_of(f"{group}-{net}", arch), self.folder / f"{group}-{net}-{repeat}"
-        job = self.job(spec, repeat, epochs)
-        score = partial(self._score_held_out, job.input_format)
-        log = RungLog(folder / _RUNGS, RungSchedule(trial=_Unpruned()), job, score)
-        model = train_model(initial_network(spec, repeat, job.recipe.drop_path), job, folder, title=folder.name, rungs=log)
-        held_out = [*log.metrics, self.holdout.evaluate(model, job.input_format, job.device).metrics]
-        test = self.test.evaluate(model, job.input_format, job.device).metrics
-        with (folder / METRICS).open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        epochs, spec = self.settings.epochs_in(group), model_spec_of(f"{group}-{net}-{repeat}", arch)
+        job, folder = self.job(spec, repeat, epochs), self.folder / spec.name
+        model, held_out = self._trained(spec, job, folder)
+        scored = _rounded({**_curves(folder, held_out), **_of_test(self.test.evaluate(model, job.input_format, job.device))})
         shutil.rmtree(folder)
-        cost = cost_of(arch)
-        return Training(
-            group=group,
-            net=net,
-            repeat=repeat,
-            epochs=epochs,
-            arch=arch.to_dict(),
-            flops=cost.flops,
-            params=cost.params,
-            resolution=arch.resolution,
-            train_loss=_rounded(float(row["loss"]) for row in rows),
-            holdout_loss=_rounded(metrics.loss for metrics in held_out),
-            holdout_top1=_rounded(metrics.top1 for metrics in held_out),
-            test_loss=round(test.loss, 5),
-            test_top1=round(test.top1, 3),
-            seconds=round(sum(float(row["seconds"]) for row in rows), 2),
-        )
+        cost = {**cost_of(arch)._asdict(), "resolution": arch.resolution, "arch": arch.to_dict()}
+        return Training(group=group, net=net, repeat=repeat, epochs=epochs, **cost, **scored)
 
-    def _score_held_out(self, input_format: InputFormat, model: nn.Module, resolution: int) -> Evaluation:
-        return self.holdout.evaluate(model, replace(input_format, resolution=resolution), self.device)
+    def _trained(self, spec: ModelSpec, job: SharedJob, folder: Path) -> tuple[nn.Module, list[Metrics]]:
+        """Return the trained network, and its metrics on the held-out images after each epoch."""
+
+        def score(model: nn.Module, resolution: int) -> Evaluation:
+            return self.holdout.evaluate(model, replace(job.input_format, resolution=resolution), job.device)
+
+        log = RungLog(folder / _RUNGS, RungSchedule(trial=_Unpruned()), job, score)
+        network = initial_network(spec, job.seed, job.recipe.drop_path)
+        model = train_model(network, job, folder, title=spec.name, rungs=log)
+        return model, [*log.metrics, score(model, spec.resolution).metrics]
 
 
 class _Unpruned:
@@ -155,5 +145,25 @@ def to_train_longer(settings: Settings, trainings: Sequence[Training]) -> list[K
     return [(LONGER, order[place], 0) for place in places]
 
 
-def _rounded(values: Iterator[float]) -> tuple[float, ...]:
-    return tuple(round(value, 5) for value in values)
+def _curves(folder: Path, held_out: Sequence[Metrics]) -> dict[str, Any]:
+    """Return the columns of a training in ``folder`` that it was scored ``held_out`` in."""
+    with (folder / METRICS).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        "train_loss": [float(row["loss"]) for row in rows],
+        "holdout_loss": [metrics.loss for metrics in held_out],
+        "holdout_top1": [metrics.top1 for metrics in held_out],
+        "seconds": sum(float(row["seconds"]) for row in rows),
+    }
+
+
+def _of_test(evaluation: Evaluation) -> dict[str, Any]:
+    return {"test_loss": evaluation.metrics.loss, "test_top1": evaluation.metrics.top1}
+
+
+def _rounded(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``columns`` with five decimals, to keep the table small."""
+    return {
+        name: tuple(round(one, _DECIMALS) for one in value) if isinstance(value, list) else round(value, _DECIMALS)
+        for name, value in columns.items()
+    }

@@ -43,6 +43,10 @@ class Settings:
     longer_nets: int = 6
     topk: int = 5
 
+    def epochs_in(self, group: str) -> int:
+        """Return the epochs of a training of ``group``."""
+        return self.epochs * (self.longer if group == LONGER else 1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import ranking
+from benchmarks.ranking_group import probe_of
 from experiments.ranking.readings import Reading
 from experiments.ranking.scores import Score, add_scores
 from experiments.ranking.truth import EQUAL, LONGER, RANGE, Settings, TruthTable
@@ -82,7 +83,7 @@ def test_the_mean_of_log_ranks_is_of_the_other_groups_best(tmp_path: Path) -> No
     found = ranking.compare(folder, 50)["log_rank_mean"]
     assert len(found["members"]) == 3
     assert "random_10_top1" not in found["members"]
-    assert len({ranking._probe_of(name) for name in found["members"]}) == 3
+    assert len({probe_of(name) for name in found["members"]}) == 3
     assert found["cost_fraction"] == pytest.approx(0.06)
     assert found["range"]["members"] != found["members"]
 
