@@ -156,6 +156,19 @@ def _is_chosen(run: Run, record: Record, budget: Budget) -> bool:
     return any(choice["budget"] == budget.text and choice["chosen"]["name"] == record.name for choice in choices)
 
 
+def as_trials(answer: Answer, runs: Sequence[Run]) -> Answer | None:
+    """Return the trial that a trained model was chosen by, against the trial of uniform scaling; None if one is not there."""
+    for run in runs:
+        trials = [record for record in run.records if record.role == "trial"]
+        mine = [record for record in trials if record.arch == answer.model.record.arch]
+        scaled = [r for r in trials if r.origin == UNIFORM and answer.budget.admits(r.quantities)]
+        if mine and scaled:
+            best = max(scaled, key=lambda record: record.top1)
+            model, baseline = (Trained(run=run, records=(one,), budget=answer.budget) for one in (mine[0], best))
+            return Answer(budget=answer.budget, model=model, own=model, baseline=baseline)
+    return None
+
+
 def estimate(records: Sequence[Record]) -> Estimate:
     """Return the top-1 of one architecture: over seeds if there are several trainings, over the images otherwise."""
     first = records[0]

@@ -109,6 +109,16 @@ def test_the_gain_over_uniform_scaling_has_an_interval_and_says_if_it_is_noise()
     assert "the choice is better beyond the noise under 1 of 2 budgets." in text
 
 
+def test_without_a_trained_baseline_the_gain_is_that_of_the_trials() -> None:
+    info = fake_info()
+    chosen = changed(info.of(("chosen",))[0], arch=SEED.arch.replace("96", "80"))
+    mine = changed(info.records[0], arch=chosen.arch, top1=70.0)
+    scaled = changed(info.records[0], origin="uniform scaling", name="scaled", top1=40.0)
+    text = one_line(page_of(fake_run(FrontierInfo(records=(mine, scaled, chosen), budgets=info.budgets))).text)
+    low, high = difference(70.0, 40.0, 144, 144)
+    assert f"As short trials the choice was +30.0 points ahead of it ({low:+.1f} to {high:+.1f}), beyond the noise" in text
+
+
 def test_several_seeds_give_the_mean_and_a_paired_gain() -> None:
     info = fake_info()
     first = info.of(("chosen",))[0]
