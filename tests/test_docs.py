@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.experiments.cli.test_cli import ENV, ROOT
+from tests.experiments.commands.test_import_timm import cached
+from tests.experiments.commands.test_train import folder_of_images
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -23,17 +25,32 @@ def shortened(line: str) -> list[str]:
     words = re.sub(r"--trials \d+", "--trials 2", line).split()[1:]
     few = ["--train-images", "250"]
     less = {"train": ["--epochs", "1", *few], "teach": ["--epochs", "1", *few], "search": few}
+    less |= {"shrink": less["train"] if "--data" in words else []}
+    if "folder:flowers" in words:  # few images, of a network for large ones
+        less = {"train": ["--epochs", "1", "--resolution", "64"], "shrink": ["--epochs", "1"]}
     return [*words, *less.get(words[0], [])]
+
+
+def a_users_images_and_weights(place: Path) -> dict[str, str]:
+    """Write the images that pages name, and a Hugging Face cache with the weights; return the variable that names the cache."""
+    folder_of_images(place / "flowers")
+    folder_of_images(place / "new-photos", ("first", "second"), each=2)
+    cached(place / "huggingface" / "hub", "tiny_vit_5m_224.dist_in22k_ft_in1k")
+    return {"HF_HOME": str(place / "huggingface")}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_run(page: Path, tmp_path: Path) -> None:
-    for line in commands(page):
+    lines = commands(page)
+    given = a_users_images_and_weights(tmp_path) if any("timm:" in line for line in lines) else {}
+    for line in lines:
         command = [sys.executable, "-m", "scaler.launch", *shortened(line)]
-        own = ENV | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        own = ENV | given | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=own, check=False)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
+        if "timm:" in line:
+            assert done.stdout.strip() in page.read_text()
 
 
 def test_the_readme_says_what_the_commands_say(tmp_path: Path) -> None:
@@ -67,3 +84,10 @@ def test_python_on_the_page_on_python_runs_and_prints_what_stands_there(tmp_path
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=ENV, check=False)
     assert done.returncode == 0, done.stderr
     assert f"```\n{done.stdout.splitlines()[0]}\n```" in page
+
+
+@pytest.mark.slow
+def test_python_on_the_page_on_inheritance_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "inheritance.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=ENV, check=True)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,6 @@ app = typer.Typer(
     cls=GroupedCommands,
     help="Shrink a large vision transformer under compute budgets: search, distil, plot the frontier, train the choice.",
     epilog="Every command has an example: scaler COMMAND --help.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -71,10 +71,12 @@ UsageError: Any = typer.BadParameter.__base__
 
 def run() -> int:
     """Run the command line and return the exit status."""
+    if not sys.warnoptions:  # libraries' warnings would stand before the messages of a command
+        warnings.filterwarnings("ignore", category=UserWarning)
     if not is_main_process():
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     try:
-        status = app(standalone_mode=False)
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         if status == _INTERRUPTED:  # Typer turns an interrupt into its status
             return _interrupted()
         return status if isinstance(status, int) else 0

@@ -84,11 +84,12 @@ def search(found: Sequence[Any], options: SearchOptions) -> None:
     rows = [(one.budget, *_costs(one.record.row()), f"{one.record.top1:.2f}", one.folder) for one in found]
     columns = ("budget", "flops", "params", "held-out top-1 %", "variant")
     print_table(columns, rows, right=("flops", "params", "held-out top-1 %"))
-    print(f"report: {options.out / 'frontier' / 'report.html'}")
-    print(f"next:   {_train_line(found[0].folder, options)}")
+    print(f"report:   {options.out / 'frontier' / 'report.html'}")
+    print(f"next:     {_train_line(found[0].folder, found[0].folder.name, options)}")
+    print(f"baseline: {_train_line(found[0].baseline, f'baseline-{found[0].baseline.name}', options)}")
 
 
-def _train_line(variant: Path, options: SearchOptions) -> str:
+def _train_line(variant: Path, name: str, options: SearchOptions) -> str:
     """Return the command that trains ``variant`` in full, on the same images and from the same teacher."""
     train = TrainOptions(
         variant=str(variant),
@@ -96,14 +97,15 @@ def _train_line(variant: Path, options: SearchOptions) -> str:
         train_images=options.train_images,
         teacher=options.teacher,
         logits=options.logits,
-        out=options.out / "trained" / variant.name,
+        out=options.out / "trained" / name,
     )
     return shlex.join(["scaler", "train", *train.words()])
 
 
 def search_json(found: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return one object per budget: the chosen trial's record, its folder and why it was chosen."""
-    return [record_json(one.record) | {"budget": one.budget, "folder": str(one.folder), "why": one.why} for one in found]
+    """Return one object per budget: the chosen trial's record, its folder, its baseline's and why it was chosen."""
+    folders = [{"budget": one.budget, "folder": str(one.folder), "baseline": str(one.baseline)} for one in found]
+    return [record_json(one.record) | named | {"why": one.why} for one, named in zip(found, folders, strict=True)]
 
 
 def record_json(record: Any) -> dict[str, Any]:
@@ -179,7 +181,7 @@ def _tune_line(options: ShrinkOptions) -> str:
 
 def predicted(found: Sequence[Found], options: PredictOptions) -> None:
     """Print a line for each image: its most probable classes."""
-    rows = [(one["file"], ", ".join(f"{top['label']} {top['probability']:.1%}" for top in one["top"])) for one in found]
+    rows = [(one["file"], "; ".join(f"{top['label']} {top['probability']:.1%}" for top in one["top"])) for one in found]
     print_table(("image", "classes"), rows)
 
 

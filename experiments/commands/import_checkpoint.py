@@ -16,6 +16,7 @@ from models.checkpoints.resize import AllowedChanges
 from models.checkpoints.timm_hub import read_pretrained
 from models.networks.model_spec import ModelSpec, open_model_spec, pretrained_spec, with_task
 from models.zoo.names import TimmName, resolve_model_name
+from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
 
 _TIMM = "timm:"
@@ -46,7 +47,7 @@ def import_checkpoint(options: ImportOptions) -> dict[str, Any]:
     network = spec.build()
     fitted = _fitted(network, source, spec, options)
     network.load_state_dict(fitted.state)
-    note = variant_info(spec, spec.name)
+    note = variant_info(spec, spec.name, role="seed" if spec.name in SEEDS else "variant")
     spec.write(out, note, network.state_dict())
     _tell(source.found, fitted.changed)
     return {
@@ -77,9 +78,10 @@ def _fitted(network: nn.Module, source: _Source, spec: ModelSpec, options: Impor
     changes = AllowedChanges(tables=options.resolution is not None, classes=options.num_classes is not None, class_map=rows)
     if not options.by_position:
         return fit(network, source.found.tensors, changes, spec.name)
-    tensors = rename_by_position(source.found.tensors, source.spec.build().state_dict(), spec.name)
+    tensors = rename_by_position(source.found.tensors, network.state_dict(), spec.name)
+    fitted = replace(fit(network, tensors, changes, spec.name), layout="positional")
     say(f"{len(tensors)} tensors taken by their order; kinds and shapes agree, names were not compared")
-    return replace(fit(network, tensors, changes, spec.name), layout="positional")
+    return fitted
 
 
 def _with_input(spec: ModelSpec, options: ImportOptions) -> ModelSpec:

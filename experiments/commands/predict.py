@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from experiments.data.centre_crops import centre_crops
 from experiments.data.datasets import images_in
+from experiments.data.image_set import ImageSet
 from experiments.data.input_format import InputFormat
-from experiments.data.loading import load_batches
 from experiments.data.sources import Files
 from experiments.options.train import PredictOptions
 from experiments.runtime.processes import pick_device
@@ -34,7 +35,7 @@ def predict(options: PredictOptions) -> list[dict[str, Any]]:
         raise ScalerError(f"{spec.name} has no classes: tune it to some first (`scaler train {spec.name} --data ... --out DIR`)")
     labels = spec.readable_labels
     found: list[dict[str, Any]] = []
-    for probabilities in _probabilities(spec, paths, options.loader_workers):
+    for probabilities in _probabilities(spec, paths, options.loader_workers or 0):
         values, indices = probabilities.topk(min(options.topk, spec.num_classes))
         tops = [{"label": labels[i], "probability": value} for i, value in zip(indices.tolist(), values.tolist(), strict=True)]
         found.append({"file": paths[len(found)], "top": tops})
@@ -56,24 +57,13 @@ def _files_at(image: Path) -> list[str]:
     return found
 
 
-class _Images(torch.utils.data.Dataset[torch.Tensor]):
-    """Images of files as a network takes them for evaluation, by batches of indices."""
-
-    def __init__(self, paths: Sequence[str], input_format: InputFormat) -> None:
-        self.files = Files(tuple(paths), np.zeros(len(paths), np.int64))
-        self.transform = input_format.evaluation_transform()
-
-    def __getitem__(self, indices: Sequence[int]) -> torch.Tensor:
-        return torch.stack([self.transform(self.files.image(index)) for index in indices])
-
-
 @torch.inference_mode()
 def _probabilities(spec: ModelSpec, paths: Sequence[str], workers: int) -> Iterator[torch.Tensor]:
     """Yield the probabilities of all classes for each image."""
+    images = ImageSet(Files(tuple(paths), np.zeros(len(paths), np.int64)), np.arange(len(paths)))
     device = pick_device()
     network = spec.build().to(device).eval()
-    batches = [range(at, min(at + _BATCH, len(paths))) for at in range(0, len(paths), _BATCH)]
     with meter("classifying", len(paths)) as progress:
-        for pixels in load_batches(_Images(paths, InputFormat.of(spec)), batches, workers):
+        for pixels, _ in centre_crops(images, InputFormat.of(spec), _BATCH, workers):
             yield from network(pixels.to(device)).double().softmax(1).cpu()
             progress.advance(len(pixels))

@@ -86,7 +86,9 @@ def _way_out(network: nn.Module, layout: Layout, tensors: State, wrong: State, e
     head = {layout.key(name) for name in heads(network)} & wrong.keys()
     tables = {key for key in wrong if position_table(key, network)}
     if not wrong or wrong.keys() - head - tables - explained.keys():
-        return "check that --model names the model that the file was saved from"
+        alike = not wrong and len(tensors) == len(network.state_dict())
+        by_position = "; --by-position takes the tensors in their order" if alike else ""
+        return f"check that --model names the model that the file was saved from{by_position}"
     hints = [_other_head(len(tensors[key]), len(wrong[key])) for key in sorted(head)[:1]]
     return "; ".join(hints + ["--resolution with the model's resolution has tables of positions resized"] * bool(tables))
 

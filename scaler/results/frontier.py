@@ -1,7 +1,7 @@
 """The frontier as data: the records of searches, their budgets, and the Pareto set of each kind of score.
 
 Scores of different kinds are never compared. Trials (short training, held-out part of the training images) have one front; the
-seed, the chosen variants and the baselines (trained in full, test images) have another. Pruned trials and finalists are on
+seed and the variants and baselines that were trained in full (test images) have another. Pruned trials and finalists are on
 neither.
 """
 
@@ -18,7 +18,7 @@ PLOTTED_COSTS = ("flops", "params")
 TRIALS = ("trial",)
 PRUNED = ("pruned",)
 BASELINE = "baseline"  # uniform scaling, trained in full
-TRAINED = ("seed", "chosen", BASELINE)
+TRAINED = ("seed", "chosen", BASELINE, "variant")
 
 
 @dataclass(frozen=True, kw_only=True)

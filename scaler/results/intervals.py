@@ -36,6 +36,12 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean(values) - half, mean(values) + half
 
 
+def mean_with_interval(values: Sequence[float]) -> dict[str, float]:
+    """Return the ``mean`` of ``values`` and its 95 % interval, ``low`` to ``high``; of a single value, that value thrice."""
+    low, high = mean_interval(values) if len(values) > 1 else (values[0], values[0])
+    return {"mean": mean(values), "low": low, "high": high}
+
+
 def difference(one: float, other: float, images: int, other_images: int) -> tuple[float, float]:
     """Return the 95 % interval of ``one`` less ``other``, accuracies in percent of independent samples of images.
 

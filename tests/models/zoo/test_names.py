@@ -17,7 +17,9 @@ from models.zoo import timm_names
 from models.zoo.names import SeedName, TimmName, VariantFolder, resolve_model_name
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError, UnknownNameError
-from search_spaces import architecture
+from scaler.files import write_json
+from scaler.results.variant import config
+from search_spaces import architecture, open_space
 
 USERS = "made_by_a_user"  # registered with timm by a test, for the rest of the process
 
@@ -83,9 +85,20 @@ def test_a_path_without_a_folder_is_told_from_a_name(reader: Callable[[str], Any
         reader("no/where")
 
 
-def test_a_folder_without_an_architecture_is_no_seed(tmp_path: Path) -> None:
-    with pytest.raises(ScalerError, match=r"notes no architecture in a scaler.json: give a seed"):
+def test_a_folder_that_is_no_variants_is_no_seed(tmp_path: Path) -> None:
+    with pytest.raises(ScalerError, match=r"holds no config.json: give a variant's folder, or one in timm's hub layout"):
         architecture(str(tmp_path))
+
+
+def test_a_folder_that_only_timm_knows_is_a_seed_of_its_configuration(tmp_path: Path) -> None:
+    cfg = {"input_size": [3, 96, 96], "mean": [0.5] * 3, "std": [0.5] * 3}
+    given = {"num_classes": 7, "in_chans": 3, "layers": [1, 1, 1, 1]}
+    write_json(tmp_path / "config.json", config("resnet10t", given, 96, cfg))
+    found = architecture(str(tmp_path))
+    assert found.to_dict() == {"model": "resnet10t", "layers": [1, 1, 1, 1], "resolution": 96, "num_classes": 7, "in_chans": 3}
+    axes = tmp_path / "axes.json"
+    write_json(axes, {"resolution": [64, 96]})
+    assert open_space(str(tmp_path), axes=axes).size == 2
 
 
 def test_a_model_that_is_registered_later_opens(cache: Path) -> None:
@@ -114,12 +127,12 @@ def test_an_unknown_name_is_answered_without_timm_or_torch(cache: Path) -> None:
     assert done.stdout.splitlines()[-1] == "set()"
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", "[]"])
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "[]", '{"names": ["resnet19"], "digest": "0"}'])
 def test_a_damaged_list_of_names_is_made_anew(cache: Path, content: str) -> None:
     cache.parent.mkdir(parents=True)
     cache.write_text(content)
     assert resolve_model_name("resnet18") == TimmName(name="resnet18")
-    assert "resnet18" in json.loads(cache.read_text())
+    assert "resnet18" in json.loads(cache.read_text())["names"]
 
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="no file that is no folder")
