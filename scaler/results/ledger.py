@@ -174,6 +174,11 @@ class Ledger:
         write_text(self.path, _line(_WRITTEN) + "".join(_row(record, _WRITTEN) for record in kept))
         self._content, self._ends_whole = (_WRITTEN, kept), True
 
+    @property
+    def is_torn(self) -> bool:
+        """True if the last line is not whole, and is not read: its process was killed, or the file was cut."""
+        return self.path.exists() and len(_whole_lines(self.path)) < self.path.stat().st_size
+
     def mend(self) -> str:
         """Set the file aside if it is damaged, and write its intact rows again.
 

@@ -181,6 +181,15 @@ def test_an_edit_by_hand_is_named_with_its_line(tmp_path: Path, old: str, new: s
         list(Ledger(ledger.path))
 
 
+def test_a_torn_last_line_is_told(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    assert not ledger.is_torn
+    ledger.append(RECORD)
+    assert not ledger.is_torn
+    ledger.path.write_bytes(ledger.path.read_bytes()[:-3])
+    assert ledger.is_torn
+
+
 def test_a_damaged_ledger_is_mended_from_its_intact_rows(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.csv")
     assert ledger.mend() == ""
