@@ -240,7 +240,16 @@ def test_the_trials_table_is_short() -> None:
     assert "The most accurate trials (50 of 200)" in text
 
 
-@pytest.mark.parametrize("roles", [("seed",), ("chosen",), ("pruned",), ("baseline",)])
+def test_a_model_that_no_search_chose_is_shown() -> None:
+    other = changed(fake_info().of(("chosen",))[0], role="variant", budget="", name="mine")
+    page = built(fake_run(FrontierInfo(records=(other,))))
+    assert [(card.name, card.is_trained) for card in page.cards] == [("mine", True)]
+    both = built(fake_run(FrontierInfo(records=(other, fake_info().of(("chosen",))[1]))))
+    assert [card.name for card in both.cards] == ["small-flops=10M"]
+    assert [series.label for series in both.pictures.series] == ["chosen by the search", "other models trained in full"]
+
+
+@pytest.mark.parametrize("roles", [("seed",), ("chosen",), ("pruned",), ("baseline",), ("variant",)])
 def test_any_one_role_is_enough(roles: tuple[str, ...]) -> None:
     records = tuple(changed(SEED, role=role) for role in roles)
     assert "digits" in page_of(fake_run(FrontierInfo(records=records))).text
