@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check static install clean
+.PHONY: demo test check static install clean vendor pictures
 
 demo: install
 	$(BIN)/scaler demo --out runs/demo
@@ -21,6 +21,18 @@ static: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Chart.js and its licence for the report, as npm has them. Needs npm; a test compares the files with their digests.
+CHART := 4.6.1
+PAGE := $(CURDIR)/experiments/report/page
+vendor:
+	cd "$$(mktemp -d)" && npm pack --silent chart.js@$(CHART) && tar xzf chart.js-$(CHART).tgz \
+		&& cp package/dist/chart.umd.min.js $(PAGE)/ && cp package/LICENSE.md $(PAGE)/chart.LICENSE.md
+	cd $(PAGE) && sha256sum chart.umd.min.js chart.LICENSE.md > chart.sha256
+
+# The pictures of README and docs, from the kept run in docs/example. Needs Chromium and its driver.
+pictures: install
+	$(BIN)/python -m experiments.studies.pictures
 
 install: $(VENV)/.installed
 

@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -12,7 +13,10 @@ import typer
 from benchmarks.measure import Figures
 from scaler.errors import ScalerError, UnknownNameError
 
-NAMES = ("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "search")
+NAMES = (
+    *("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "workers"),
+    *("search", "shrink", "inherit", "ranking"),
+)
 app = typer.Typer(add_completion=False)
 
 
@@ -47,15 +51,24 @@ def _print(name: str, figures: Figures) -> None:
     from rich.table import Table
 
     table = Table("figure", "value", title=name)
-    for key, value in figures.items():
-        for part, shown in value.items() if isinstance(value, dict) else [("", value)]:
-            table.add_row(f"{key} {part}".strip(), _shown(shown))
+    for key, value in _flat(figures):
+        table.add_row(key, _shown(value))
     Console().print(table)
 
 
+def _flat(figures: Figures, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each figure under the names of the parts that it is in; a mean with its interval is one figure."""
+    for key, value in figures.items():
+        whole = f"{name} {key}".strip()
+        if isinstance(value, dict) and "mean" not in value:
+            yield from _flat(value, whole)
+        else:
+            yield whole, tuple(value.values()) if isinstance(value, dict) else value
+
+
 def _shown(value: Any) -> str:
-    if isinstance(value, dict):  # a mean and its interval
-        return f"{value['mean']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
+    if isinstance(value, tuple):  # a value and its interval
+        return f"{value[0]:.2f} ({value[1]:.2f} to {value[2]:.2f})"
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -63,6 +63,26 @@ ROWS: dict[str, list[tuple[str, str]]] = {
         ("a training step from stored logits / from labels alone", "{stored_over_plain:.3f}"),
         ("with the teacher online / from labels alone", "{online_over_plain:.2f}"),
     ],
+    "shrink": [
+        (
+            "TinyViT-21M to 1.27 GFLOPs and 5.4 M parameters: choice, cut; miss of the FLOPs",
+            "{tiny_vit_choice_s:.2f} s, {tiny_vit_cut_s:.2f} s; {tiny_vit_gap:.2%}",
+        ),
+        ("half of DeiT-S, likewise", "{deit_choice_s:.2f} s, {deit_cut_s:.2f} s; {deit_gap:.2%}"),
+        ("half of Swin-T, likewise", "{swin_choice_s:.2f} s, {swin_cut_s:.2f} s; {swin_gap:.2%}"),
+        (
+            "the structure of the three, traced once for all cuts",
+            "{tiny_vit_structure_s:.2f} s, {deit_structure_s:.2f} s, {swin_structure_s:.2f} s",
+        ),
+        (
+            "of the three cuts, timm's building of the smaller network",
+            "{tiny_vit_build_s:.2f} s, {deit_build_s:.2f} s, {swin_build_s:.2f} s",
+        ),
+        ("NVIDIA modelopt (FastNAS): TinyViT-21M", "{tiny_vit_modelopt}"),
+        ("NVIDIA modelopt: half of DeiT-S; of Swin-T", "{deit_modelopt}; {swin_modelopt}"),
+        ("Torch-Pruning (isomorphic, Taylor): TinyViT-21M", "{tiny_vit_torch_pruning}"),
+        ("Torch-Pruning: half of DeiT-S; of Swin-T", "{deit_torch_pruning}; {swin_torch_pruning}"),
+    ],
     "loop": [
         ("a training step of TinyViT-5M at 224 px / that of a bare PyTorch loop", "{ours_over_bare:.3f}"),
         ("the same / that of a loop as in timm's train.py", "{ours_over_timm:.3f}"),

@@ -10,9 +10,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from math import sqrt
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -31,7 +30,7 @@ from experiments.search import pipeline
 from experiments.search.run_folder import LEDGER, TRIALS, SearchContext
 from models.networks.model_spec import open_model_spec
 from scaler.files import write_json
-from scaler.results.intervals import student_t
+from scaler.results.intervals import mean_with_interval
 from scaler.results.ledger import Ledger, Record
 from scaler.space.feasible_set import FeasibleSet
 from search_spaces.baselines import baselines
@@ -197,12 +196,7 @@ def _compared(scores: dict[str, list[float]]) -> dict[str, dict[str, float]]:
         f"ours_minus_{name}": [a - b for a, b in zip(scores["ours"], found, strict=True)]
         for name, found in scores.items() if name != "ours"
     }  # fmt: skip
-    return {name: _interval(found) for name, found in (scores | ahead).items()}
-
-
-def _interval(found: Sequence[float]) -> dict[str, float]:
-    half = student_t(len(found)) * stdev(found) / sqrt(len(found)) if len(found) > 1 else 0.0
-    return {"mean": mean(found), "low": mean(found) - half, "high": mean(found) + half}
+    return {name: mean_with_interval(found) for name, found in (scores | ahead).items()}
 
 
 def _keep(study: Study, figures: Figures) -> None:

@@ -165,11 +165,12 @@ DEFAULT_RECIPE, HEAD_RECIPE = "small", "finetune"
 RECIPES: dict[str, Recipe] = {
     "small": _SMALL,
     "proxy": replace(_SMALL, summary="short training that scores a candidate in a search", epochs=6, warmup_epochs=1),
+    # The rate is that of `small`: on the digits, a TinyViT cut from 6.6 to 2.0 MFLOPs reached a held-out top-1 of 76.9, 72.7 and
+    # 61.5 % in two epochs at 8e-3, 4e-3 and 2e-3, and 51.0 % from random weights at 8e-3.
     "shrink": replace(
         _SMALL,
         summary="tuning of a network that was cut out of a trained seed, by distillation from the seed",
         epochs=10,
-        lr=4e-3,
         warmup_epochs=0.5,
     ),
     # Rates by layer as in the fine-tuning of BEiT and MAE (Bao et al. 2022, He et al. 2022: 0.65 to 0.75 of the next layer's) and

@@ -97,6 +97,26 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=2) + "\n")
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append a line to ``path`` with one call, synced; a torn last line, of a process that was killed, is cut off first.
+
+    Raises:
+        ScalerError: if the folder cannot be made, or the disk is full or not writable.
+    """
+    make_folder(path.parent)
+    try:
+        with path.open("ab+") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(f"{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in PLACE_ERRORS:
+            raise
+        raise ScalerError(place_error(error)) from error
+
+
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from xxhash import xxh3_64, xxh3_64_hexdigest
 
 from scaler.errors import DamagedFileError
-from scaler.files import write_json
+from scaler.files import append_line, write_json
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -52,7 +52,7 @@ def write_sealed(path: Path, value: Any) -> None:
         ScalerError: if the disk refuses it.
     """
     fields = asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value)
-    write_json(path, {**fields, _DIGEST: _digest(json.loads(json.dumps(fields)))})
+    write_json(path, {**fields, _DIGEST: json_digest(fields)})
 
 
 def read_sealed(path: Path, kind: type[T], remedy: str) -> T:
@@ -62,7 +62,7 @@ def read_sealed(path: Path, kind: type[T], remedy: str) -> T:
         DamagedFileError: as `read_json`, or if the content does not match its digest.
     """
     fields = read_json(path, dict[str, Any], remedy)
-    if fields.pop(_DIGEST, None) != _digest(fields):
+    if fields.pop(_DIGEST, None) != json_digest(fields):
         raise DamagedFileError(path, "its content does not match its digest", remedy)
     return check_form(fields, kind, path, remedy)
 
@@ -94,8 +94,10 @@ def _adapter(kind: Any) -> "TypeAdapter[Any]":
     return TypeAdapter(kind)
 
 
-def _digest(fields: Mapping[str, Any]) -> str:
-    return xxh3_64_hexdigest(json.dumps(fields, sort_keys=True).encode())
+def json_digest(fields: Mapping[str, Any]) -> str:
+    """Return the 64-bit xxh3 of a JSON object, in hexadecimal; order and layout do not count."""
+    as_read = json.loads(json.dumps(fields))  # keys are text, and tuples are lists
+    return xxh3_64_hexdigest(json.dumps(as_read, sort_keys=True).encode())
 
 
 def file_digest(path: Path) -> str:
@@ -114,3 +116,33 @@ def set_aside(path: Path) -> Path:
         if not aside.exists():
             return path.replace(aside)
     raise DamagedFileError(path, "10,000 damaged copies lie beside it", "delete them")
+
+
+def append_sealed(path: Path, value: Any) -> None:
+    """Append a dataclass to a file of JSON lines, with the digest of its content; a torn last line is cut off first.
+
+    Raises:
+        ScalerError: if the disk refuses it.
+    """
+    fields = json.loads(json.dumps(asdict(value)))
+    append_line(path, json.dumps({**fields, _DIGEST: json_digest(fields)}))
+
+
+def read_sealed_lines(path: Path, kind: type[T], remedy: str) -> list[T]:
+    """Return what `append_sealed` wrote to ``path``; nothing if the file is missing. A torn last line is skipped.
+
+    Raises:
+        DamagedFileError: if a line has not the form of ``kind``, or does not match its digest.
+    """
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [_unsealed(path, number, line, kind, remedy) for number, line in enumerate(lines, 1)]
+
+
+def _unsealed(path: Path, number: int, line: bytes, kind: type[T], remedy: str) -> T:
+    try:
+        fields = dict(json.loads(line))
+    except ValueError as error:
+        raise DamagedFileError(path, f"line {number}: {error}", remedy) from error
+    if fields.pop(_DIGEST, None) != json_digest(fields):
+        raise DamagedFileError(path, f"line {number} does not match its digest", remedy)
+    return check_form(fields, kind, path, remedy)

@@ -46,6 +46,14 @@ def format_time(nanoseconds: float, digits: int = 4) -> str:
     return f"{_round(nanoseconds / _TIMES[unit], digits)}{unit}"
 
 
+def format_duration(seconds: float) -> str:
+    """Write 250 seconds as "4.2 min"."""
+    for unit, factor in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * factor:
+            return f"{_round(seconds / factor, 2)} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def format_quantity(value: float, digits: int = 4) -> str:
     """Write 1270433000 as "1.27G", with ``digits`` significant digits."""
     for suffix in ("T", "G", "M", "k"):

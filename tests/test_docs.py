@@ -25,6 +25,7 @@ def shortened(line: str) -> list[str]:
     words = re.sub(r"--trials \d+", "--trials 2", line).split()[1:]
     few = ["--train-images", "250"]
     less = {"train": ["--epochs", "1", *few], "teach": ["--epochs", "1", *few], "search": few}
+    less |= {"shrink": less["train"] if "--data" in words else []}
     if "folder:flowers" in words:  # few images, of a network for large ones
         less = {"train": ["--epochs", "1", "--resolution", "64"], "shrink": ["--epochs", "1"]}
     return [*words, *less.get(words[0], [])]
@@ -83,3 +84,10 @@ def test_python_on_the_page_on_python_runs_and_prints_what_stands_there(tmp_path
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=ENV, check=False)
     assert done.returncode == 0, done.stderr
     assert f"```\n{done.stdout.splitlines()[0]}\n```" in page
+
+
+@pytest.mark.slow
+def test_python_on_the_page_on_inheritance_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "inheritance.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=ENV, check=True)

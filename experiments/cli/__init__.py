@@ -2,6 +2,8 @@
 
 import os
 import sys
+import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import typer
 from experiments.cli import show
 from experiments.cli.adapter import Command, GroupedCommands, add
 from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
-from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions
+from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions, WatchOptions
 from experiments.options.train import (
     EvaluateOptions,
     ExportOptions,
@@ -40,6 +42,7 @@ COMMANDS = (
     _command("sample", _SEARCH, SampleOptions, "space:sample", show.sample),
     _command("search", _SEARCH, SearchOptions, "search:search", show.search, to_json=show.search_json),
     _command("frontier", _SEARCH, FrontierOptions, "frontier:frontier", show.frontier, to_json=show.frontier_json),
+    _command("watch", _SEARCH, WatchOptions, "watch:watch", show.watch, to_json=asdict),
     _command("latency", _SEARCH, LatencyOptions, "latency:latency", show.latency),
     _command("train", _TRAIN, TrainOptions, "train:train", show.scores, to_json=show.record_json),
     _command("shrink", _TRAIN, ShrinkOptions, "shrink:shrink", show.shrunk),
@@ -54,7 +57,6 @@ app = typer.Typer(
     cls=GroupedCommands,
     help="Shrink a large vision transformer under compute budgets: search, distil, plot the frontier, train the choice.",
     epilog="Every command has an example: scaler COMMAND --help.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -69,10 +71,12 @@ UsageError: Any = typer.BadParameter.__base__
 
 def run() -> int:
     """Run the command line and return the exit status."""
+    if not sys.warnoptions:  # libraries' warnings would stand before the messages of a command
+        warnings.filterwarnings("ignore", category=UserWarning)
     if not is_main_process():
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     try:
-        status = app(standalone_mode=False)
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         if status == _INTERRUPTED:  # Typer turns an interrupt into its status
             return _interrupted()
         return status if isinstance(status, int) else 0

@@ -84,7 +84,9 @@ def _parameter(item: "Field[Any]", hint: Any) -> Parameter:
     if info.is_argument:
         declared: Any = typer.Argument(default, **named)
     else:
-        declared = typer.Option(default, flag_of(item), rich_help_panel=info.group, **named)
+        declared = typer.Option(
+            default, flag_of(item), rich_help_panel=info.group, envvar=info.variable or None, show_envvar=False, **named
+        )
     return Parameter(item.name, Parameter.KEYWORD_ONLY, default=declared, annotation=kind)
 
 
@@ -138,7 +140,7 @@ class GroupedCommands(TyperGroup):
         found: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             command: Any = self.get_command(ctx, name)
-            found.setdefault(command.rich_help_panel, []).append((name, command.get_short_help_str(limit=100)))
+            found.setdefault(command.rich_help_panel, []).append((name, command.get_short_help_str(limit=200)))
         for group, records in found.items():
             with formatter.section(group):
                 formatter.write_dl(records)

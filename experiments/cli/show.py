@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
-from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions
+from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions, WatchOptions
 from experiments.options.train import (
     EvaluateOptions,
     ExportOptions,
@@ -84,11 +84,12 @@ def search(found: Sequence[Any], options: SearchOptions) -> None:
     rows = [(one.budget, *_costs(one.record.row()), f"{one.record.top1:.2f}", one.folder) for one in found]
     columns = ("budget", "flops", "params", "held-out top-1 %", "variant")
     print_table(columns, rows, right=("flops", "params", "held-out top-1 %"))
-    print(f"report: {options.out / 'frontier' / 'report.html'}")
-    print(f"next:   {_train_line(found[0].folder, options)}")
+    print(f"report:   {options.out / 'frontier' / 'report.html'}")
+    print(f"next:     {_train_line(found[0].folder, found[0].folder.name, options)}")
+    print(f"baseline: {_train_line(found[0].baseline, f'baseline-{found[0].baseline.name}', options)}")
 
 
-def _train_line(variant: Path, options: SearchOptions) -> str:
+def _train_line(variant: Path, name: str, options: SearchOptions) -> str:
     """Return the command that trains ``variant`` in full, on the same images and from the same teacher."""
     train = TrainOptions(
         variant=str(variant),
@@ -96,14 +97,15 @@ def _train_line(variant: Path, options: SearchOptions) -> str:
         train_images=options.train_images,
         teacher=options.teacher,
         logits=options.logits,
-        out=options.out / "trained" / variant.name,
+        out=options.out / "trained" / name,
     )
     return shlex.join(["scaler", "train", *train.words()])
 
 
 def search_json(found: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return one object per budget: the chosen trial's record, its folder and why it was chosen."""
-    return [record_json(one.record) | {"budget": one.budget, "folder": str(one.folder), "why": one.why} for one in found]
+    """Return one object per budget: the chosen trial's record, its folder, its baseline's and why it was chosen."""
+    folders = [{"budget": one.budget, "folder": str(one.folder), "baseline": str(one.baseline)} for one in found]
+    return [record_json(one.record) | named | {"why": one.why} for one, named in zip(found, folders, strict=True)]
 
 
 def record_json(record: Any) -> dict[str, Any]:
@@ -122,14 +124,21 @@ def frontier_json(found: Mapping[str, Path]) -> dict[str, str]:
     return {name: str(path) for name, path in found.items()}
 
 
+def watch(found: Any, options: WatchOptions) -> None:
+    """Show the state of a search until it ends."""
+    from experiments.cli.watch_view import show  # loads Optuna and rich
+
+    show(found, options)
+
+
 def demo(found: Any, options: DemoOptions) -> None:
     """Print the trained family, a yardstick, and where everything is."""
     rows = [(record.budget, *_costs(record.row()), f"{record.top1:.2f}", folder) for folder, record in found.trained.items()]
     columns = ("budget", "flops", "params", "test top-1 %", "trained variant")
     print_table(columns, rows, right=("flops", "params", "test top-1 %"))
     print(f"Logistic regression on the same split: {found.logistic_regression:.2f} % top-1.")
-    for name, path in found.files.items():
-        print(f"{name}: {path}")
+    report, *others = found.files.values()
+    print(f"\nOpen {report} in a browser. Beside it: {', '.join(path.name for path in others)}.")
 
 
 def scores(found: Any, options: TrainOptions | EvaluateOptions) -> None:

@@ -28,7 +28,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     splits = {"test": images.test, "holdout": images.holdout, "train": images.train}
     spec = open_model_spec(options.variant)
     require_trained(spec, images)
-    evaluation = evaluate_spec(spec, splits[options.split], pick_device(), options.loader_workers)
+    evaluation = evaluate_spec(spec, splits[options.split], pick_device(), options.loader_workers or 0)
     times = {"seconds": evaluation.seconds, "images_per_s": evaluation.images_per_s}
     named = {"split": options.split, "variant": options.variant, "data": images.name}
     return {**asdict(evaluation.metrics), **times, **named}

@@ -16,6 +16,7 @@ from models.checkpoints.resize import AllowedChanges
 from models.checkpoints.timm_hub import read_pretrained
 from models.networks.model_spec import ModelSpec, open_model_spec, pretrained_spec, with_task
 from models.zoo.names import TimmName, resolve_model_name
+from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
 
 _TIMM = "timm:"
@@ -46,7 +47,7 @@ def import_checkpoint(options: ImportOptions) -> dict[str, Any]:
     network = spec.build()
     fitted = _fitted(network, source, spec, options)
     network.load_state_dict(fitted.state)
-    note = variant_info(spec, spec.name)
+    note = variant_info(spec, spec.name, role="seed" if spec.name in SEEDS else "variant")
     spec.write(out, note, network.state_dict())
     _tell(source.found, fitted.changed)
     return {

@@ -82,7 +82,7 @@ def make_backend(options: TrainOptions | SearchOptions, inputs: Inputs, start: I
         recipe,
         inputs.teacher,
         store=store,
-        workers=options.loader_workers,
+        workers=options.loader_workers or 0,
         setup=setup,
         start=start,
     )

@@ -22,7 +22,7 @@ def listing(options: ListOptions) -> list[tuple[str, Rows]]:
         "families": [(name, family.summary) for name, family in FAMILIES.items()],
         "spaces": [(name, (space.__doc__ or "").splitlines()[0]) for name, space in SPACES.items()],
         "strategies": [(name, strategy.summary) for name, strategy in STRATEGIES.items()],
-        "recipes": [(name, recipe.summary) for name, recipe in RECIPES.items()],
+        "recipes": [(name, f"{recipe.epochs} epochs: {recipe.summary}") for name, recipe in RECIPES.items()],
         "data": list(FORMS.items()),
     }
     return [(kind, rows) for kind, rows in kinds.items() if options.kind in ("all", kind)]

@@ -35,7 +35,7 @@ def predict(options: PredictOptions) -> list[dict[str, Any]]:
         raise ScalerError(f"{spec.name} has no classes: tune it to some first (`scaler train {spec.name} --data ... --out DIR`)")
     labels = spec.readable_labels
     found: list[dict[str, Any]] = []
-    for probabilities in _probabilities(spec, paths, options.loader_workers):
+    for probabilities in _probabilities(spec, paths, options.loader_workers or 0):
         values, indices = probabilities.topk(min(options.topk, spec.num_classes))
         tops = [{"label": labels[i], "probability": value} for i, value in zip(indices.tolist(), values.tolist(), strict=True)]
         found.append({"file": paths[len(found)], "top": tops})

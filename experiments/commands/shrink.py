@@ -19,8 +19,10 @@ def shrink(options: ShrinkOptions) -> dict[str, Any]:
         ScalerError: if the seed meets the budget itself or has no weights, an input cannot be opened, or ``options.out`` holds
             something else.
     """
-    if options.data is None and (options.teacher or options.logits or options.epochs):
-        raise ScalerError("--teacher, --logits and --epochs are for tuning, which takes images: give --data too")
+    tuning = ("teacher", "logits", "epochs", "train_images")
+    given = [f"--{name.replace('_', '-')}" for name in tuning if getattr(options, name) is not None]
+    if options.data is None and given:
+        raise ScalerError(f"{given[0]} is for tuning, which takes images: give --data too")
     num_classes = None if options.data is None else peek_num_classes(options.data)
     is_known = options.data is None or num_classes is not None
     problem = smaller_set(options, num_classes) if is_known else None

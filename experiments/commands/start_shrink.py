@@ -91,6 +91,6 @@ def _recorded(options: ShrinkOptions, space: SearchSpace, inputs: Inputs | None,
         "axes": space.axes(),
         "teacher": inputs.teacher.digest if inputs and inputs.teacher else None,
         "logits": inputs.store.manifest.digest if inputs and inputs.store else None,
-        "inherited": start.digest,
+        "start_weights": start.digest,
     }
     return {**options.recorded(), **resolved}

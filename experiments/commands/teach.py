@@ -7,11 +7,12 @@ from experiments.commands.inputs import require_trained
 from experiments.data.augmentation import Augmentation
 from experiments.data.datasets import open_data
 from experiments.logits.manifest import Manifest
-from experiments.logits.writer import ROWS, LogitsWriter, write_store
+from experiments.logits.writer import BATCH, ROWS, LogitsWriter, write_store
 from experiments.losses.teacher import weights_digest
 from experiments.options.train import TeachOptions
 from experiments.recipes import get_recipe
 from experiments.runtime.processes import pick_device
+from experiments.runtime.shares import cores, loaders_beside, threads_for, using_threads
 from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 from scaler.lock import only_process_in
@@ -43,11 +44,18 @@ def teach(options: TeachOptions) -> dict[str, Any]:
         augmentation=Augmentation.of(recipe, images.hflip),
         rows=ROWS,
     )
-    writer = LogitsWriter(spec=spec, data=final, device=pick_device(), workers=options.loader_workers)
-    with only_process_in(options.out):
+    threads = threads_for(spec.count().flops * BATCH, cores())
+    writer = LogitsWriter(spec=spec, data=final, device=pick_device(), workers=_loaders(options, threads))
+    with using_threads(threads), only_process_in(options.out):
         store = write_store(writer, manifest, options.out, options.processes)
     named = {"digest": manifest.digest, "folder": str(options.out), "bytes_per_view": store.bytes_per_view}
     return asdict(manifest) | named
+
+
+def _loaders(options: TeachOptions, threads: int) -> int:
+    if options.loader_workers is not None:
+        return options.loader_workers
+    return loaders_beside(threads, cores()) if options.processes == 1 else 0
 
 
 def _default_topk(num_classes: int) -> int:

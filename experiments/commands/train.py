@@ -1,15 +1,21 @@
 """`scaler train`: one variant trained in full."""
 
+import shlex
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.commands.inputs import make_backend, open_inputs, tells_same_classes
+from experiments.commands.finished_model import keep_request
+from experiments.commands.inputs import make_backend, open_inputs, recipe_of, tells_same_classes
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
 from experiments.recipes import DEFAULT_RECIPE, HEAD_RECIPE
+from experiments.report.model_card import Training, write_card
 from experiments.runtime.console import is_main_process, say
+from experiments.runtime.parent import end_with_parent
+from experiments.runtime.processes import world_size
+from experiments.runtime.shares import cores, loaders_beside, threads_for, using_threads
 from experiments.scoring.records import variant_info
 from experiments.scoring.start import is_untrained_cut
 from experiments.search.pipeline import train_variant
@@ -25,17 +31,47 @@ def train(options: TrainOptions) -> Record:
     """Train a variant on all training images and score it on the test split."""
     if options.teacher is not None and Path(options.teacher).resolve() == options.out.resolve():
         raise ScalerError(f"--teacher {options.teacher} is also --out, where its weights would be replaced: choose another --out")
+    end_with_parent()
     inputs = open_inputs(options)
     remark_on_teacher(options.teacher, inputs.images.num_classes)
     name = options.variant
     spec = _spec_for(options, inputs.images)
     options = replace(options, recipe=options.recipe or (HEAD_RECIPE if spec.has_new_head else DEFAULT_RECIPE))
+    info = _note(spec, name)
+    options = _with_shares(options, info.flops)
+    backend, threads = make_backend(options, inputs), options.threads
+    with using_threads(threads), only_process_in(options.out) if is_main_process() else nullcontext():
+        keep_request(options, spec, inputs, backend)
+        record = train_variant(spec, info, backend, options.out, seed=options.seed)
+        if is_main_process():
+            write_card(options.out, record, _training(options))
+        return record
+
+
+def _note(spec: ModelSpec, name: str) -> variant.VariantInfo:
+    """Return the note of the model called ``name``: the origin and the role are those in its folder's note, if it has one."""
     before = variant.read_info(Path(name)) if Path(name).is_dir() else None
-    info = variant_info(spec, before.seed_model if before else name, before.budget if before else "")
-    role = "seed" if name in SEEDS else "chosen"
-    backend = make_backend(options, inputs)
-    with only_process_in(options.out) if is_main_process() else nullcontext():
-        return train_variant(spec, info, backend, options.out, seed=options.seed, role=role)
+    if before is None:
+        return variant_info(spec, name, role="seed" if name in SEEDS else "variant")
+    return variant_info(spec, before.seed_model, before.budget, before.role)
+
+
+def _training(options: TrainOptions) -> Training:
+    """Return the parts of a model card that only the request holds."""
+    teacher = f"`{options.teacher}`" if options.teacher else f"logits stored in `{options.logits}`" if options.logits else ""
+    return Training(command=shlex.join(["scaler", "train", *options.words()]), teacher=teacher)
+
+
+def _with_shares(options: TrainOptions, flops: int) -> TrainOptions:
+    """Return ``options`` with the threads and the loader of a lone training, where they are left open.
+
+    Under torchrun, which sets the threads, nothing is filled in.
+    """
+    if world_size() > 1:
+        return options
+    threads = options.threads or threads_for(flops * recipe_of(options).batch_size // options.accumulate, cores())
+    loaders = loaders_beside(threads, cores()) if options.loader_workers is None else options.loader_workers
+    return replace(options, threads=threads, loader_workers=loaders)
 
 
 def _spec_for(options: TrainOptions, images: ImageData) -> ModelSpec:

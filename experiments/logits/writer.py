@@ -32,7 +32,7 @@ from scaler.errors import ScalerError
 from scaler.lock import is_empty
 
 ROWS = 16_384  # inputs in a file: the most that a killed process loses
-_BATCH = 128
+BATCH = 128
 _POLL_S = 0.5  # seconds between looks at the other processes' progress
 
 Advance = Callable[[int], None]
@@ -73,7 +73,7 @@ class LogitsWriter:
 
     def _batches(self, views: Views, order: EpochOrder, epoch: int, span: tuple[int, int]) -> Iterator[AugmentedBatch]:
         start, stop = span
-        requests = [batch_request(order, epoch, slice(at, min(at + _BATCH, stop))) for at in range(start, stop, _BATCH)]
+        requests = [batch_request(order, epoch, slice(at, min(at + BATCH, stop))) for at in range(start, stop, BATCH)]
         return views.batches(requests, self.workers, pin_memory=self.device.type == "cuda")
 
     @torch.inference_mode()

@@ -8,6 +8,7 @@ from experiments.recipes import RECIPES
 
 WHAT, SCORING, TRAINING, RUNNING = "What", "How to score", "How to train", "Where to run"
 # Beyond these a command would not end, or the machine would not bear it; each is far above any use.
+MIN_SIDE = 4  # in pixels; no family has smaller patches that are of use
 MAX_SIDE, MAX_CLASSES, MAX_EPOCHS, MAX_PROCESSES, MAX_TRIALS = 4096, 10**6, 10**5, 256, 10**6
 
 
@@ -70,7 +71,7 @@ class SeedOptions(SpaceOptions):
 class TaskOptions(Options):
     """The shape of a model's input and output."""
 
-    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=1, maximum=MAX_SIDE)
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=MIN_SIDE, maximum=MAX_SIDE)
     num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1, maximum=MAX_CLASSES)
 
 
@@ -78,13 +79,26 @@ class TaskOptions(Options):
 class LoaderOptions(Options):
     """Processes that load images."""
 
-    loader_workers: int = option(
-        0,
-        help="Processes that load images, for each training process.",
+    loader_workers: int | None = option(
+        None,
+        help="Processes that load images, for each training process: 1 where a lone training leaves a core idle, else 0.",
         group=RUNNING,
         minimum=0,
         maximum=MAX_PROCESSES,
         is_recorded=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadOptions(Options):
+    """The threads of a training."""
+
+    threads: int | None = option(
+        None,
+        help="Threads of each process, by the network's size by default; whatever continues keeps their number.",
+        group=RUNNING,
+        minimum=1,
+        maximum=MAX_PROCESSES,
     )
 
 

@@ -28,6 +28,7 @@ class OptionInfo:
         is_recorded: False if the option is not kept in ``run.json``: it decides where to run, not what is found.
         flag: the flag, where it is not the name with dashes.
         metavar: the placeholder of the value in `--help`.
+        variable: the environment variable that gives the value where the command line does not; empty for none.
     """
 
     help: str
@@ -40,6 +41,7 @@ class OptionInfo:
     is_recorded: bool = True
     flag: str = ""
     metavar: str = ""
+    variable: str = ""
 
 
 def option(default: Any = MISSING, *, help: str, **info: Any) -> Any:

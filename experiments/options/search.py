@@ -15,17 +15,19 @@ from experiments.options.common import (
     OutOptions,
     SeedOptions,
     TeacherOptions,
+    ThreadOptions,
     recipes,
 )
 from experiments.options.declare import Options, argument, option
 from scaler.trials.strategies import STRATEGIES
 
+STORAGE_VARIABLE = "SCALER_STORAGE"
 PRUNERS = ("none", "halving", "median")
 STARTS = ("inherited", "random")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
+class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
     """Find the best variant of a seed model under each budget.
 
     Run again with the same --out, it continues. The same command with --as-worker joins a search that was started, on this
@@ -39,7 +41,9 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
     trials: int = option(
         24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, maximum=MAX_TRIALS, is_fixed=False
     )
-    recipe: str = option("proxy", help="The short training that scores a candidate.", group=SCORING, choices=recipes)
+    recipe: str = option(
+        "proxy", help="The short training that scores a candidate; proxy has 6 epochs.", group=SCORING, choices=recipes
+    )
     start: str | None = option(
         None,
         help="Initial weights of candidates: cut out of the seed's, which is the default if it has some, or random ones.",
@@ -55,21 +59,53 @@ class SearchOptions(LoaderOptions, TeacherOptions, SeedOptions, OutOptions, Data
     )
     finalists: int = option(0, help="Candidates of each budget that are trained again.", group=SCORING, minimum=0, maximum=1000)
     seeds: int = option(2, help="Other seeds from which each finalist is trained.", group=SCORING, minimum=1, maximum=1000)
-    workers: int = option(
-        1, help="Processes that train candidates.", group=RUNNING, minimum=1, maximum=MAX_PROCESSES, is_recorded=False
+    workers: int | None = option(
+        None,
+        help="Processes that train candidates: one on each GPU, or as many as fill the cores, by default.",
+        group=RUNNING,
+        minimum=1,
+        maximum=MAX_PROCESSES,
+        is_recorded=False,
     )
-    storage: str | None = option(None, help="URL of an Optuna storage; a file in --out by default.", group=RUNNING, metavar="URL")
+    storage: str | None = option(
+        None,
+        help="URL of an Optuna storage; a file in --out by default. SCALER_STORAGE in the environment keeps it off the list of "
+        "processes.",
+        group=RUNNING,
+        metavar="URL",
+        variable=STORAGE_VARIABLE,
+    )
     as_worker: bool = option(False, help="Join the search in --out and train its candidates.", group=RUNNING, is_recorded=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierOptions(Options):
-    """Draw the accuracy-against-cost frontier of runs: CSV, PNG, SVG and one HTML report."""
+    """Write the frontier of runs: one HTML report, CSV, a LaTeX table, and figures as PNG, SVG and PDF.
+
+    Models in a search's folders trained/ and baselines/ belong to it. An unfinished search is shown as far as it is.
+    """
 
     EXAMPLE: ClassVar = "scaler frontier runs/search runs/seed --out runs/frontier"
 
     runs: tuple[Path, ...] = argument(help="Folders of searches and of trained variants.", metavar="RUN...")
     out: Path | None = option(None, help="Folder for the results; RUN/frontier by default.", group=WHAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions(Options):
+    """Show a running search: best so far, pace, time left, workers and failures.
+
+    It reads the run's folder, from any terminal or machine that sees it, and changes nothing.
+    """
+
+    EXAMPLE: ClassVar = "scaler watch runs/search"
+
+    run: Path = argument(help="Folder of a search.")
+    every: float = option(2.0, help="Seconds between two looks.", group=RUNNING, minimum=0.1, maximum=3600, metavar="S")
+    once: bool = option(False, help="Print one state and end.", group=RUNNING)
+    storage: str | None = option(
+        None, help="URL of the search's Optuna storage, with its password.", group=RUNNING, metavar="URL"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from experiments.options.common import (
     MAX_EPOCHS,
     MAX_PROCESSES,
     MAX_SIDE,
+    MIN_SIDE,
     RUNNING,
     TRAINING,
     WHAT,
@@ -21,6 +22,7 @@ from experiments.options.common import (
     SubsetOptions,
     TaskOptions,
     TeacherOptions,
+    ThreadOptions,
     recipes,
 )
 from experiments.options.declare import Options, argument, option
@@ -34,7 +36,7 @@ FORMATS = ("onnx", "torch-export")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
+class TrainOptions(SetupOptions, ThreadOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
     """Train a variant on all training images and score it on the test split.
 
     A variant with weights for other classes than those of the data gets a new head. Interrupted, the same command continues.
@@ -51,7 +53,8 @@ class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, Data
     )
     recipe: str | None = option(
         None,
-        help=f"How to train: {DEFAULT_RECIPE} by default, {HEAD_RECIPE} where weights get a new head.",
+        help=f"How to train: {DEFAULT_RECIPE} by default, {HEAD_RECIPE} where weights get a new head. "
+        "`scaler list recipes` tells the epochs.",
         group=TRAINING,
         choices=recipes,
     )
@@ -62,7 +65,7 @@ class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, Data
     drop_path: float | None = option(
         None, help="Stochastic depth, instead of the recipe's.", group=TRAINING, minimum=0, maximum=0.9
     )
-    resolution: int | None = option(None, help="Side of the input in pixels.", group=TRAINING, minimum=1, maximum=MAX_SIDE)
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=TRAINING, minimum=MIN_SIDE, maximum=MAX_SIDE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +117,7 @@ class LatencyOptions(SpaceOptions):
     EXAMPLE: ClassVar = "scaler latency tiny_vit_1m_32"
 
     target: str = argument(help="A seed, any timm model, or a variant's folder.")
-    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=1, maximum=MAX_SIDE)
+    resolution: int | None = option(None, help="Side of the input in pixels.", group=WHAT, minimum=MIN_SIDE, maximum=MAX_SIDE)
     learn: bool = option(False, help="Learn what the networks around a seed take, for budgets.", group=WHAT)
 
 

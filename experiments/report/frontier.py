@@ -1,5 +1,6 @@
-"""The frontier of one or more runs: table, figures and report."""
+"""The frontier of one or more runs: tables, figures and report."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,34 +9,40 @@ import pandas as pd
 from experiments.report.build_page import build_page
 from experiments.report.figure import draw_figures
 from experiments.report.html import write_page
-from experiments.report.runs import Run, frontier_info, read_run
+from experiments.report.latex import write_table
+from experiments.report.runs import Run, frontier_info, read_runs
+from models.zoo.published import published
 from scaler.errors import ScalerError
 from scaler.files import write_atomic
 from scaler.results.frontier import PLOTTED_COSTS, FrontierInfo
 
 
 def write_frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
-    """Write the frontier of all ``runs`` together into ``out``.
+    """Write the frontier of all ``runs`` together into ``out``; models that were trained in a search's folder belong to it.
 
     Returns:
-        The files by kind: ``csv`` (every record and whether it is on the front), ``png`` and ``svg`` (against FLOPs),
-        ``params_png`` and ``params_svg`` (against parameters), ``report``.
+        The files by kind: ``report``, ``csv`` (every record and whether it is on the front), ``tex`` (the family as a table),
+        ``png``, ``svg`` and ``pdf`` (against FLOPs), ``params_png``, ``params_svg`` and ``params_pdf`` (against parameters).
 
     Raises:
         ScalerError: if there is no run, a folder is not a run, its ledger is empty, or the runs are on different data.
     """
     if not runs:
         raise ScalerError("no run was given: name at least one folder that `scaler search --out` wrote")
-    found = [read_run(path) for path in dict.fromkeys(runs)]
+    found = read_runs(list(dict.fromkeys(runs)))
     _require_same_data(found)
     info = frontier_info(found)
-    csv = out / "frontier.csv"
-    points = points_table(found, info)
+    page = build_page(info, found, published() if is_imagenet_1k(info) else ())
+    points, csv = points_table(found, info), out / "frontier.csv"
     write_atomic(csv, lambda path: points.to_csv(path, index=False))
-    figures = draw_figures(info, out)
-    drawings = [file.read_text(encoding="utf-8") for file in figures if file.suffix == ".svg"]
-    report = write_page(build_page(info, found, drawings), out)
-    return {"csv": csv, **dict(zip(("png", "svg", "params_png", "params_svg"), figures, strict=True)), "report": report}
+    table = write_table(page.cards, page.seed, out / "frontier.tex")
+    return {"report": write_page(page, out), "csv": csv, "tex": table, **draw_figures(page.pictures, out)}
+
+
+def is_imagenet_1k(info: FrontierInfo) -> bool:
+    """Return True if the scores are on ImageNet-1k, so that they compare with published accuracies."""
+    classes = {json.loads(record.arch).get("num_classes") for record in info.records} - {None}
+    return "imagenet" in info.data_name.lower() and classes == {1000}
 
 
 def points_table(runs: Sequence[Run], info: FrontierInfo) -> pd.DataFrame:

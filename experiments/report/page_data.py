@@ -1,58 +1,102 @@
-"""The values on the report's page, without markup; ``template.html`` lays them out."""
+"""The values on the report's page, without markup: ``page/report.html`` lays them out and its scripts draw the pictures."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One key of the runs' requests, with its value in each run; empty where a run has none."""
+class Estimate:
+    """A value in percent or percentage points, its 95 % interval from ``low`` to ``high``, and the data behind it in words."""
+
+    value: float
+    low: float
+    high: float
+    basis: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """The accuracy of a model less that of uniform scaling under the same budget, in percentage points."""
+
+    estimate: Estimate
+    baseline: str
+    baseline_top1: float
+
+    @property
+    def is_noise(self) -> bool:
+        """True if the interval holds 0."""
+        return self.estimate.low <= 0 <= self.estimate.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """The answer for one budget.
+
+    Attributes:
+        is_trained: the score is of the test images after a full training; otherwise it is a trial's.
+        arch: the architecture in words.
+        drawing: index of the architecture in `Pictures.drawings`; None if its stages are not known.
+        latency_ms: measured; None if no budget bounds it.
+        use: the fraction of the budget that the model uses, in words.
+        gain: over uniform scaling; None if uniform scaling has no score of the same kind.
+        kept: the seed's accuracy that remains, in percent of it; None without a score of the seed.
+        saved: the seed's FLOPs that are saved, in percent of them; None if they are not known.
+        note: the reason for a model of another budget, or what is to be trained; empty if there is nothing to say.
+        folder: of the model.
+        train: the command that trains the model in full; empty if it is trained.
+    """
+
+    budget: str
+    name: str
+    is_trained: bool
+    arch: str
+    drawing: int | None
+    flops: int
+    params: int
+    resolution: int
+    latency_ms: float | None
+    use: str
+    top1: Estimate
+    gain: Gain | None
+    kept: float | None
+    saved: float | None
+    note: str
+    folder: str
+    train: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedLine:
+    """The seed; ``top1`` is None if it was not scored on the same images as the trained models."""
 
     name: str
-    values: tuple[str, ...]
+    flops: int
+    params: int
+    resolution: int
+    top1: Estimate | None
+    drawing: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One scored model.
+    """One scored model of a table; ``top1`` is in percent, its interval is over the images."""
 
-    Attributes:
-        budget: the text of the budget that the model was drawn for.
-        arch: the architecture in words.
-        top1: in percent, with its 95 % interval from ``low`` to ``high``.
-        score: the split and the epochs of the score, in words.
-    """
-
+    run: str
     name: str
     budget: str
+    role: str
     arch: str
     flops: int
     params: int
     resolution: int
-    top1: float
-    low: float
-    high: float
-    score: str
+    top1: Estimate
     epochs: float
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Best:
-    """The best model under one budget, or the seed, and the fraction of the budget that it uses, in words."""
-
-    budget: str
-    model: Model
-    use: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Finalist:
-    """A trial that was trained again from other seeds.
-
-    Attributes:
-        again: top-1 of each other training, in percent, and ``mean`` over them.
-        chosen_for: the texts of the budgets that this trial was chosen for.
-    """
+    """A trial that was trained again: the top-1 of each other training in percent, their mean, the budgets that chose it."""
 
     trial: Model
     again: tuple[float, ...]
@@ -61,58 +105,30 @@ class Finalist:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """A figure as an SVG element; ``cost`` is the name of its horizontal axis."""
-
-    cost: str
-    svg: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """The best candidate of one origin."""
-
-    origin: str
-    name: str
-    top1: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Neighbour:
-    """A candidate close to the chosen one, with the points of top-1 that it lacks and the axes in which it differs."""
+    """A candidate close to the chosen one: the points that it lacks, and its value of each axis of `Choice.axes`."""
 
     name: str
     lost_by: float
-    changed: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The choice under one budget: the reason, the best candidate of each origin, the neighbours, the steps from the seed."""
+    """The choice of one budget: the reason, the steps of a contraction, and the neighbours that lost.
+
+    Attributes:
+        axes: those in which a neighbour differs, and ``values``, the chosen one's.
+    """
 
     budget: str
     name: str
     origin: str
     reason: str
-    baselines: tuple[Baseline, ...]
+    axes: tuple[str, ...]
+    values: tuple[str, ...]
     neighbours: tuple[Neighbour, ...]
     path: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Importance:
-    """The fraction of the scores' variance that one axis explains."""
-
-    axis: str
-    fraction: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """The choices of one search, and its most important axes."""
-
-    choices: tuple[Choice, ...]
-    importances: tuple[Importance, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +145,141 @@ class Scoring:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Front:
-    """The front of the trials over the cost of this name."""
+class Setting:
+    """One entry of the run record, with its value in each run; empty where a run has none."""
 
-    cost: str
-    trials: tuple[Model, ...]
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Points of one kind and colour.
+
+    Attributes:
+        view: "trained" or "trials", whose scores are of unlike kind.
+        marker: a point style of Chart.js.
+        joined: "" for no line, "line" for a line from point to point, "step" for a front.
+        is_lost: drawn behind the others.
+    """
+
+    label: str
+    view: str
+    colour: str
+    marker: str
+    joined: str
+    is_lost: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A point of the frontier.
+
+    Attributes:
+        series: index in `Pictures.series`.
+        cost: by the names of `Pictures.costs`; None where it is not known.
+        arch: the architecture in words, and ``drawing`` as in `Card`.
+    """
+
+    series: int
+    name: str
+    budget: str
+    origin: str
+    cost: tuple[float | None, ...]
+    top1: float
+    low: float
+    high: float
+    arch: str
+    drawing: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """The bounds of one budget on the cost of that index; None for an open side."""
+
+    cost: int
+    low: float | None
+    high: float | None
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """The change in held-out top-1, in points, from the least to the greatest value of an axis at equal FLOPs."""
+
+    axis: str
+    least: str
+    greatest: str
+    points: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The best held-out top-1 under one budget after each trial of a search.
+
+    Attributes:
+        spent: training FLOPs so far, or trials so far where a ledger does not hold FLOPs (``is_flops``).
+        best: of all trials that meet the budget; None before the first.
+        random: likewise, of random draws alone.
+        uniform: the score of uniform scaling; None if it was not tried.
+    """
+
+    run: str
+    budget: str
+    is_flops: bool
+    spent: tuple[float, ...]
+    best: tuple[float | None, ...]
+    random: tuple[float | None, ...]
+    uniform: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The training loss of one model by epoch."""
+
+    label: str
+    colour: str
+    is_dashed: bool
+    epochs: tuple[float, ...]
+    loss: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """FLOPs and parameters of one model by part, in the order of the network."""
+
+    label: str
+    parts: tuple[str, ...]
+    flops: tuple[int, ...]
+    params: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The data of the pictures, which the page's script reads as JSON.
+
+    Attributes:
+        costs: names of the horizontal axes, and ``units`` for them.
+        drawings: architectures, each as rows of (width, depth, side, passes per block), one for each stage.
+        seed_drawing: index of the seed's; None if it is not known.
+        first_view: "trained" if a model of the family was trained in full, "trials" otherwise.
+        kinds: of the scores of each view, in words.
+    """
+
+    costs: tuple[str, ...]
+    units: tuple[str, ...]
+    drawings: tuple[tuple[tuple[int, int, int, int], ...], ...]
+    seed_drawing: int | None
+    first_view: str
+    kinds: dict[str, str]
+    series: tuple[Series, ...]
+    points: tuple[Point, ...]
+    bands: tuple[Band, ...]
+    progress: tuple[Progress, ...]
+    curves: tuple[Curve, ...]
+    colours: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,20 +287,33 @@ class PageData:
     """The values of the page, in its order.
 
     Attributes:
-        settings: the requests of the runs named ``run_names``.
-        trials: those trained for the whole of their recipe, the most accurate first.
-        stopped: trials that the pruner stopped, those with the most epochs first.
+        findings: the answer in one or two sentences.
+        remarks: on what is missing, such as trials that are still to come.
+        effects_basis: the data behind the axes' effects, in words.
+        trials: the most accurate ones, of ``trials_in_all``.
+        commands: that repeat each search.
     """
 
     title: str
-    summary: str
+    findings: tuple[str, ...]
+    remarks: tuple[str, ...]
+    cards: tuple[Card, ...]
+    seed: SeedLine | None
+    trained: tuple[Model, ...]
+    choices: tuple[Choice, ...]
+    finalists: tuple[Finalist, ...]
+    effects: tuple[Effect, ...]
+    effects_basis: str
+    shares: tuple[Shares, ...]
+    scorings: tuple[Scoring, ...]
+    trials: tuple[Model, ...]
+    trials_in_all: int
     run_names: tuple[str, ...]
     settings: tuple[Setting, ...]
-    best: tuple[Best, ...]
-    finalists: tuple[Finalist, ...]
-    drawings: tuple[Drawing, ...]
-    explanations: tuple[Explanation, ...]
-    scorings: tuple[Scoring, ...]
-    fronts: tuple[Front, ...]
-    trials: tuple[Model, ...]
-    stopped: tuple[Model, ...]
+    commands: tuple[str, ...]
+    pictures: Pictures
+
+    @property
+    def script_data(self) -> dict[str, Any]:
+        """The pictures as JSON values, for the page's script."""
+        return asdict(self.pictures)

@@ -1,5 +1,6 @@
 """The folders of finished or running searches and trainings, read for the frontier."""
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -13,6 +14,8 @@ from scaler.results.frontier import FrontierInfo
 from scaler.results.ledger import Ledger, Record
 
 _REMEDY = "restore it or leave the run out"
+INNER = ("trained", "baselines")  # folders in a search's one that hold models trained in full
+_METRICS = "metrics.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,7 @@ class Run:
         request: ``run.json``, the request of a search; empty for a run of `scaler train`.
         budgets: the budgets in ``run.json``, with the bounds that their texts came to.
         result: ``result.json``, the choices of a search and the reasons for them; empty until it has chosen.
+        losses: (epoch, mean training loss) of ``metrics.csv``, which a training leaves.
     """
 
     path: Path
@@ -31,16 +35,38 @@ class Run:
     request: Mapping[str, Any] = field(default_factory=dict)
     budgets: tuple[Budget, ...] = ()
     result: Mapping[str, Any] = field(default_factory=dict)
+    losses: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def is_search(self) -> bool:
+        """True for the folder of a search, False for that of one training."""
+        return bool(self.request)
 
 
-def read_run(path: Path) -> Run:
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Read each folder once, and after a search's the models in it that were trained in full.
+
+    Raises:
+        ScalerError: as `read_run`.
+    """
+    inner = [ledger.parent for path in paths for name in INNER for ledger in sorted((path / name).glob("*/ledger.csv"))]
+    given = {path.resolve() for path in paths}
+    return [read_run(path) for path in dict.fromkeys([*paths, *(path for path in inner if path.resolve() not in given)])]
+
+
+def read_run(path: Path, *, may_be_empty: bool = False) -> Run:
     """Read the folder of a run.
+
+    Args:
+        path: the folder.
+        may_be_empty: a search without a finished trial is read too.
 
     Raises:
         ScalerError: if the folder is no run, a file in it is damaged, or its ledger is empty.
     """
     ledger = path / "ledger.csv"
-    if not ledger.is_file():
+    may_be_empty = may_be_empty and (path / "run.json").is_file()
+    if not ledger.is_file() and not may_be_empty:
         raise ScalerError(f"{path} is not a run: it holds no ledger.csv; give a folder that `scaler search --out` wrote")
     request = _read_json(path / "run.json")
     result = _read_json(path / "result.json") if request else {}  # a search's; `scaler shrink` keeps another
@@ -48,8 +74,9 @@ def read_run(path: Path) -> Run:
         budgets = tuple(_read_budget(entry) for entry in request.get("bounds", ()))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedFileError(path / "run.json", f"bounds: {error}", _REMEDY) from error
-    run = Run(path=path, records=tuple(Ledger(ledger)), request=request, budgets=budgets, result=result)
-    if not run.records:
+    records = tuple(Ledger(ledger))
+    run = Run(path=path, records=records, request=request, budgets=budgets, result=result, losses=_losses(path / _METRICS))
+    if not run.records and not may_be_empty:
         raise ScalerError(f"{path} has an empty ledger: no evaluation has finished; run the same `scaler search` again to go on")
     return run
 
@@ -82,6 +109,21 @@ def _distinct(budgets: Iterable[Budget]) -> tuple[Budget, ...]:
     for budget in budgets:
         first.setdefault(budget.bounds, budget)
     return tuple(first.values())
+
+
+def _losses(path: Path) -> tuple[tuple[float, float], ...]:
+    """Return the epochs and losses of a training's metrics; none if the file is missing.
+
+    Raises:
+        DamagedFileError: if it is no table of numbers.
+    """
+    if not path.is_file():
+        return ()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(file))
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise DamagedFileError(path, f"{type(error).__name__}: {error}", _REMEDY) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -29,6 +29,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
+def data_label(name: str) -> str:
+    """Return a data set's name for a title: "digits", or the last folder of "folder:/data/flowers"."""
+    return name.rstrip("/").rpartition("/")[2] if name.startswith("folder:") else name
+
+
 def kind_of_score(records: Iterable[Record]) -> str:
     """Return the split and the epochs behind scores, such as "holdout split, 3 epochs", and if weights were inherited."""
     records = list(records)

@@ -24,6 +24,7 @@ from experiments.training.evaluation import Evaluation, evaluate_model
 from experiments.training.job import Job
 from experiments.training.loop import train_model
 from experiments.training.metrics_log import METRICS
+from experiments.training.rate import estimate_seconds
 from experiments.training.rungs import RungLog, RungSchedule
 from models.networks.low_resolution import LowResolutionPhase, low_resolution_phase
 from models.networks.model_spec import ModelSpec, open_model_spec
@@ -31,7 +32,7 @@ from scaler.errors import DamagedFileError
 from scaler.files import write_text
 from scaler.json_files import set_aside
 from scaler.results.score import Metrics, Score
-from scaler.results.variant import TrainedOn, VariantInfo, check_weights, read_info
+from scaler.results.variant import CONFIG, TrainedOn, VariantInfo, check_weights, read_config, read_info
 
 _RUNGS = "rungs.json"
 
@@ -74,7 +75,9 @@ class TrainingBackend:
         """Train ``spec`` and score it; see `Backend.score`. All processes of a launch must call it and get the same score."""
         key = self._key(spec, seed, final)
         found = all_gather(_finished(folder, key) if is_main_process() else None)[0]
+        named = spec.with_label_names(self.data.class_names)
         if found is not None:
+            _restore_config(folder, named)
             return found
         work = folder / f"training-{key}"
         low = low_resolution_phase(spec, self.recipe.low_resolution) if self.recipe.low_resolution < 1 else None
@@ -82,7 +85,6 @@ class TrainingBackend:
         log = self._rung_log(work, rungs, job, spec) if rungs else None
         model = train_model(self._network(spec, seed, low), job, work, title=Path(spec.name).name, rungs=log)
         if is_main_process():
-            named = spec.with_label_names(self.data.class_names)
             named.write(folder, replace(note, trained_on=self._trained_on(final)), model.state_dict())
         wait_for_everyone()  # until the weights are written
         score = self._score(spec, folder, training_cost(work, job, note.flops, low), log, final)
@@ -91,6 +93,17 @@ class TrainingBackend:
         if is_main_process():
             _keep(folder, work, key, score)
         return all_gather(score)[0]  # the times differ between processes
+
+    def estimate(self, spec: ModelSpec, *, seed: int, final: bool) -> float:
+        """Return about how many seconds the training of ``spec`` takes at its own resolution, from updates measured now."""
+        return estimate_seconds(self._network(spec, seed, None), self._job(spec, seed, final, None))
+
+    def has_finished(self, spec: ModelSpec, folder: Path, *, seed: int, final: bool) -> bool:
+        """Return True if ``folder`` keeps the score of this training of ``spec``."""
+        try:
+            return read_score(folder / SCORE, self._key(spec, seed, final)) is not None
+        except DamagedFileError:
+            return False
 
     def _trained_on(self, final: bool) -> TrainedOn:
         part, data = "all" if final else "train", self.data
@@ -181,6 +194,13 @@ def _keep(folder: Path, work: Path, key: str, score: Score) -> None:
     shutil.rmtree(work)
 
 
+def _restore_config(folder: Path, spec: ModelSpec) -> None:
+    """Write the configuration of a finished training again if it is gone; the key of the score says that it is the same."""
+    if is_main_process() and not (folder / CONFIG).exists() and (info := read_info(folder)):
+        spec.write(folder, info)
+        say(f"{folder / CONFIG} was missing and is written again")
+
+
 def _finished(folder: Path, key: str) -> Score | None:
     """Return the score kept in ``folder``; None if there is none of that key, or the weights that it is of are not there.
 
@@ -191,6 +211,8 @@ def _finished(folder: Path, key: str) -> Score | None:
         info = read_info(folder) if score else None
         if info is not None:
             check_weights(folder, info.weights)
+            if (folder / CONFIG).exists():
+                read_config(folder)
         return score if info else None
     except DamagedFileError as error:
         aside = f", and was set aside as {set_aside(error.path).name}" if error.path.exists() else ""

@@ -11,8 +11,8 @@ from scaler.results.score import Score
 from scaler.results.variant import VariantInfo
 
 
-def variant_info(spec: ModelSpec, seed_model: str, budget: str = "") -> VariantInfo:
-    """Return the note of a model, with its cost counted by fvcore.
+def variant_info(spec: ModelSpec, seed_model: str, budget: str = "", role: str = "variant") -> VariantInfo:
+    """Return the note of a model, with its cost counted by fvcore; see `VariantInfo` for ``role``.
 
     Raises:
         RuntimeError: if the count differs from the sum over the parts of its architecture.
@@ -29,6 +29,7 @@ def variant_info(spec: ModelSpec, seed_model: str, budget: str = "") -> VariantI
         budget=budget,
         flops=counted.flops,
         params=counted.params,
+        role=role,
     )
 
 

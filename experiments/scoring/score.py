@@ -37,6 +37,9 @@ class Backend(Protocol):
                 a stopped training is the one that was reported last.
         """
 
+    def estimate(self, spec: ModelSpec, *, seed: int, final: bool) -> float:
+        """Return about how many seconds `score` takes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCost:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-from scaler.results.intervals import student_t, wilson
+from scaler.results.intervals import mean_interval, wilson
 from scaler.results.ledger import Record
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
@@ -31,8 +30,7 @@ class Contender:
         """95 % interval: over seeds (Student's t) if it was trained again, over held-out images (Wilson) otherwise."""
         if len(self.again) < 2:
             return wilson(self.top1, self.record.images)
-        half = student_t(len(self.again)) * stdev(self.again) / sqrt(len(self.again))
-        return self.top1 - half, self.top1 + half
+        return mean_interval(self.again)
 
 
 def contenders(fitting: Sequence[Record], finals: Sequence[Record]) -> list[Contender]:

@@ -45,14 +45,15 @@ def known_or_learned(space: SearchSpace) -> LatencyModel:
 
 def learn_latency_model(space: SearchSpace) -> LatencyModel:
     """Measure networks of ``space`` from the smallest to the largest, and fit the prices of their operators."""
-    device, times = pick_device(), []
+    device, found = pick_device(), list[MeasuredLatency]()
     archs = list(_spread(space, NETWORKS))
     with meter(f"measuring networks around {space.name}", len(archs), unit="networks") as shown:
         for arch in archs:
-            times.append(
-                measure_latency(model_spec_of("measured", arch).build(), arch.resolution, device, seconds=_SECONDS).least
-            )
-            shown.advance(1, f"{times[-1] / 1e6:.2f} ms")
+            found.append(measure_latency(model_spec_of("measured", arch).build(), arch.resolution, device, seconds=_SECONDS))
+            shown.advance(1, f"{found[-1].least / 1e6:.2f} ms")
+    disturbed, times = sum(bool(measured.disturbance) for measured in found), [measured.least for measured in found]
+    if disturbed > len(found) / 10:
+        say(f"the machine was busy in {disturbed} of {len(found)} measurements: repeat `scaler latency --learn` when it is idle")
     return latency.save_latency_model(space.latency_key, latency.fit_latency_model(archs, times, machine(device)))
 
 
@@ -73,7 +74,10 @@ def learn_around(seed: str, axes: Path | None = None) -> dict[str, Any]:
 
 def time_model(spec: ModelSpec) -> dict[str, Any]:
     """Return the latency of ``spec`` on this machine in milliseconds, with its interval."""
-    return _in_ms(measure_latency(spec.build(), spec.resolution, pick_device()))
+    measured = measure_latency(spec.build(), spec.resolution, pick_device())
+    if measured.disturbance:
+        say(f"{measured.disturbance}: the machine is busy, measure again when it is idle")
+    return _in_ms(measured)
 
 
 def confirm_latency(folder: Path, spec: ModelSpec, feasible: FeasibleSet) -> dict[str, Any]:

@@ -5,12 +5,14 @@ scores them, the ledger records the scores, and the best candidate under each bu
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.options.search import SearchOptions
-from experiments.runtime.console import is_main_process
+from experiments.runtime.console import is_main_process, say
 from experiments.scoring.records import record_of, variant_info
 from experiments.scoring.score import Backend
+from experiments.search.outlook import say_outlook
 from experiments.search.run_folder import LEDGER, REQUEST, TRIALS, SearchContext, check_request, open_run
 from experiments.search.selection import Chosen, choose_variants, train_finalists, variant_folder
 from experiments.search.workers import TrainAll
@@ -21,7 +23,7 @@ from scaler.results.ledger import Ledger, Record
 from scaler.results.variant import VariantInfo
 from scaler.trials.pruning import rule
 from scaler.trials.study import Candidate, LostTrialError, SearchStudy
-from scaler.units import format_quantity
+from scaler.units import format_duration, format_quantity
 from search_spaces.baselines import baselines
 
 
@@ -46,6 +48,7 @@ def run_search(context: SearchContext, train_all: TrainAll | None = None) -> lis
     study.enqueue(baselines(context.space, context.sets, context.options.seed))
     study.recover()
     context.trial_rows.sync(study)
+    say_outlook(context, study)
     if train_all is None:
         run_worker(context, study)
     else:
@@ -105,14 +108,21 @@ def _score_and_tell(asked: Candidate, context: SearchContext, study: SearchStudy
     return record
 
 
-def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Path, *, seed: int, role: str) -> Record:
+def train_variant(spec: ModelSpec, note: VariantInfo, backend: Backend, out: Path, *, seed: int) -> Record:
     """Train one model in full into ``out``, score it on the test split, and append the record to ``out``'s ledger."""
-    score = backend.score(spec, note, out, seed=seed, final=True)
-    record = record_of(role, -1, spec, note, score, backend, seed)
     ledger = Ledger(out / LEDGER)
-    if is_main_process() and record not in ledger:
+    if is_main_process() and (fault := ledger.mend()):
+        say(f"{fault}: the other rows are kept")
+    score = backend.score(spec, note, out, seed=seed, final=True)
+    record = record_of(note.role, -1, spec, note, score, backend, seed)
+    if is_main_process() and _timeless(record) not in map(_timeless, ledger):
         ledger.append(record)
     return record
+
+
+def _timeless(record: Record) -> Record:
+    """Return ``record`` without its time, the one value that differs if a training is repeated."""
+    return replace(record, score=replace(record.score, seconds=0.0))
 
 
 def _score(asked: Candidate, context: SearchContext) -> tuple[Record, bool]:
@@ -146,7 +156,7 @@ class _Pace:
     def line(self, record: Record, finished: int) -> str:
         left = (time.monotonic() - self.began) / max(1, finished - self.finished) * max(0, self.wanted - finished)
         cost = f"{format_quantity(record.flops)} FLOPs, {format_quantity(record.params)} parameters, {record.resolution} px"
-        ahead = f", about {left / 60:.1f} min left" if finished < self.wanted else ""
+        ahead = f", about {format_duration(left)} left" if finished < self.wanted else ""
         stopped = f", stopped after {record.epochs:.3g} epochs" if record.role == "pruned" else ""
         return (
             f"{record.name} ({finished} of {self.wanted})  {record.budget}: {cost}  {record.origin}  "

@@ -1,12 +1,14 @@
 """The folder of a search: the names of its files, and ``run.json``, which keeps the request."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from experiments.options.search import SearchOptions
+from experiments.runtime.environment import environment
 from experiments.scoring.score import Backend
 from experiments.scoring.start import RANDOM, InheritedStart
 from experiments.search.trial_rows import TrialRows
@@ -18,11 +20,12 @@ from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.storage import without_password
-from scaler.trials.strategies import strategy
-from scaler.trials.study import SearchStudy
+from scaler.trials.strategies import STRATEGIES, strategy
+from scaler.trials.study import STUDY, STUDY_NAME, SearchStudy
+from scaler.trials.study_file import set_damaged_study_aside
 
 LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
-TRIALS, FINALS, VARIANTS = "trials", "finalists", "variants"
+TRIALS, FINALS, VARIANTS, BASELINES = "trials", "finalists", "variants", "baselines"
 Say = Callable[[str], None]
 _REMEDY = "restore it, or choose another --out"
 _BEFORE = {"start": RANDOM}  # of searches that recorded none
@@ -34,7 +37,8 @@ class SearchContext:
 
     Attributes:
         options: the request.
-        resolved: values of options that name files (axes, teacher, logits), by their content: a file may move between calls.
+        resolved: values of options that name files (axes, teacher, logits), by their content: a file may move between calls;
+            the threads of each process; and the lag of the search, see `SearchStudy`.
         space: the search space.
         sets: the feasible set of each budget, none of them empty.
         backend: scores candidates.
@@ -73,13 +77,21 @@ class SearchContext:
         """Open the study of this search."""
         options = self.options
         proposer = strategy(options.strategy, options.trials)
-        return SearchStudy(self.out, self.space, self.sets, proposer, options.seed, options.storage, options.pruner)
+        return SearchStudy(self.out, self.space, self.sets, proposer, options.seed, options.storage, options.pruner, self._lag())
+
+    def _lag(self) -> int | None:
+        """Return the lag of the study: all trials where no proposal or decision follows from other trials' scores."""
+        options, lag = self.options, self.resolved.get("lag", 1)
+        depends = STRATEGIES[options.strategy].learns or options.pruner != "none"
+        return lag if depends or lag is None else max(lag, options.trials)
 
     def recorded(self) -> dict[str, Any]:
         """Return the content of ``run.json``."""
         bounds = [{"text": feasible.budget.text, "bounds": _bounds(feasible)} for feasible in self.sets]
         storage = self.options.storage and without_password(self.options.storage)
-        return {**self.options.recorded(), "storage": storage, **self.resolved, "bounds": bounds}
+        command = shlex.join(["scaler", "search", *replace(self.options, storage=storage).words()])
+        told = {"command": command, "environment": environment()}
+        return {**self.options.recorded(), "storage": storage, **self.resolved, "bounds": bounds, **told}
 
 
 def open_run(context: SearchContext) -> SearchStudy:
@@ -94,6 +106,8 @@ def open_run(context: SearchContext) -> SearchStudy:
         check_request(context)
     elif (context.out / LEDGER).exists():
         raise ScalerError(f"{context.out} holds results but no {REQUEST}: choose another --out")
+    if not context.options.storage and (fault := set_damaged_study_aside(context.out / STUDY, STUDY_NAME)):
+        context.say(f"{fault}: its trials are asked for again, and trainings that are kept are not repeated")
     study = context.study()
     write_sealed(path, context.recorded())
     return study
@@ -106,8 +120,9 @@ def check_request(context: SearchContext) -> None:
         ScalerError: if it differs; the message names the first difference.
         DamagedFileError: if it is not as it was written.
     """
-    names = {*context.options.fixed_names(), *context.resolved}
-    require_same("search", context.out / REQUEST, {name: context.recorded()[name] for name in names})
+    found = context.recorded()
+    names = context.options.fixed_names() | ({"start_weights"} & found.keys())
+    require_same("search", context.out / REQUEST, {name: found[name] for name in names})
 
 
 def require_same(kind: str, path: Path, request: Mapping[str, Any]) -> None:
@@ -123,6 +138,16 @@ def require_same(kind: str, path: Path, request: Mapping[str, Any]) -> None:
             raise ScalerError(
                 f"{path.parent} holds a {kind} with {name} = {before.get(name)}, not {value}: choose another --out to start anew"
             )
+
+
+def recorded_request(out: Path) -> dict[str, Any]:
+    """Return the content of ``run.json`` in ``out``; empty if there is none.
+
+    Raises:
+        DamagedFileError: if it is not as it was written.
+    """
+    path = out / REQUEST
+    return read_sealed(path, dict[str, Any], _REMEDY) if path.exists() else {}
 
 
 def _bounds(feasible: FeasibleSet) -> dict[str, list[float | None]]:

@@ -12,7 +12,7 @@ from experiments.scoring.records import record_of, variant_info
 from experiments.scoring.start import INHERITED, RANDOM
 from experiments.search import explanation
 from experiments.search.latency import LATENCY, confirm_latency, read_latency
-from experiments.search.run_folder import FINALS, RESULT, TRIALS, VARIANTS, SearchContext
+from experiments.search.run_folder import BASELINES, FINALS, RESULT, TRIALS, VARIANTS, SearchContext
 from models.networks.model_spec import ModelSpec, open_model_spec
 from models.zoo.families import family
 from scaler.budget import Bound
@@ -24,14 +24,22 @@ from scaler.results.ledger import Record
 from scaler.space.feasible_set import FeasibleSet
 from scaler.trials.study import SearchStudy
 from scaler.units import format_time
+from search_spaces.compound_scaling import compound_scaling
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The best candidate under one budget, the folder of its variant, and why (`experiments.search.explanation`)."""
+    """The best candidate under one budget.
+
+    Attributes:
+        folder: of its variant.
+        baseline: folder of the seed scaled uniformly to the same budget.
+        why: see `experiments.search.explanation`.
+    """
 
     budget: str
     folder: Path
+    baseline: Path
     record: Record
     why: dict[str, Any]
 
@@ -47,7 +55,7 @@ def feasible_records(feasible: FeasibleSet, rows: Sequence[Record]) -> list[Reco
         raise ScalerError(
             f"no candidate for {feasible.budget} could be scored in {len(rows)} trials: raise --trials or change --recipe"
         )
-    return sorted(found, key=lambda row: (-row.top1, row.loss))
+    return sorted(found, key=lambda row: (-row.top1, row.loss, row.trial))
 
 
 def _meets(row: Record, feasible: FeasibleSet) -> bool:
@@ -86,17 +94,23 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
 
 
 def choose_variants(context: SearchContext, study: SearchStudy, rows: Sequence[Record], again: Sequence[Record]) -> list[Chosen]:
-    """Write the best candidate of each budget as a variant, and ``result.json`` with the choices and their reasons."""
+    """Write the best candidate of each budget and its baseline as variants, and ``result.json`` with the reasons."""
     contenders = [
         _confirmed(explanation.contenders(feasible_records(feasible, rows), again), feasible, context)
         for feasible in context.sets
     ]
     reasons = [explanation.explain(best, study.notes(), context.sets[i], context.space) for i, best in enumerate(contenders)]
     chosen = [
-        Chosen(budget=s.budget.text, folder=_emit(s, best[0].record, context), record=best[0].record, why=reason)
-        for s, best, reason in zip(context.sets, contenders, reasons, strict=True)
+        Chosen(
+            budget=feasible.budget.text,
+            folder=_emit(feasible, best[0].record, context),
+            baseline=_emit_baseline(feasible, context),
+            record=best[0].record,
+            why=reason,
+        )
+        for feasible, best, reason in zip(context.sets, contenders, reasons, strict=True)
     ]
-    found = [{"folder": str(c.folder), **c.why, "latency": read_latency(c.folder)} for c in chosen]
+    found = [{"folder": str(c.folder), "baseline": str(c.baseline), **c.why, "latency": read_latency(c.folder)} for c in chosen]
     start = INHERITED if context.start else RANDOM
     write_sealed(context.out / RESULT, {"budgets": found, "importances": study.importances(), "start": start})
     return chosen
@@ -127,7 +141,7 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, conte
 def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
     """Write a trial as the variant of a budget, and count the reloaded model again."""
     spec, folder = _spec(best, context), variant_folder(context, feasible)
-    write_untrained(spec, folder, feasible.budget.text, context)
+    write_untrained(spec, folder, feasible.budget.text, context, "chosen")
     confirmed = read_latency(inside(context.out / TRIALS, best.name))
     if confirmed is not None:
         write_sealed(folder / LATENCY, confirmed)
@@ -137,21 +151,29 @@ def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
     return folder
 
 
-def write_untrained(spec: ModelSpec, folder: Path, budget: str, context: SearchContext) -> None:
+def _emit_baseline(feasible: FeasibleSet, context: SearchContext) -> Path:
+    """Write the seed scaled uniformly to a budget as a variant; its latency is the predicted one."""
+    folder = variant_folder(context, feasible, BASELINES)
+    arch = context.space.arch(compound_scaling(context.space, feasible))
+    write_untrained(context.spec_of(folder.name, arch), folder, feasible.budget.text, context, "baseline")
+    return folder
+
+
+def write_untrained(spec: ModelSpec, folder: Path, budget: str, context: SearchContext, role: str) -> None:
     """Write a candidate as a variant with the weights from which candidates start: inherited ones, or none."""
-    note = variant_info(spec, context.options.seed_model, budget)
+    note = variant_info(spec, context.options.seed_model, budget, role)
     if context.start is None:
         return spec.write(folder, note)
     return spec.write(folder, replace(note, start=INHERITED), context.start.cut(spec).network.state_dict())
 
 
-def variant_folder(context: SearchContext, feasible: FeasibleSet) -> Path:
-    """Return the folder of the variant that is chosen for a budget.
+def variant_folder(context: SearchContext, feasible: FeasibleSet, parent: str = VARIANTS) -> Path:
+    """Return the folder of the variant that is chosen for a budget, or of its baseline.
 
     Raises:
         ScalerError: if the budget's text is too long for a name.
     """
-    return inside(context.out / VARIANTS, _slug(feasible.budget.text))
+    return inside(context.out / parent, _slug(feasible.budget.text))
 
 
 def _slug(text: str) -> str:

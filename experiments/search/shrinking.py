@@ -153,13 +153,12 @@ def _tuned(best: Candidate, cut: Inherited, request: Shrinking, backend: Trainin
         backend,
         request.out,
         seed=request.random_seed,
-        role="chosen",
     )
     return {"seed": before, "after_cut": after_cut, "tuned": record.top1}
 
 
 def _note(candidate: Candidate, request: Shrinking) -> VariantInfo:
-    return variant_info(candidate.spec, request.seed.name, request.feasible.budget.text)
+    return variant_info(candidate.spec, request.seed.name, request.feasible.budget.text, "chosen")
 
 
 def _top1(network: nn.Module, spec: ModelSpec, images: ImageSet, backend: TrainingBackend) -> float:

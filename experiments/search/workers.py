@@ -3,9 +3,10 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from experiments.runtime.parent import environment_of_child
+from experiments.runtime.shares import Share
 from scaler.errors import ScalerError
 from scaler.trials.study import SearchStudy
 
@@ -15,23 +16,33 @@ _DEATHS = 3  # per worker, without a finished candidate in between: something ot
 TrainAll = Callable[[SearchStudy], None]
 
 
-def spawn_workers(words: Sequence[str], workers: int, trials: int, sync: Callable[[SearchStudy], object]) -> TrainAll:
-    """Return a function that runs ``workers`` processes until ``trials`` candidates of a study are finished.
+def spawn_workers(
+    words: Sequence[str],
+    shares: Sequence[Share],
+    trials: int,
+    sync: Callable[[SearchStudy], object],
+    variables: Mapping[str, str] | None = None,
+) -> TrainAll:
+    """Return a function that runs a process with each of ``shares`` until ``trials`` candidates of a study are finished.
 
     Args:
         words: the command line of a worker, without the interpreter.
         sync: called twice a second; it copies new records from the study to the ledger.
+        variables: added to the workers' environment.
     """
-    return lambda study: _Pool(words, workers, trials, study).run(sync)
+    return lambda study: _Pool(words, shares, trials, study, variables or {}).run(sync)
 
 
 class _Pool:
     """The running workers of one study; a dead one is replaced and its candidate queued again."""
 
-    def __init__(self, words: Sequence[str], workers: int, trials: int, study: SearchStudy) -> None:
+    def __init__(
+        self, words: Sequence[str], shares: Sequence[Share], trials: int, study: SearchStudy, variables: Mapping[str, str]
+    ) -> None:
         self.command = [sys.executable, "-m", "scaler.launch", *words]
-        self.workers, self.trials, self.study = workers, trials, study
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.shares, self.trials, self.study = shares, trials, study
+        self.environment = environment_of_child() | dict(variables)
+        self.running: list[tuple[Share, subprocess.Popen[bytes]]] = []
         self.deaths, self.finished = 0, study.finished()
 
     def run(self, sync: Callable[[SearchStudy], object]) -> None:
@@ -41,7 +52,7 @@ class _Pool:
             ScalerError: if workers refuse to start, or die again and again without finishing a candidate.
         """
         try:
-            self._start(self.workers)
+            self._start(self.shares)
             while self.running:
                 time.sleep(_POLL_S)
                 self._replace_dead()
@@ -49,26 +60,28 @@ class _Pool:
         finally:
             self._stop()
 
-    def _start(self, number: int) -> None:
-        self.running += [subprocess.Popen(self.command, env=environment_of_child()) for _ in range(number)]
+    def _start(self, shares: Sequence[Share]) -> None:
+        for share in shares:
+            environment = self.environment | share.environment
+            self.running.append((share, subprocess.Popen(self.command, env=environment)))
 
     def _replace_dead(self) -> None:
-        dead = [worker for worker in self.running if worker.poll() is not None]
+        dead = [(share, worker) for share, worker in self.running if worker.poll() is not None]
         if not dead:
             return
-        self.running = [worker for worker in self.running if worker not in dead]
-        for worker in dead:
+        self.running = [pair for pair in self.running if pair not in dead]
+        for _, worker in dead:
             self.study.abandon(worker.pid)
         finished = self.study.finished()
         self.deaths = self.deaths + 1 if finished == self.finished else 1
         self.finished = finished
-        if any(worker.returncode == 2 for worker in dead) or self.deaths > _DEATHS * self.workers:
+        if any(worker.returncode == 2 for _, worker in dead) or self.deaths > _DEATHS * len(self.shares):
             raise ScalerError("the workers end before the search does: their messages above say why")
         if finished < self.trials:
-            self._start(len(dead))
+            self._start([share for share, _ in dead])
 
     def _stop(self) -> None:
-        for worker in self.running:
+        for _, worker in self.running:
             worker.terminate()
-        for worker in self.running:
+        for _, worker in self.running:
             worker.wait()

@@ -117,7 +117,7 @@ def _fault(path: Path) -> str:
 def training_state(updater: Updater, progress: TrainingProgress, log: MetricsLog) -> State:
     """Return the state that a checkpoint holds, its tensors whole. All processes must call it; the first gets the tensors."""
     loss_sums = all_gather(progress.loss_sum.cpu())
-    state: State = {"step": progress.step}
+    state: State = {"step": progress.step, "threads": torch.get_num_threads()}
     state |= {"model": updater.model.state_dict(), "optimizer": updater.optimizer.state_dict()}
     state |= {"rows": log.rows, "totals": loss_sums, "seconds": progress.interval_seconds}
     state |= {"first": progress.initial_loss, "begun": progress.interval_start}
@@ -138,6 +138,8 @@ def resume(checkpoints: Checkpoints, updater: Updater, progress: TrainingProgres
         raise ScalerError(f"the processes see different checkpoints in {checkpoints.folder}: they must share that folder")
     if state is None:
         return
+    if world_size() == 1:
+        torch.set_num_threads(state.get("threads", torch.get_num_threads()))  # sums depend on it
     try:
         _load_network(state, updater)
         _load_progress(state, progress, log)

@@ -1,6 +1,7 @@
 """Evaluation of a network on every image of a set, once."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +13,8 @@ from experiments.data.image_set import ImageSet
 from experiments.data.input_format import InputFormat
 from experiments.runtime.processes import all_gather, rank, world_size
 from scaler.results.score import Metrics
+
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,6 @@ class Evaluation:
         return self.metrics.images / self.seconds
 
 
-@torch.inference_mode()
 def evaluate_model(
     model: nn.Module,
     images: ImageSet,
@@ -44,16 +46,22 @@ def evaluate_model(
     Raises:
         ScalerError: if an image cannot be read.
     """
-    started, training = time.monotonic(), model.training
     own = replace(images, indices=images.indices[rank() :: world_size()])
+    return evaluate_batches(model, centre_crops(own, input_format, batch_size, workers), len(images), device)
+
+
+@torch.inference_mode()
+def evaluate_batches(model: nn.Module, batches: Iterable[Batch], images: int, device: torch.device) -> Evaluation:
+    """Measure ``model`` in evaluation mode on ``batches``, this process's part of ``images`` images; see `evaluate_model`."""
+    started, training = time.monotonic(), model.training
     sums = torch.zeros(3, dtype=torch.float64)
     model.to(device).eval()
-    for pixels, labels in centre_crops(own, input_format, batch_size, workers):
+    for pixels, labels in batches:
         sums += _summed_scores(model(pixels.to(device)).float().cpu(), labels)
     model.train(training)
-    top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / len(images)).tolist()
+    top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / images).tolist()
     seconds = max(all_gather(time.monotonic() - started))
-    metrics = Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=len(images))
+    metrics = Metrics(top1=100 * top1, top5=100 * top5, loss=loss, images=images)
     return Evaluation(metrics=metrics, seconds=seconds)
 
 

@@ -10,6 +10,7 @@ from scaler.files import write_text
 
 METRICS = "metrics.csv"
 
+# "top1" is measured on a few images (`experiments.training.interval_score`), in percent; NaN if it was not.
 Row = dict[str, float]
 
 

@@ -99,6 +99,11 @@ class RungLog:
         return sum(entry.evaluation.seconds for entry in self._entries.values())
 
     @property
+    def metrics(self) -> list[Metrics]:
+        """The metrics at the rungs that were reached, in order."""
+        return [entry.evaluation.metrics for entry in self._entries.values()]
+
+    @property
     def final_metrics(self) -> Metrics | None:
         """The metrics at the rung where the training was stopped; None if it was not."""
         for entry in self._entries.values():

@@ -1,5 +1,6 @@
 """The course of a training: updates, checks of the loss, rows of metrics and checkpoints."""
 
+import math
 import time
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from experiments.runtime.signals import StopRequest
 from experiments.training.batches import BatchLoader
 from experiments.training.checkpoints import Checkpoints, TrainingProgress, resume, training_state
 from experiments.training.divergence import DivergenceWatch
+from experiments.training.interval_score import IntervalScore
 from experiments.training.job import Job
 from experiments.training.metrics_log import MetricsLog
 from experiments.training.updater import Updater
@@ -30,6 +32,7 @@ class Trainer:
         self.checkpoints = Checkpoints(folder)
         self.log = MetricsLog(folder, job.setup.tensorboard and rank() == 0)
         self.divergence = DivergenceWatch(job, self.progress, self.checkpoints)
+        self._score = IntervalScore(job=job)
         self._saved_at = time.monotonic()
 
     @property
@@ -63,7 +66,7 @@ class Trainer:
         for update in zip(*[islice(batches, (end - self.step) * parts)] * parts, strict=True):
             self.progress.loss_sum += self.updater.step(update, self.step)
             self.progress.step += 1
-            meter.advance(job.batch_size, f"epoch {epoch + 1}/{job.recipe.epochs}")
+            meter.advance(job.batch_size, f"epoch {epoch + 1}/{job.recipe.epochs}{self._last_interval()}")
             if self._is_check_due(stop, end):
                 self.progress.interval_seconds = time.monotonic() - started
                 self._check(stop, end)
@@ -110,13 +113,23 @@ class Trainer:
             destroy_process_group()
             raise KeyboardInterrupt
 
+    def _last_interval(self) -> str:
+        """Return the loss and the top-1 of the last finished interval in words; an empty text before the first one's end."""
+        if not self.log.rows:
+            return ""
+        row = self.log.rows[-1]
+        top1 = "" if math.isnan(row["top1"]) else f", {self._score.kind} top-1 {row['top1']:.1f} %"
+        return f" (last: loss {row['loss']:.3f}{top1})"
+
     def _end_interval(self, loss_sum: float) -> None:
-        progress = self.progress
+        progress, steps = self.progress, self.progress.step - self.progress.interval_start
+        scored = self._score.evaluate(self.evaluated_model, progress.step, steps)
         row = {
             "epoch": progress.step / self.job.steps_per_epoch,
-            "loss": loss_sum / (progress.step - progress.interval_start),
+            "loss": loss_sum / steps,
             "lr": self.updater.lr,
-            "seconds": progress.interval_seconds,
+            "seconds": progress.interval_seconds + (scored.seconds if scored else 0.0),
+            "top1": scored.metrics.top1 if scored else math.nan,
         }
         self.log.add(row, progress.step)
         progress.start_interval()

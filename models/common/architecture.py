@@ -10,6 +10,8 @@ from scaler.cost.architecture import Segment, Value, Values
 from scaler.cost.operators import Number, truncate
 from scaler.errors import ScalerError
 
+_LIMIT = 10**6  # above any value in any network
+
 
 @dataclass(frozen=True, kw_only=True)
 class VisionTransformer:
@@ -112,6 +114,7 @@ class VisionTransformer:
             ScalerError: if a value is out of range, or they do not agree.
         """
         given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+        cls._require_numbers(given)
         head_dim = given.pop("head_dim", None)
         if "num_heads" not in given and head_dim is not None:
             given["num_heads"] = cls.heads_of({**given, "head_dim": head_dim})
@@ -119,6 +122,16 @@ class VisionTransformer:
         widths = set(arch.head_dims().values())
         cls.require(head_dim in (None, *widths), "head_dim", head_dim, "num_heads say otherwise")
         return arch
+
+    @classmethod
+    def _require_numbers(cls, given: Mapping[str, Any]) -> None:
+        """Raise ScalerError if a value from a file is not a number of its field's type, or is larger than any network's."""
+        ratios = {field.name for field in fields(cls) if field.type in (float, tuple[float, ...])}
+        for name, value in given.items():
+            kinds = (int, float) if name in ratios else (int,)
+            for entry in value if isinstance(value, tuple) else (value,):
+                is_number = isinstance(entry, kinds) and not isinstance(entry, bool) and entry <= _LIMIT
+                cls.require(is_number, name, value, f"needs {'' if name in ratios else 'whole '}numbers up to a million")
 
     @classmethod
     def heads_in(cls, dim: int, head_dim: int) -> int:

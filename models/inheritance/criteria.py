@@ -167,6 +167,7 @@ def _first_order(network: nn.Module, batches: Sequence[Batch]) -> dict[str, torc
     twin = copy.deepcopy(network).eval().requires_grad_(True)
     for images, targets in batches:
         assert targets is not None
+        twin.train().eval()  # in eval mode timm's TinyViT keeps its position tables, with the graph of the last batch
         with torch.enable_grad():
             F.cross_entropy(twin(images), targets).backward()
     named = twin.named_parameters()

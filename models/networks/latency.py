@@ -3,13 +3,14 @@
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, sqrt
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time_ns
 
 import torch
 from torch import nn
 
+_LEAST_SHARE, _MOST_SPREAD = 0.8, 1.5
 _WARM_UP, _ROUNDS, _LEAST_RUNS = 3, 5, 5
 
 
@@ -21,6 +22,7 @@ class MeasuredLatency:
         least: of the fastest run, which other load disturbed least; networks are compared by it.
         median: over ``runs``; ``low`` and ``high`` are the ends of its 95 % interval.
         machine: the machine and the settings, in words.
+        cpu_share: processor time of all runs over their wall time, on a CPU; other processes had the rest. 1 elsewhere.
     """
 
     least: float
@@ -29,6 +31,16 @@ class MeasuredLatency:
     high: float
     runs: int
     machine: str
+    cpu_share: float = 1.0
+
+    @property
+    def disturbance(self) -> str:
+        """The signs of other load on the machine in words; empty if there are none."""
+        if self.cpu_share < _LEAST_SHARE:
+            return f"other processes had the core for {1 - self.cpu_share:.0%} of the time"
+        if self.median > _MOST_SPREAD * self.least:
+            return f"the median of the runs is {self.median / self.least:.1f} times the least"
+        return ""
 
 
 def measure_latency(model: nn.Module, resolution: int, device: torch.device, *, seconds: float = 1.0) -> MeasuredLatency:
@@ -42,8 +54,11 @@ def measure_latency(model: nn.Module, resolution: int, device: torch.device, *, 
     with torch.inference_mode(), _one_thread():
         for _ in range(_WARM_UP):
             _run_ns(model, images)
+        began, cpu_began = perf_counter_ns(), thread_time_ns()
         rounds = [_round(model, images, seconds / _ROUNDS) for _ in range(_ROUNDS)]
-    return min((_summary(times, device) for times in rounds), key=lambda found: found.least)
+        share = (thread_time_ns() - cpu_began) / (perf_counter_ns() - began) if device.type == "cpu" else 1.0
+    found = min((_summary(times, device) for times in rounds), key=lambda found: found.least)
+    return replace(found, cpu_share=share)
 
 
 @contextmanager

@@ -1,16 +1,24 @@
 """The names of timm's models, told without loading timm once they are in the user's cache."""
 
-import json
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from scaler.errors import ScalerError
-from scaler.files import cache_folder, write_json
+from scaler.files import cache_folder
+from scaler.json_files import read_sealed, write_sealed
 
 # The errors of a cache that cannot be had: no folder, no home to make it in, no JSON.
 _NO_CACHE = (ScalerError, OSError, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    """The content of the cache."""
+
+    names: list[str]
 
 
 def is_timm_model(name: str) -> bool:
@@ -25,9 +33,7 @@ def timm_model_names() -> list[str]:
 
 def _read() -> list[str]:
     with suppress(*_NO_CACHE):
-        names = json.loads(_path().read_text(encoding="utf-8"))
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            return names
+        return read_sealed(_path(), _Names, "delete it, and it is made again").names
     return []
 
 
@@ -38,7 +44,7 @@ def _ask_timm() -> list[str]:
     listed = {*timm.list_models(include_tags=True), *filter(timm.is_model, dir(timm.models))}
     names = sorted(name for name in listed if timm.model_entrypoint(name).__module__.startswith("timm."))
     with suppress(*_NO_CACHE):
-        write_json(_path(), names)
+        write_sealed(_path(), _Names(names=names))
     return names
 
 

@@ -1,7 +1,8 @@
 """The frontier as data: the records of searches, their budgets, and the Pareto set of each kind of score.
 
 Scores of different kinds are never compared. Trials (short training, held-out part of the training images) have one front; the
-seed and the chosen variants (trained in full, test images) have another. Pruned trials and finalists are on neither.
+seed and the variants and baselines that were trained in full (test images) have another. Pruned trials and finalists are on
+neither.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from scaler.results.ledger import Record
 PLOTTED_COSTS = ("flops", "params")
 TRIALS = ("trial",)
 PRUNED = ("pruned",)
-TRAINED = ("seed", "chosen")
+BASELINE = "baseline"  # uniform scaling, trained in full
+TRAINED = ("seed", "chosen", BASELINE, "variant")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from xxhash import xxh3_64_hexdigest
 
 from scaler.errors import DamagedFileError
 from scaler.files import write_text
+from scaler.json_files import set_aside
 from scaler.results.score import Metrics, Score
 
 # The ledger's columns in their order, and the type of each.
@@ -60,8 +61,8 @@ class Record:
 
     Attributes:
         role: ``"seed"`` (the large model itself), ``"trial"`` (a candidate of the search), ``"pruned"`` (a candidate whose
-            training was stopped early), ``"finalist"`` (one of the best, trained again from another seed) or ``"chosen"``
-            (trained in full).
+            training was stopped early) or ``"finalist"`` (one of the best, trained again from another seed); of a model that
+            was trained in full, its variant's role: ``"chosen"``, ``"baseline"``, ``"seed"`` or ``"variant"``.
         trial: the candidate's number in the study; -1 for the seed and for a model trained in full.
         origin: the source of the candidate: ``"surrogate"``, ``"random"``, ``"uniform scaling"``, a published model's name, or
             empty.
@@ -172,6 +173,25 @@ class Ledger:
         kept = [_record(record.row()) for record in records]
         write_text(self.path, _line(_WRITTEN) + "".join(_row(record, _WRITTEN) for record in kept))
         self._content, self._ends_whole = (_WRITTEN, kept), True
+
+    @property
+    def is_torn(self) -> bool:
+        """True if the last line is not whole, and is not read: its process was killed, or the file was cut."""
+        return self.path.exists() and len(_whole_lines(self.path)) < self.path.stat().st_size
+
+    def mend(self) -> str:
+        """Set the file aside if it is damaged, and write its intact rows again.
+
+        Returns:
+            The fault and the new name, in words; empty if the file is whole.
+        """
+        try:
+            _ = self._content
+        except DamagedFileError as error:
+            kept, aside = self.intact(), set_aside(self.path)
+            self.replace(kept)
+            return f"{error.fault}, and was set aside as {aside.name}"
+        return ""
 
     def intact(self) -> list[Record]:
         """Return the rows of a damaged file that match their digests."""

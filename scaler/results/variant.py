@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from scaler.errors import DamagedFileError, ScalerError
 from scaler.files import write_json
-from scaler.json_files import check_form, file_digest, read_json, read_sealed, write_sealed
+from scaler.json_files import check_form, file_digest, json_digest, read_json, read_sealed, write_sealed
 
 CONFIG, WEIGHTS, NOTE = "config.json", "model.safetensors", "scaler.json"
 # Entries of timm's configurations that say where pretrained weights are; nothing outside of a folder is read for it.
@@ -20,6 +20,7 @@ SOURCES = ("url", "hf_hub_id", "hf_hub_filename", "file", "state_dict", "checkpo
 # Arguments of `timm.create_model` that would read other files.
 _LOADING = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
 _CONFIG_REMEDY = "restore it in timm's hub layout, or give another folder"
+_CHANGED_REMEDY = f"restore it, or delete {NOTE} to use the folder as one that only timm knows"
 _NOTE_REMEDY = "restore it, write the variant again, or delete the file to use the folder as one that only timm knows"
 _WEIGHTS_REMEDY = "restore the file, or train or import the weights again"
 
@@ -48,8 +49,10 @@ class VariantInfo:
 
     Attributes:
         flops, params: fvcore's count of the built network.
+        role: ``"chosen"`` by a search, its ``"baseline"``, a ``"seed"``, or any other ``"variant"``.
         weights: digest of ``model.safetensors``; empty where there is none.
         start: "inherited" if the weights were cut out of a seed's and not trained since; empty otherwise.
+        config: digest of ``config.json``; empty in notes of earlier versions, which are not checked.
     """
 
     family: str
@@ -58,9 +61,11 @@ class VariantInfo:
     budget: str
     flops: int
     params: int
+    role: str = "variant"
     trained_on: TrainedOn = TrainedOn()
     weights: str = ""
     start: str = ""
+    config: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +111,11 @@ def config(timm_name: str, model_args: Mapping[str, Any], resolution: int, pretr
 def write(folder: Path, configuration: Mapping[str, Any], note: VariantInfo) -> None:
     """Write the folder; ``config.json`` comes last, so that a folder that has one is whole.
 
-    The note gets the digest of the weights that lie in the folder.
+    The note gets the digests of the configuration and of the weights that lie in the folder.
     """
     weights = folder / WEIGHTS
-    write_sealed(folder / NOTE, replace(note, weights=file_digest(weights) if weights.is_file() else ""))
+    digest = file_digest(weights) if weights.is_file() else ""
+    write_sealed(folder / NOTE, replace(note, weights=digest, config=json_digest(configuration)))
     write_json(folder / CONFIG, configuration)
 
 
@@ -118,13 +124,15 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         ScalerError: if it is missing.
-        DamagedFileError: if it cannot be read, or is not in timm's hub layout.
+        DamagedFileError: if it cannot be read, is not in timm's hub layout, or is not the one that the folder's note is of.
     """
     path = folder / CONFIG
     if not path.is_file():
         raise ScalerError(f"{folder} holds no {CONFIG}: give a variant's folder, or one in timm's hub layout")
-    data = read_json(path, dict[str, Any], _CONFIG_REMEDY)
+    data, note = read_json(path, dict[str, Any], _CONFIG_REMEDY), read_info(folder)
     check_form(data, _ConfigForm, path, _CONFIG_REMEDY)
+    if note is not None and note.config not in ("", json_digest(data)):
+        raise DamagedFileError(path, f"its content does not match the digest in {NOTE}", _CHANGED_REMEDY)
     own = {key: value for key, value in data["pretrained_cfg"].items() if key not in SOURCES}
     arguments = {key: value for key, value in data.get("model_args", {}).items() if key not in _LOADING}
     return {**data, "pretrained_cfg": own, **({"model_args": arguments} if "model_args" in data else {})}

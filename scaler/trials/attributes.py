@@ -5,3 +5,4 @@ RECORD = "record"  # what was told with a score
 ERROR = "error"  # why the candidate could not be scored
 SURPLUS = "surplus"  # asked for at the same moment as the last one that was wanted
 WORKER = "worker"  # the process that trains it
+DIGEST = "digest"  # of a scored trial

@@ -21,10 +21,14 @@ _SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class HistoryReader:
-    """The trials of the study that was read last, as arrays that grow. Not for several threads at once."""
+    """The trials of the study that was read last, as arrays that grow. Not for several threads at once.
 
-    def __init__(self, space: SearchSpace) -> None:
-        self.space = space
+    Args:
+        lag: the scores of the last ``lag`` - 1 candidates before a trial are left out, whether they are known or not.
+    """
+
+    def __init__(self, space: SearchSpace, lag: int = 1) -> None:
+        self.space, self.lag = space, lag
         self._start(None, 1)
 
     def _start(self, study: tuple[object, int] | None, objectives: int) -> None:
@@ -65,13 +69,21 @@ class HistoryReader:
         return self._history(number)
 
     def _history(self, number: int) -> History:
-        steps = self._steps[:number]
+        scores, steps = self._known(self._scores, number), self._known(self._steps, number)
         fidelity = np.nan_to_num(steps / np.nanmax(steps, initial=1.0), nan=1.0)
         kept = np.flatnonzero(self._is_whole[:number])
         if len(kept) == number:  # without copies
-            return History(self.space, self._points[:number], self._scores[:number], fidelity, self._notes[:number])
+            return History(self.space, self._points[:number], scores, fidelity, self._notes[:number])
         notes = [self._notes[i] for i in kept]
-        return History(self.space, self._points[kept], self._scores[kept], fidelity[kept], notes)
+        return History(self.space, self._points[kept], scores[kept], fidelity[kept], notes)
+
+    def _known(self, values: Floats, number: int) -> Floats:
+        """Return the first ``number`` of ``values``, without those that the lag leaves out."""
+        if self.lag == 1:
+            return values[:number]
+        found = values[:number].copy()
+        found[max(0, number - self.lag + 1) :] = np.nan
+        return found
 
     def _read(self, trial: FrozenTrial, study: Study) -> None:
         self._is_finished[trial.number] = trial.state.is_finished()

@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial
 
 from scaler.errors import UnknownNameError
 from scaler.trials.attributes import NOTES
-from scaler.trials.storage import stored_trial
+from scaler.trials.numbering import Numbering
+from scaler.trials.storage import all_trials, stored_trial
 
 
 @dataclass(frozen=True)
@@ -50,40 +51,51 @@ def rule(name: str) -> Rule:
     return RULES[name]
 
 
-def pruner(name: str) -> BasePruner:
-    """Make the pruner of the rule called ``name``.
+def pruner(name: str, lag: int | None = None) -> BasePruner:
+    """Make the pruner of the rule called ``name``; see `PerBudget` for ``lag``.
 
     Raises:
         UnknownNameError: there is none of that name.
     """
-    return PerBudget(rule(name).make())
+    return PerBudget(rule(name).make(), lag)
 
 
 class PerBudget(BasePruner):
-    """Shows a pruner the trials of one budget: a larger budget's are more accurate and would crowd out the smaller one's."""
+    """Shows a pruner the trials of one budget: a larger budget's are more accurate and would crowd out the smaller one's.
 
-    def __init__(self, inner: BasePruner) -> None:
-        self.inner = inner
+    Args:
+        lag: candidate n is compared with those up to n - ``lag`` alone; None for all that there are.
+    """
+
+    def __init__(self, inner: BasePruner, lag: int | None = None) -> None:
+        self.inner, self.lag = inner, lag
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Return whether ``inner`` stops the trial; see `optuna.pruners.BasePruner.prune`."""
         stored = stored_trial(study, trial)  # the attributes of the trial at hand may be older than its proposal
-        of_budget: Any = _OfBudget(study, _budget(stored))
+        of_budget: Any = _Rivals(study, stored, self.lag)
         return self.inner.prune(of_budget, trial)
 
 
-class _OfBudget:
-    """A study with the trials of one budget alone."""
+class _Rivals:
+    """A study with the trials that one is compared with: itself, and those before it of its budget."""
 
-    def __init__(self, study: Study, budget: int | None) -> None:
-        self._inner, self._budget = study, budget
+    def __init__(self, study: Study, trial: FrozenTrial, lag: int | None) -> None:
+        self._inner, self._budget, self._own, self._lag = study, _budget(trial), trial.number, lag
+        self._numbering = Numbering()
+        if lag is not None:
+            self._numbering.update(all_trials(study))
+            self._last = self._numbering.of(trial) - lag
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:
         trials = self._inner.get_trials(deepcopy=deepcopy, states=states)
-        return [trial for trial in trials if _budget(trial) == self._budget]
+        return [trial for trial in trials if _budget(trial) == self._budget and self._is_seen(trial)]
+
+    def _is_seen(self, trial: FrozenTrial) -> bool:
+        return self._lag is None or trial.number == self._own or self._numbering.of(trial) <= self._last
 
 
 def _budget(trial: FrozenTrial) -> int | None:

@@ -37,13 +37,14 @@ class FeasibleSampler(BaseSampler):
     Args:
         space: the space; its variables are the trial's parameters.
         sets: one feasible set of that space for each budget, none of them empty.
+        lag: candidate n is proposed from the scores of the candidates up to n - ``lag``, even if later ones are known.
     """
 
-    def __init__(self, space: SearchSpace, sets: Sequence[FeasibleSet], strategy: Strategy, seed: int) -> None:
+    def __init__(self, space: SearchSpace, sets: Sequence[FeasibleSet], strategy: Strategy, seed: int, lag: int = 1) -> None:
         for feasible in sets:
             feasible.require()
         self.space, self.sets, self.strategy, self.seed = space, sets, strategy, seed
-        self._history = HistoryReader(space)
+        self._history = HistoryReader(space, lag)
         self._narrowed: tuple[dict[str, Value], dict[int, FeasibleSet]] = {}, {}  # of the latest fixed values
         self._lock = Lock()  # threads of a study propose one after the other
 

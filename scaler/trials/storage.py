@@ -159,6 +159,13 @@ def heartbeat(study: Study, trial: Trial | FrozenTrial) -> Iterator[None]:
         yield
 
 
+def stale_trials(study: Study) -> set[int]:
+    """Return the numbers of the running trials whose heartbeat stopped."""
+    storage = study._storage
+    ids = storage._get_stale_trial_ids(study._study_id) if isinstance(storage, RDBStorage) else []
+    return {storage.get_trial(trial_id).number for trial_id in ids}
+
+
 def enqueued_parameters(trial: FrozenTrial) -> Mapping[str, Any]:
     """Return the parameters that were given to `Study.enqueue_trial`; empty for other trials."""
     found: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
@@ -173,13 +180,18 @@ def partially_fixed_parameters(study: Study) -> Mapping[str, Any]:
 
 def worker_name(process: int) -> str:
     """Return the name of a process of this machine, which no other machine's processes have."""
-    return f"{socket.gethostname()}:{process}"
+    return f"{this_host()}:{process}"
+
+
+def this_host() -> str:
+    """Return the name of this machine, as the names of its workers begin with it."""
+    return socket.gethostname()
 
 
 def is_alive(worker: str) -> bool:
     """Return whether ``worker`` (see `worker_name`) is another running process of this machine."""
     host, _, process = worker.rpartition(":")
-    if host != socket.gethostname() or int(process) == os.getpid():
+    if host != this_host() or int(process) == os.getpid():
         return False
     try:
         os.kill(int(process), 0)

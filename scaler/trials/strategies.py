@@ -12,15 +12,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A strategy by name; ``factory`` is looked up in ``module`` when the strategy is made, so that listing them loads none."""
+    """A strategy by name; ``factory`` is looked up in ``module`` when the strategy is made, so that listing them loads none.
+
+    Attributes:
+        learns: its proposals follow from the scores of other trials.
+    """
 
     module: str
     factory: str
     summary: str
+    learns: bool = True
 
 
 STRATEGIES: dict[str, _Entry] = {
-    "uniform": _Entry("scaler.trials.strategy", "Uniform", "draws uniformly from the feasible set, without repeating a trial"),
+    "uniform": _Entry(
+        "scaler.trials.strategy", "Uniform", "draws uniformly from the feasible set, without repeating a trial", learns=False
+    ),
     "surrogate": _Entry(
         "scaler.trials.surrogate", "Surrogate", "ranks feasible candidates by a model learned from the trials so far"
     ),

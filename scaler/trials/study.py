@@ -6,7 +6,7 @@ queues another one of the same parameters; both count as one candidate, so that 
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from time import sleep
 from typing import Any
 
 import optuna
+from filelock import FileLock
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
@@ -25,7 +26,7 @@ from scaler.errors import ScalerError
 from scaler.files import make_folder
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.attributes import ERROR, NOTES, RECORD, SURPLUS, WORKER
+from scaler.trials.attributes import DIGEST, ERROR, NOTES, RECORD, SURPLUS, WORKER
 from scaler.trials.candidates import Candidates
 from scaler.trials.pruning import pruner
 from scaler.trials.sampler import FeasibleSampler, noted_of
@@ -41,8 +42,10 @@ from scaler.trials.storage import (
     worker_name,
 )
 from scaler.trials.strategy import Proposal, Strategy
+from scaler.trials.study_file import trial_digest
 
-STUDY = "study.db"
+STUDY, STUDY_NAME = "study.db", "search"  # the run's own file, and the study in it
+_TURN = ".turn"  # locked by the worker that asks for a candidate
 _POLL_S, _CLAIM_S = 0.5, 60
 
 
@@ -98,6 +101,9 @@ class SearchStudy:
     Args:
         storage: an Optuna storage's URL, or None for ``study.db`` (SQLite) in ``folder``.
         pruner_name: the rule that stops trials early; see `scaler.trials.pruning`.
+        lag: candidate n is asked for once the candidates up to n - ``lag`` are finished, and proposed from these alone, so that
+            the candidates of ``lag`` workers do not depend on their speed. None to ask at any time, from all scores that there
+            are.
 
     Raises:
         ScalerError: the storage cannot be opened.
@@ -112,8 +118,10 @@ class SearchStudy:
         seed: int,
         storage: str | None = None,
         pruner_name: str = "none",
+        lag: int | None = None,
     ) -> None:
         self.space, self.sets, self._has_own_storage = space, sets, storage is None
+        self._lag, self._turn_lock = lag, folder / _TURN
         if storage is None:
             make_folder(folder)
         opened = open_storage(storage or sqlite_url(folder / STUDY))
@@ -121,9 +129,9 @@ class SearchStudy:
             # A run's own file may be moved with its folder; a storage that many runs share tells them apart by name.
             self._study = optuna.create_study(
                 storage=opened,
-                study_name=folder.resolve().name if storage else "search",
-                sampler=FeasibleSampler(space, sets, strategy, seed),
-                pruner=pruner(pruner_name),
+                study_name=folder.resolve().name if storage else STUDY_NAME,
+                sampler=FeasibleSampler(space, sets, strategy, seed, lag or 1),
+                pruner=pruner(pruner_name, lag),
                 direction="maximize",
                 load_if_exists=True,
             )
@@ -162,12 +170,12 @@ class SearchStudy:
         """
         while self.finished() < trials:
             self._retry_lost()
-            if self._candidates().in_state(TrialState.WAITING) or len(self._known) < trials:
-                candidate = self._ask_one(trials)
-                if candidate is not None:
-                    yield candidate
-            else:
+            with self._turn():
+                candidate = self._ask_one(trials) if self._is_ready(trials) else None
+            if candidate is None:
                 sleep(_POLL_S)
+            else:
+                yield candidate
 
     @contextmanager
     def training(self, candidate: Candidate) -> Iterator[None]:
@@ -221,6 +229,18 @@ class SearchStudy:
         is_whole = self.space.variables.keys() <= trial.params.keys()
         return {"point": list(self.space.point_of(trial.params))} if is_whole else {}
 
+    def _turn(self) -> AbstractContextManager[object]:
+        """Return a lock under which one worker at a time asks, so that a candidate's proposal sees those of all before it."""
+        return nullcontext() if self._lag is None else FileLock(self._turn_lock)
+
+    def _is_ready(self, trials: int) -> bool:
+        """Return True if a candidate waits, or the next of ``trials`` may be proposed."""
+        known = self._candidates()
+        if known.in_state(TrialState.WAITING):
+            return True
+        seen = 0 if self._lag is None else len(known) - self._lag + 1
+        return len(known) < trials and known.finished.issuperset(range(seen))
+
     def _ask_one(self, trials: int) -> Candidate | None:
         """The next candidate; None where enough others were asked for at the same moment, or another worker took it over."""
         with quiet_optuna():
@@ -251,6 +271,8 @@ class SearchStudy:
         try:
             for name, value in attributes.items():
                 candidate.trial.set_user_attr(name, value)
+            stored = stored_trial(self._study, candidate.trial)
+            candidate.trial.set_user_attr(DIGEST, trial_digest(stored, outcome.get("values")))
             self._study.tell(candidate.trial, **outcome)
         except (UpdateFinishedTrialError, ValueError) as error:  # of a finished trial, which Optuna tells by either
             if not stored_trial(self._study, candidate.trial).state.is_finished():

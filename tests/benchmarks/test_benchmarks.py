@@ -207,6 +207,35 @@ def test_the_page_has_the_figures_of_the_runs_that_are_kept() -> None:
     assert all(run["benchmark"] == name and not run["quick"] for name, run in kept.items() if name in results.ROWS)
 
 
+@pytest.mark.slow
+def test_a_cut_is_chosen_and_timed_and_peers_that_fail_say_so() -> None:
+    pytest.importorskip("torch_pruning")
+    from benchmarks import shrink
+
+    figures = shrink.ours({"deit": shrink.TASKS["deit"]}, repeats=1)
+    assert {"deit_s", "deit_structure_s", "deit_build_s", "worst_gap"} <= figures.keys()
+    assert figures["deit_s"] == figures["deit_choice_s"] + figures["deit_cut_s"] > figures["deit_build_s"] > 0
+    assert figures["worst_gap"] == figures["deit_gap"] < 0.01
+
+    def fails(*_: Any) -> Any:
+        raise IndexError("index 160 is out of bounds\nand more")
+
+    found = shrink.peers(["deit"], {"whole": lambda network, *_: network, "broken": fails})
+    assert found["deit_broken"] == "IndexError: index 160 is out of bounds"
+    assert found["deit_whole_gap"] == pytest.approx(1, abs=1e-6)
+    assert found["deit_whole"].endswith("+100.0% FLOPs")
+
+
+def test_starts_are_compared_by_family_part_and_length() -> None:
+    from benchmarks.inherit import by_family
+
+    interval = {"mean": 70.0, "low": 69.0, "high": 71.0}
+    rows = [{"family": "deit", "part": "1/2", "epochs": e, "inherited": interval, "random": interval} for e in (1, 2)]
+    figures = by_family(rows)
+    assert figures.keys() == {"deit 1/2"}
+    assert list(figures["deit 1/2"]) == [f"{e} epochs, {start}" for e in (1, 2) for start in ("inherited", "random")]
+
+
 def test_loops_are_compared_on_the_same_network(tmp_path: Path) -> None:
     """Each trains the same network: after some steps its weights have moved."""
     from benchmarks.loop import KINDS, seeded, training_loop

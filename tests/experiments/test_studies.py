@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from experiments.studies import kills, stored_logits, weight_distillation
+from experiments.ranking.scores import read_scores
+from experiments.ranking.truth import Settings, TruthTable
+from experiments.studies import kills, scores, stored_logits, truth, weight_distillation
 from experiments.studies.stored_logits import STUDENTS, WAYS
 from scaler.cost.architecture import cost_of
+from scaler.errors import ScalerError
 
 
 def test_the_summary_is_of_the_seeds_of_each_student_and_way() -> None:
@@ -69,3 +72,24 @@ def test_a_training_under_fire_ends_with_the_bits_of_one_in_peace(tmp_path: Path
     monkeypatch.setattr(kills, "_RECIPE", replace(kills._RECIPE, epochs=1, batch_size=256))
     kills.study(out=tmp_path, kills=1)
     assert json.loads((tmp_path / "results.json").read_text())["identical"] is True
+
+
+@pytest.mark.slow
+def test_a_table_of_truth_and_its_scores_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.ranking.scores._STEPS", (1,))
+    settings = Settings(
+        data="digits", train_images=100, epochs=1, seed_images=100, seed_epochs=1, holdout_images=50, nets=1, repeats=2, longer=2,
+        longer_nets=1,
+    )  # fmt: skip
+    for _ in range(2):
+        truth.build(settings, "digits", tmp_path)
+        scores.study("digits", tmp_path)
+    rows = TruthTable(tmp_path).trainings()
+    assert [row.key for row in rows] == [("equal", 0, 0), ("equal", 0, 1), ("range", 0, 0), ("range", 0, 1), ("longer", 0, 0)]
+    assert [row.epochs for row in rows] == [1, 1, 1, 1, 2]
+    found = read_scores(tmp_path)
+    names = {score.name for score in found}
+    assert {"params", "nwot", "synflow", "replaced_parts", "inherited_0_loss", "random_1_train_losses"} <= names
+    assert len({(score.name, score.group, score.net) for score in found}) == len(found) == len(names) * 2
+    with pytest.raises(ScalerError, match="holds other settings than Settings"):
+        truth.build(replace(settings, epochs=2), "digits", tmp_path)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaler.errors import ScalerError
-from scaler.units import format_quantity, parse_quantity
+from scaler.units import format_duration, format_quantity, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_quantities_are_written_with_four_digits(value: int, text: str) -> None:
 @given(st.integers(min_value=0, max_value=10**15))
 def test_written_quantities_read_back_within_rounding(value: int) -> None:
     assert int(parse_quantity(format_quantity(value))) == pytest.approx(value, rel=1e-3)
+
+
+def test_durations_have_two_digits_in_their_unit() -> None:
+    durations = [format_duration(seconds) for seconds in (0.2, 45, 119, 150, 7000, 9000, 170_000, 864_000)]
+    assert durations == ["0 s", "45 s", "119 s", "2.5 min", "120 min", "2.5 h", "47 h", "10 days"]

@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from experiments.cli import run
 from experiments.data.datasets import open_data
+from scaler.errors import ScalerError
 
 ROOT = Path(__file__).parents[3]
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
@@ -198,15 +201,18 @@ def test_search_is_interrupted_continued_trained_evaluated_and_drawn(tmp_path: P
     """One small run through all commands that train; the search is interrupted once and killed once."""
     run, trained = tmp_path / "run", tmp_path / "trained"
     words = ["search", "tiny_vit_1m_32", "--budget", "flops=10%", "--budget", "flops=400k..600k", "--data", "digits",
-             "--train-images", "250", "--trials", "5", "--out", str(run)]  # fmt: skip
+             "--train-images", "250", "--trials", "5", "--workers", "1", "--out", str(run)]  # fmt: skip
     said = broken_off(words, after="trial-0000 (1 of 5)", by=signal.SIGINT)
     assert "the same command continues" in said
     broken_off(words, after="trial-", by=signal.SIGKILL)
     finished = len((run / "ledger.csv").read_text().splitlines()) - 1
     assert 2 <= finished < 5
 
+    words[words.index("--workers") + 1] = "2"
     done = scaler(*words, "--json")
     assert done.returncode == 0, done.stderr
+    request = json.loads((run / "run.json").read_text())
+    assert (request["threads"], request["lag"]) == (1, 1)  # as it began
     assert done.stderr.count("  top-1 ") == 5 - finished
     chosen = json.loads(done.stdout)
     assert [choice["budget"] for choice in chosen] == ["flops=10%", "flops=400k..600k"]
@@ -224,3 +230,45 @@ def test_search_is_interrupted_continued_trained_evaluated_and_drawn(tmp_path: P
     files = answer("frontier", str(run), str(trained), "--out", str(tmp_path / "frontier"))
     assert all(Path(path).stat().st_size > 0 for path in files.values())
     assert (run / "frontier" / "report.html").exists()
+
+
+def test_scaler_alone_prints_its_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["scaler"])
+    assert run() == 0
+    captured = capsys.readouterr()
+    assert (captured.err, captured.out.startswith("Usage: ")) == ("", True)
+    assert "..." not in captured.out.replace("[ARGS]...", "")
+
+
+def test_the_storage_may_come_from_the_environment(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr("experiments.commands.search.search", lambda options: asked.append(options.storage) or None)
+    monkeypatch.setattr(sys, "argv", ["scaler", *SEARCH])
+    monkeypatch.setenv("SCALER_STORAGE", "sqlite:///x.db")
+    assert run() == 0
+    assert asked == ["sqlite:///x.db"]
+
+
+def test_a_librarys_warning_does_not_stand_before_a_message(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warned(options: Any) -> None:
+        warnings.warn("from a library", UserWarning, stacklevel=1)
+        raise ScalerError("the message")
+
+    monkeypatch.setattr("experiments.commands.listing.listing", warned)
+    monkeypatch.setattr(sys, "argv", ["scaler", "list"])
+    monkeypatch.setattr(sys, "warnoptions", [])
+    assert run() == 2
+    assert capsys.readouterr().err == "scaler: the message\n"
+
+
+@pytest.mark.parametrize("model", ["tiny_vit_1m_32", "deit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "resnet18"])
+def test_a_resolution_below_a_patch_is_refused(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = ["scaler", "train", model, "--data", "digits", "--resolution", "1", "--out", str(tmp_path / "x")]
+    monkeypatch.setattr(sys, "argv", words)
+    assert run() == 2
+    assert capsys.readouterr().err == "scaler: --resolution 1: it must be at least 4\n"
+    assert not (tmp_path / "x").exists()

@@ -7,6 +7,7 @@ from experiments.commands import start_search, train
 from experiments.commands.teacher_remark import poor_below, remark_on_teacher
 from experiments.options.search import SearchOptions
 from experiments.options.train import TrainOptions
+from experiments.report import frontier
 from models.networks.model_spec import model_spec_of
 from tests.experiments.scoring.test_backend import ARCH, NOTE
 
@@ -41,7 +42,11 @@ def test_poor_is_below_60_percent_or_twice_chance() -> None:
 def test_train_and_search_remark_on_their_teacher_and_a_searchs_workers_do_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, names in ((train, ["train_variant"]), (start_search, ["run_search", "join_search", "write_frontier"])):
+    for module, names in (
+        (train, ["train_variant"]),
+        (start_search, ["run_search", "join_search"]),
+        (frontier, ["write_frontier"]),
+    ):
         for name in names:
             monkeypatch.setattr(module, name, lambda *_, **__: None)
     spec = model_spec_of("tiny", ARCH)

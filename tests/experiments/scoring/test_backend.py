@@ -250,3 +250,17 @@ def test_a_stopped_training_keeps_the_score_that_stopped_it(tmp_path: Path) -> N
         found = evaluate_spec(open_model_spec(str(folder)), holdout, torch.device("cpu"))
         assert (score.pruned, score.metrics.top1) == (True, stopped.reports[1])
         assert (found.metrics.loss == pytest.approx(score.metrics.loss, rel=1e-6)) is as_on_disk
+
+
+def test_the_time_of_a_training_is_estimated_without_a_trace(tmp_path: Path) -> None:
+    def backend(epochs: int) -> TrainingBackend:
+        return TrainingBackend(open_data("digits", train_images=300), "proxy", replace(RECIPE, epochs=epochs))
+
+    spec = model_spec_of("tiny", ARCH)
+    before = torch.get_rng_state(), random.getstate()
+    short, long = (backend(epochs).estimate(spec, seed=0, final=False) for epochs in (1, 1000))
+    assert 0 < short < 60
+    assert long > 50 * short
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    assert not list(tmp_path.iterdir())

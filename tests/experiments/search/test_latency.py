@@ -15,6 +15,7 @@ from experiments.search import latency, selection
 from experiments.search.pipeline import run_search
 from experiments.search.run_folder import SearchContext
 from models.networks.latency import MeasuredLatency
+from models.networks.model_spec import open_model_spec
 from scaler.errors import DamagedFileError, ScalerError
 from tests.experiments.search.test_pipeline import ClosedForm
 
@@ -57,6 +58,20 @@ def test_spaces_and_samples_know_latency_once_it_was_learned(monkeypatch: pytest
     assert 0 < half["feasible"] < whole["feasible"] == describe(None)["feasible"]
     drawn = sample(SampleOptions(seed_model=SEED, budget="latency=50%,flops=2M", n=20))
     assert all(one["latency_ms"] <= half["bounds"]["latency"][1] / 1e6 and one["flops"] <= 2_000_000 for one in drawn)
+
+
+@pytest.mark.parametrize(("share", "says"), [(0.3, True), (1.0, False)])
+def test_measurements_on_a_busy_machine_are_remarked_on(
+    share: float, says: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(*_: Any, **__: Any) -> MeasuredLatency:
+        return MeasuredLatency(least=1e5, median=1e5, low=1e5, high=1e5, runs=1, machine="m", cpu_share=share)
+
+    monkeypatch.setattr(latency, "measure_latency", measure)
+    latency.time_model(open_model_spec(SEED))
+    assert ("other processes had the core for 70% of the time: the machine is busy" in capsys.readouterr().err) is says
+    latency.learn_around(SEED)
+    assert ("the machine was busy in 10 of 10 measurements" in capsys.readouterr().err) is says
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from scaler.results.score import Metrics, Score
 from scaler.results.variant import VariantInfo
 from scaler.trials.storage import retry_trial
 from search_spaces.baselines import baselines
+from search_spaces.compound_scaling import compound_scaling
 from search_spaces.problem import spaces
 
 BUDGETS = ("flops=1M", "flops=2M,params=300k", "flops=60%")
@@ -60,6 +61,9 @@ class ClosedForm:
                     return made_score(top1 - 9 + epoch, final, epoch, pruned=True)
         return made_score(top1, final, seed)
 
+    def estimate(self, spec: ModelSpec, *, seed: int, final: bool) -> float:
+        return 60.0
+
 
 def made_score(top1: float, final: bool, epochs: int, pruned: bool = False) -> Score:
     metrics, split = Metrics(top1=top1, top5=99.0, loss=1.0, images=100), "test" if final else "holdout"
@@ -82,7 +86,10 @@ def rows(out: Path) -> list[Record]:
 def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path) -> None:
     chosen, said = search(tmp_path, ClosedForm())
     _, sets = spaces("tiny_vit_1m_32", BUDGETS)
-    assert len(rows(tmp_path)) == len(said) == 9
+    wide = [line.partition(":")[0] for line in said if "keeps them near the bound" in line]
+    assert wide == ["flops=1M", "flops=2M,params=300k", "flops=60%"]
+    assert said[3] == "9 candidates to train: about 9 min, by updates measured now"
+    assert len(rows(tmp_path)) == len(said[4:]) == 9
     for number, row in enumerate(rows(tmp_path)):
         assert row.budget == BUDGETS[number % 3]
         assert sets[number % 3].budget.admits(row.quantities)
@@ -94,6 +101,13 @@ def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path
         note = json.loads((choice.folder / "scaler.json").read_text())
         assert (note["budget"], note["seed_model"], note["flops"]) == (choice.budget, "tiny_vit_1m_32", choice.record.flops)
     assert [choice.folder.name for choice in chosen] == ["flops-1M", "flops-2M-params-300k", "flops-60pct"]
+    for choice, feasible in zip(chosen, sets, strict=True):
+        spec, scaled = open_model_spec(str(choice.baseline)), compound_scaling(feasible.space, feasible)
+        assert (choice.baseline.parent, choice.baseline.name) == (tmp_path / "baselines", choice.folder.name)
+        assert spec.arch == feasible.space.arch(scaled)
+        assert feasible.budget.admits({**spec.count()._asdict(), "resolution": spec.resolution})
+        notes = [json.loads((folder / "scaler.json").read_text()) for folder in (choice.folder, choice.baseline)]
+        assert [(note["role"], note["budget"]) for note in notes] == [("chosen", choice.budget), ("baseline", choice.budget)]
 
 
 @pytest.mark.slow
@@ -334,6 +348,14 @@ def test_a_storage_that_cannot_be_opened_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     search(tmp_path / "run", ClosedForm(), trials=3, storage=f"sqlite:///{tmp_path}/x.db?password=s3cret")
     assert "s3cret" not in (tmp_path / "run" / "run.json").read_text()
+
+
+def test_the_request_records_the_command_and_the_versions(tmp_path: Path) -> None:
+    search(tmp_path / "run", ClosedForm(), trials=3)
+    asked = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert asked["command"].startswith("scaler search ")
+    assert f"--out {tmp_path / 'run'}" in asked["command"]
+    assert asked["environment"]["optuna"] == optuna.__version__
 
 
 def test_a_folder_that_is_deleted_under_a_search_is_said(tmp_path: Path) -> None:

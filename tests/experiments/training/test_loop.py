@@ -15,6 +15,7 @@ from experiments.losses.teacher import Teacher
 from experiments.recipes import RECIPES, Recipe
 from experiments.training.checkpoints import Checkpoints
 from experiments.training.evaluation import evaluate_model
+from experiments.training.interval_score import IntervalScore
 from experiments.training.job import Job
 from experiments.training.loop import train_model
 from experiments.training.metrics_log import METRICS
@@ -158,3 +159,31 @@ def test_evaluation_counts_every_image_once() -> None:
         found = evaluate_model(Says(), data.test, replace(FORMAT, resolution=8), CPU, batch_size=batch_size).metrics
         assert found.images == 359
         assert found.top1 == pytest.approx(100 * (data.test.labels == 3).mean())
+
+
+@pytest.mark.slow
+def test_scores_at_the_ends_of_epochs_change_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(RECIPE, epochs=2)
+    scored = weights(train_model(network(), job(recipe), tmp_path / "scored"))
+    monkeypatch.setattr(IntervalScore, "evaluate", lambda *_: None)
+    unscored = weights(train_model(network(), job(recipe), tmp_path / "unscored"))
+    assert same(scored, unscored)
+    with_score, without = metrics(tmp_path / "scored"), metrics(tmp_path / "unscored")
+    assert [row["loss"] for row in with_score] == [row["loss"] for row in without]
+    assert [0 <= float(row["top1"]) <= 100 for row in with_score] == [True, True]
+    assert [row["top1"] for row in without] == ["nan", "nan"]
+
+
+@pytest.mark.parametrize(("final", "kind"), [(False, "held-out"), (True, "training")])
+def test_few_images_are_scored_and_none_of_them_is_trained_on_while_some_are_held_out(final: bool, kind: str) -> None:
+    found = job()
+    data = found.data.for_final_training() if final else found.data
+    score = IntervalScore(job=replace(found, data=data))
+    steps = found.steps_per_epoch
+    evaluation = score.evaluate(network(), steps, steps)
+    assert evaluation is not None
+    assert (score.kind, evaluation.metrics.images) == (kind, steps * found.batch_size // 20)
+    images = score._images(12)
+    assert len(set(images.indices.tolist())) == 12
+    assert set(images.indices.tolist()) <= set((data.train if final else data.holdout).indices.tolist())
+    assert score.evaluate(network(), 1, 0) is None

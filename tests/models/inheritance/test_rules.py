@@ -121,6 +121,19 @@ def test_taylor_is_the_first_order_change_of_the_loss() -> None:
     torch.testing.assert_close(found.float(), up.sum(1) + bias + down.sum(0), rtol=1e-4, atol=1e-7)
 
 
+def test_taylor_sums_the_gradients_of_all_batches() -> None:
+    pairs = [(images(4)[half], torch.tensor([0, 1])) for half in (slice(2), slice(2, 4))]
+    network = copy.deepcopy(trained("tiny_vit"))
+    for batch, classes in pairs:
+        network.train().eval()
+        torch.nn.functional.cross_entropy(network(batch), classes).backward()
+    name = "stages.1.blocks.0.attn.attention_biases"
+    table = network.get_parameter(name)
+    seed = seed_by("tiny_vit", Rule(channels="taylor"), pairs)
+    assert table.grad is not None
+    torch.testing.assert_close(seed.criterion._changes[name], (table * table.grad).abs().detach(), rtol=1e-4, atol=1e-9)
+
+
 def test_taylor_takes_a_teachers_probabilities() -> None:
     targets = torch.softmax(torch.randn(2, 10, generator=torch.Generator().manual_seed(0)), 1)
     arch = replace(SMALL["deit"], mlp_ratio=2.0)

@@ -1,7 +1,9 @@
+import time
+
 import torch
 from torch import nn
 
-from models.networks.latency import measure_latency
+from models.networks.latency import MeasuredLatency, measure_latency
 
 
 class Counting(nn.Module):
@@ -23,3 +25,22 @@ def test_the_quietest_round_counts_and_its_median_lies_in_its_interval() -> None
     assert 5 <= found.runs <= model.runs - 3 - 4 * 5
     assert torch.get_num_threads() == threads
     assert "one core" in found.machine
+
+
+def test_a_busy_machine_shows() -> None:
+    def measured(median: float, share: float) -> str:
+        found = MeasuredLatency(least=1.0, median=median, low=1.0, high=2.0, runs=9, machine="m", cpu_share=share)
+        return found.disturbance
+
+    assert measured(1.4, 0.9) == ""
+    assert measured(1.6, 0.9) == "the median of the runs is 1.6 times the least"
+    assert measured(1.6, 0.25) == "other processes had the core for 75% of the time"
+
+
+def test_time_without_the_processor_counts_as_other_processes() -> None:
+    class Waiting(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            time.sleep(0.002)
+            return images
+
+    assert "other processes had the core for " in measure_latency(Waiting(), 8, torch.device("cpu"), seconds=0.05).disturbance

@@ -191,8 +191,23 @@ def test_arguments_that_timm_does_not_take_are_said_in_a_line(tmp_path: Path, ar
     data = json.loads((tmp_path / variant.CONFIG).read_text())
     data["model_args"] |= arguments
     (tmp_path / variant.CONFIG).write_text(json.dumps(data))
+    (tmp_path / variant.NOTE).unlink()
     with pytest.raises(ScalerError, match="timm cannot build"):
         open_model_spec(str(tmp_path)).build()
+
+
+def test_a_changed_config_of_a_noted_variant_is_named(tmp_path: Path) -> None:
+    """A flipped bit of the mean would change every answer."""
+    model_spec_of("tiny", ARCH).write(tmp_path, NOTE)
+    data = json.loads((tmp_path / variant.CONFIG).read_text())
+    (tmp_path / variant.CONFIG).write_text(json.dumps(data))  # in another layout
+    open_model_spec(str(tmp_path))
+    data["pretrained_cfg"]["mean"][0] += 0.125
+    (tmp_path / variant.CONFIG).write_text(json.dumps(data))
+    with pytest.raises(
+        DamagedFileError, match=r"config.json is damaged \(its content does not match the digest in scaler.json\)"
+    ):
+        open_model_spec(str(tmp_path))
 
 
 def test_a_config_reads_no_file_outside_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,8 +223,14 @@ def test_a_config_reads_no_file_outside_of_its_folder(tmp_path: Path, monkeypatc
     opened.build()
 
 
-@pytest.mark.parametrize("arch", [{"depths": [2, None, 3, 1]}, {"depths": 3}, {"unknown": 1}, {"num_heads": [0] * 4}])
+@pytest.mark.parametrize(
+    "arch",
+    [
+        {"depths": [2, None, 3, 1]}, {"depths": 3}, {"unknown": 1}, {"num_heads": [0] * 4}, {"embed_dims": [1e195] * 4},
+        {"depths": [1.5] * 4}, {"num_classes": True}, {"resolution": 10**30}, {"mlp_ratio": "4"}, {"mlp_ratio": [[4.0]]},
+    ],
+)  # fmt: skip
 def test_a_note_of_no_architecture_is_named(tmp_path: Path, arch: dict[str, Any]) -> None:
     model_spec_of("tiny", ARCH).write(tmp_path, replace(NOTE, arch={**NOTE.arch, **arch}))
-    with pytest.raises(ScalerError, match=r"scaler.json is damaged|tiny_vit num_heads"):
+    with pytest.raises(ScalerError, match=r"scaler.json is damaged|tiny_vit \w+ = .*: (must|needs)"):
         open_model_spec(str(tmp_path))

@@ -127,12 +127,12 @@ def test_an_unknown_name_is_answered_without_timm_or_torch(cache: Path) -> None:
     assert done.stdout.splitlines()[-1] == "set()"
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", "[]"])
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "[]", '{"names": ["resnet19"], "digest": "0"}'])
 def test_a_damaged_list_of_names_is_made_anew(cache: Path, content: str) -> None:
     cache.parent.mkdir(parents=True)
     cache.write_text(content)
     assert resolve_model_name("resnet18") == TimmName(name="resnet18")
-    assert "resnet18" in json.loads(cache.read_text())
+    assert "resnet18" in json.loads(cache.read_text())["names"]
 
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="no file that is no folder")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, t
 
-from scaler.results.intervals import student_t, wilson
+from scaler.results.intervals import mean_with_interval, student_t, wilson
 
 
 @pytest.mark.parametrize(("right", "images"), [(8, 10), (0, 10), (10, 10), (351, 360), (40_650, 50_000)])
@@ -33,3 +33,11 @@ def test_students_t_is_that_of_the_tables(values: int, printed: float) -> None:
 @given(st.integers(2, 1000))
 def test_students_t_agrees_with_scipy(values: int) -> None:
     assert student_t(values) == pytest.approx(t.ppf(0.975, values - 1), rel=1e-9)
+
+
+def test_an_interval_is_students() -> None:
+    # Source: t for four degrees of freedom, 2.776, times a standard deviation of sqrt(2.5) over sqrt(5).
+    found = mean_with_interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert found["mean"] == 3
+    assert found["high"] - 3 == pytest.approx(3 - found["low"]) == pytest.approx(2.776 * 2.5**0.5 / 5**0.5, rel=1e-3)
+    assert mean_with_interval([7.0]) == {"mean": 7.0, "low": 7.0, "high": 7.0}

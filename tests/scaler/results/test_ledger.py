@@ -179,3 +179,23 @@ def test_an_edit_by_hand_is_named_with_its_line(tmp_path: Path, old: str, new: s
     ledger.path.write_text(ledger.path.read_text().replace(old, new))
     with pytest.raises(DamagedFileError, match=rf"ledger.csv is damaged \({reason}.*\): restore it, or delete the line"):
         list(Ledger(ledger.path))
+
+
+def test_a_torn_last_line_is_told(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    assert not ledger.is_torn
+    ledger.append(RECORD)
+    assert not ledger.is_torn
+    ledger.path.write_bytes(ledger.path.read_bytes()[:-3])
+    assert ledger.is_torn
+
+
+def test_a_damaged_ledger_is_mended_from_its_intact_rows(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.csv")
+    assert ledger.mend() == ""
+    for row in (RECORD, replace(RECORD, trial=9, name="trial-0009")):
+        ledger.append(row)
+    ledger.path.write_text(ledger.path.read_text().replace("trial-0009", "trial-0008"))
+    mended = Ledger(ledger.path)
+    assert "line 3: the row does not match its digest), and was set aside as ledger.csv.damaged" in mended.mend()
+    assert [row.name for row in mended] == [row.name for row in Ledger(ledger.path)] == [RECORD.name]

@@ -1,0 +1,42 @@
+"""Score the networks of a table of truth in cheap ways.
+
+`python -m experiments.studies.scores --data torch/fashion_mnist:ROOT --out DIR`, with the folder of `experiments.studies.truth`:
+each finished score is a line of ``scores.jsonl``. Interrupted, the same command continues.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from experiments.ranking.nets import networks
+from experiments.ranking.scores import Score, add_scores, probes, read_scores
+from experiments.ranking.truth import TruthTable
+from experiments.runtime.console import print_json, say
+from experiments.studies.truth import open_workshop
+from scaler.lock import only_process_in
+
+
+def study(
+    data: Annotated[str, typer.Option("--data")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the table.")],
+) -> None:
+    """Compute the scores that the table lacks, group by group and score by score."""
+    torch.set_num_threads(1)
+    settings = TruthTable(out).settings
+    shop = open_workshop(settings, data, out)
+    with only_process_in(out / "scores"):
+        for group, archs in networks(settings, shop.data.num_classes).items():
+            for probe in probes(shop, out / "seed"):
+                done = {(score.name, score.group, score.net) for score in read_scores(out)}
+                missing = [net for net in range(len(archs)) if (probe.names[0], group, net) not in done]
+                for net in missing:
+                    found = probe(archs[net])
+                    add_scores(out, [Score(name=name, group=group, net=net, reading=found[name]) for name in found])
+                say(f"{group}: {', '.join(probe.names)} of {len(missing)} networks")
+    print_json({"scores": len(read_scores(out)), "folder": str(out)})
+
+
+if __name__ == "__main__":
+    typer.run(study)
