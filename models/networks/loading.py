@@ -11,12 +11,15 @@ from torch import nn
 from models.checkpoints.resize import AllowedChanges, Resizer, heads
 from scaler.errors import ScalerError
 
+# Source: MAE's main_finetune.py (He et al. 2022), for the head of a fine-tuning.
+_HEAD_STD = 2e-5
+
 
 def load_weights(model: nn.Module, path: Path, *, new_head: bool = False, resized: bool = False) -> None:
     """Load the file at ``path`` into ``model``.
 
     Args:
-        new_head: keep the head of ``model``.
+        new_head: see `with_new_head`.
         resized: resize tables of positions to those of ``model`` (bicubic).
 
     Raises:
@@ -30,14 +33,23 @@ def load_weights(model: nn.Module, path: Path, *, new_head: bool = False, resize
         raise ScalerError(f"the weights in {path} do not load: {reason}; train or import them again") from error
 
 
-def keep_own_head(model: nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return ``state`` with the head of ``model`` in place of its own: as timm draws it where ``model`` is new."""
-    own = model.state_dict()
-    kept = heads(model) & own.keys()
-    return {name: tensor for name, tensor in state.items() if name not in heads(model)} | {name: own[name] for name in kept}
+def with_new_head(model: nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return ``state`` with a new head for the classes of ``model`` in place of its own; the draw is torch's next.
+
+    Weights are close to zero, so that all classes are equally probable at first. timm's own heads are not in every family: those of
+    EfficientNets begin with a loss of twice that of equal probabilities and more, which short tunings do not undo.
+    """
+    own, names = model.state_dict(), heads(model)
+    drawn = {name: _drawn(own[name]) for name in own if name in names}
+    return {name: tensor for name, tensor in state.items() if name not in names} | drawn
+
+
+def _drawn(tensor: torch.Tensor) -> torch.Tensor:
+    new = torch.zeros_like(tensor)
+    return nn.init.trunc_normal_(new, std=_HEAD_STD) if new.ndim > 1 else new
 
 
 def _adapted(model: nn.Module, state: Mapping[str, torch.Tensor], new_head: bool, resized: bool) -> dict[str, torch.Tensor]:
-    kept, own = keep_own_head(model, state) if new_head else dict(state), model.state_dict()
+    kept, own = with_new_head(model, state) if new_head else dict(state), model.state_dict()
     resize = Resizer(model, AllowedChanges(tables=resized))
     return {name: resize(name, tensor, own[name].shape) if name in own else tensor for name, tensor in kept.items()}

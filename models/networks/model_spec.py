@@ -41,7 +41,7 @@ class ModelSpec:
         arch: its architecture where one of our families describes it.
         weights: the file that holds its weights, or None for random ones.
         digest: of the weights, as the folder's note has it; empty where there is no note or no weights are noted.
-        has_new_head: the weights are loaded without their head, for which timm's random initialization stays.
+        has_new_head: the weights are loaded without their head, for which a new one is drawn (`models.networks.loading`).
         is_resized: the weights are of another resolution; their tables of positions are resized.
     """
 
