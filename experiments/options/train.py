@@ -52,7 +52,7 @@ class TrainOptions(SetupOptions, LoaderOptions, TeacherOptions, OutOptions, Data
     )
     recipe: str | None = option(
         None,
-        help=f"How to train: {DEFAULT_RECIPE} by default, {HEAD_RECIPE} where weights get a new head. `scaler list recipes` tells "
+        help=f"How to train: {DEFAULT_RECIPE} by default, {HEAD_RECIPE} where weights get a new head; `scaler list recipes` has "
         "the epochs.",
         group=TRAINING,
         choices=recipes,

@@ -27,7 +27,6 @@ class Evaluation:
         return self.metrics.images / self.seconds
 
 
-@torch.inference_mode()
 def evaluate_model(
     model: nn.Module,
     images: ImageSet,
@@ -47,9 +46,10 @@ def evaluate_model(
     started, training = time.monotonic(), model.training
     own = replace(images, indices=images.indices[rank() :: world_size()])
     sums = torch.zeros(3, dtype=torch.float64)
-    model.to(device).eval()
-    for pixels, labels in centre_crops(own, input_format, batch_size, workers):
-        sums += _summed_scores(model(pixels.to(device)).float().cpu(), labels)
+    model.to(device).eval()  # in inference mode the parameters would be moved for good, and could not be trained on
+    with torch.inference_mode():
+        for pixels, labels in centre_crops(own, input_format, batch_size, workers):
+            sums += _summed_scores(model(pixels.to(device)).float().cpu(), labels)
     model.train(training)
     top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / len(images)).tolist()
     seconds = max(all_gather(time.monotonic() - started))
