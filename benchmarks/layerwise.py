@@ -142,10 +142,10 @@ def solve(pulp: Any, chosen: SearchSpace, scores: Sequence[Floats], limits: Budg
     terms: list[tuple[Any, Floats]] = []  # a binary variable, and the score, FLOPs and parameters that it brings
     pairs = []
     for w, d in product(range(len(_WIDTHS)), range(len(_DEPTHS))):
-        pair = pulp.LpVariable(f"pair_{w}_{d}", cat="Binary")
+        pair = problem.add_variable(f"pair_{w}_{d}", cat="Binary")
         pairs.append(pair)
         for i, options in enumerate(_options(chosen, scores, w, d)):
-            taken = [pulp.LpVariable(f"x_{w}_{d}_{i}_{c}", cat="Binary") for c in range(len(options))]
+            taken = [problem.add_variable(f"x_{w}_{d}_{i}_{c}", cat="Binary") for c in range(len(options))]
             problem += pulp.lpSum(taken) == pair
             terms += zip(taken, options, strict=True)
     problem += pulp.lpSum(pairs) == 1

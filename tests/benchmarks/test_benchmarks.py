@@ -163,6 +163,7 @@ def test_a_layer_that_does_not_exist_costs_nothing_and_is_counted_once() -> None
 
 @installed("pulp")
 @pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.filterwarnings("ignore:PULP_CBC_CMD is deprecated")
 def test_the_solvers_optimum_is_that_of_brute_force(layers: int) -> None:
     space = layerwise.space(layers)
     scores = additive_scores(space, np.random.default_rng(1))

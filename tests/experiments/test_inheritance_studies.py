@@ -94,6 +94,7 @@ def test_some_classes_are_numbered_from_0() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:Unwrapped parameters detected")
 def test_torch_pruning_meets_the_flops() -> None:
     pytest.importorskip("torch_pruning")
     arch = replace(ARCHS["deit"], depth=2)
