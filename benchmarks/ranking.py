@@ -32,7 +32,7 @@ def compare(folder: Path, draws: int) -> Figures:
     equal, whole = groups[EQUAL], groups[RANGE]
     if equal is None:
         raise ScalerError(
-            f"{folder} holds fewer than two trainings of a third of its networks: run `python -m experiments.studies.truth` on"
+            f"{folder} holds the trainings of less than a third of its networks: run `python -m experiments.studies.truth` on"
         )
     figures: Figures = equal.summary()
     figures |= {name: equal.figures(order) for name, order in equal.orders.items()}
@@ -54,14 +54,14 @@ def _of_range(equal: Group, whole: Group, figures: Figures) -> Figures:
 
 
 def _group(folder: Path, settings: Settings, rows: Sequence[Training], name: str, draws: int) -> Group | None:
-    """Return the group ``name``, of an unfinished table the networks that have its repeats; None if there are not two repeats.
+    """Return the group ``name``, of an unfinished table the networks that have its repeats; None if it has no repeat.
 
     A repeat counts that a third of the networks have. Networks are drawn at random, so that the first ones are a fair sample.
     """
     by_key = {row.key: row for row in rows}
     had = {repeat: {net for net in range(settings.nets) if (name, net, repeat) in by_key} for repeat in range(settings.repeats)}
     repeats = [repeat for repeat, found in had.items() if 3 * len(found) >= settings.nets]
-    if len(repeats) < 2:
+    if not repeats:
         return None
     nets = sorted(set.intersection(*(had[repeat] for repeat in repeats)))
     found = {(score.name, score.net): score.reading for score in read_scores(folder) if score.group == name}
@@ -97,16 +97,16 @@ def table(folder: Path = KEPT) -> str:
     ]
     for name, found in sorted(scores.items(), key=lambda item: -item[1]["tau"][0]):
         cells = [
-            f"`{name}`", f"{100 * found['cost_fraction']:.2g} %", _shown(found["tau"]), _shown(found["minus_ceiling"]),
+            f"`{name}`", f"{100 * found['cost_fraction']:.2g} %", _shown(found["tau"]), _shown(found.get("minus_ceiling", ())),
             _shown(found["within_resolution"]), f"{found['precision_top_tenth']:.2f}", f"{found['regret']:.2f}",
-            _shown(found["range"]["tau"]) if "range" in found else "",
+            _shown(found.get("range", {}).get("tau", ())),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _shown(found: Sequence[float]) -> str:
-    return "{:.2f} ({:.2f} to {:.2f})".format(*found)
+    return "{:.2f} ({:.2f} to {:.2f})".format(*found) if found else ""
 
 
 if __name__ == "__main__":

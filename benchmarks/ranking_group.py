@@ -57,7 +57,7 @@ class Group:
     """The finished trainings of a group of networks, and their scores.
 
     Attributes:
-        rows: by repeat and network, of the repeats that every network has.
+        rows: by repeat and network, of the repeats that every network has. A single repeat has no ceiling.
         readings: of each score that every network has.
     """
 
@@ -85,6 +85,11 @@ class Group:
     def resolutions(self) -> Any:
         return np.array([row.resolution for row in self.rows[0]])
 
+    @property
+    def has_ceiling(self) -> bool:
+        """True if there are several repeats."""
+        return len(self.rows) > 1
+
     @cached_property
     def ceiling(self) -> Floats:
         """Agreement of one training with the mean of the others, of the networks and of every draw."""
@@ -94,8 +99,8 @@ class Group:
     def orders(self) -> dict[str, Order]:
         """The order of every score."""
         cheap = {name: self._order(readings) for name, readings in self.readings.items()}
-        trained = {name: Order(values=self._of_rows(read), flops=1.0, seconds=1.0) for name, read in _OF_ONE_TRAINING.items()}
-        return cheap | trained
+        trained = _OF_ONE_TRAINING if self.has_ceiling else {}
+        return cheap | {name: Order(values=self._of_rows(read), flops=1.0, seconds=1.0) for name, read in trained.items()}
 
     def log_ranks(self, names: Sequence[str]) -> Order:
         """Return the order by the mean logarithm of the ranks by ``names``."""
@@ -113,16 +118,12 @@ class Group:
 
     def figures(self, order: Order) -> Figures:
         """Return what is said of a score."""
-        trained, with_others = order.is_of_trainings, taus_with_others(order.values, self.tops, self.weights)
-        tau = with_others if trained else taus(order.values[0], self.truth, self.weights)
-        within = taus(order.values[0], self.truth, self.weights, self.resolutions)
-        ahead = {name: with_others - self._with_others(name) for name in BASELINES if name in self.orders}
-        top = max(1, len(self.truth) // 10)
+        trained, top = order.is_of_trainings, max(1, len(self.truth) // 10)
+        tau = self._with_others(order) if trained else taus(order.values[0], self.truth, self.weights)
         return {
             "tau": interval(tau),
-            "within_resolution": interval(within),
-            "minus_ceiling": interval(with_others - self.ceiling),
-            **{f"minus_{name}": interval(values) for name, values in ahead.items()},
+            "within_resolution": interval(taus(order.values[0], self.truth, self.weights, self.resolutions)),
+            **(self._differences(order) if self.has_ceiling else {}),
             "precision_top_tenth": precision(order.values[0], self.truth, top),
             "regret": regret(order.values[0], self.truth),
             "cost_fraction": order.flops,
@@ -130,20 +131,27 @@ class Group:
             "noise": order.noise,
         }
 
+    def _differences(self, order: Order) -> Figures:
+        """Return by how much a score's agreement with the mean of all repeats but one is above others'."""
+        with_others = self._with_others(order)
+        ahead = {name: with_others - self._with_others(self.orders[name]) for name in BASELINES if name in self.orders}
+        others = {"ceiling": with_others - self.ceiling, **ahead}
+        return {f"minus_{name}": interval(values) for name, values in others.items()}
+
     def summary(self) -> Figures:
         """Return what is said of the trainings."""
         return {
             "nets": len(self.truth),
             "repeats": len(self.rows),
-            "ceiling_tau": float(self.ceiling[0]),
-            "ceiling": interval(self.ceiling),
+            "ceiling_tau": float(self.ceiling[0]) if self.has_ceiling else None,
+            "ceiling": interval(self.ceiling) if self.has_ceiling else None,
             "top1": [float(found) for found in np.percentile(self.truth, (0, 50, 100))],
             "spread": float(self.truth.std(ddof=1)),
-            "repeat_sd": float(np.sqrt(self.tops.var(axis=0, ddof=1).mean())),
+            "repeat_sd": float(np.sqrt(self.tops.var(axis=0, ddof=1).mean())) if self.has_ceiling else None,
         }
 
-    def _with_others(self, name: str) -> Floats:
-        return taus_with_others(self.orders[name].values, self.tops, self.weights)
+    def _with_others(self, order: Order) -> Floats:
+        return taus_with_others(order.values, self.tops, self.weights)
 
     def _of_rows(self, read: Callable[[Training], float]) -> Floats:
         return np.array([[read(row) for row in rows] for rows in self.rows])
