@@ -25,6 +25,7 @@ from scaler.errors import ScalerError
 from scaler.lock import only_process_in
 from scaler.results import variant
 from scaler.results.ledger import Record
+from scaler.units import format_quantity
 
 
 def train(options: TrainOptions) -> Record:
@@ -53,7 +54,11 @@ def _note(spec: ModelSpec, name: str) -> variant.VariantInfo:
     before = variant.read_info(Path(name)) if Path(name).is_dir() else None
     if before is None:
         return variant_info(spec, name, role="seed" if name in SEEDS else "variant")
-    return variant_info(spec, before.seed_model, before.budget, before.role)
+    found = variant_info(spec, before.seed_model, before.budget, before.role)
+    if before.budget and found.flops > before.flops:
+        was, now = format_quantity(before.flops), format_quantity(found.flops)
+        _tell(f"{name} has {now} FLOPs at {spec.resolution} px instead of {was}, so that it may exceed {before.budget}")
+    return found
 
 
 def _training(options: TrainOptions) -> Training:

@@ -136,10 +136,20 @@ def test_as_many_classes_of_other_names_are_others(variant: Path, tmp_path: Path
 
 def test_weights_of_another_resolution_are_resized(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = open_model_spec("deit_1m_patch4_32")
-    spec.write(tmp_path / "v", variant_info(spec, spec.name), spec.build().state_dict())
+    spec.write(tmp_path / "v", variant_info(spec, spec.name, "flops=60%"), spec.build().state_dict())
     record = trained(tmp_path / "v", tmp_path / "out", resolution=24)
-    assert "tables of positions, if any, are resized to 24 pixels" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "tables of positions, if any, are resized to 24 pixels" in said
+    assert "so that it may exceed" not in said
     assert (record.resolution, record.start) == (24, "weights")
+
+
+def test_a_resolution_that_may_exceed_the_budget_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = open_model_spec("deit_1m_patch4_32", resolution=24)
+    spec.write(tmp_path / "v", variant_info(spec, spec.name, "flops=60%"))
+    trained(tmp_path / "v", tmp_path / "out", resolution=32)
+    assert "FLOPs at 32 px instead of" in (said := capsys.readouterr().err)
+    assert "so that it may exceed flops=60%" in said
 
 
 def test_a_finished_model_is_not_replaced_by_another_request(
