@@ -2,14 +2,17 @@
 
 `python -m experiments.studies.small_or_shrunk --data torch/fashion_mnist:ROOT --out DIR`: a large seed and a hand-made small
 model (the seed at half its width) are trained on the first five classes. Then 1,000 images of the other five, and the digits,
-are learned in equally many updates by three networks of the small one's FLOPs. Interrupted, the same command continues.
+are learned in equally many updates by networks of the small one's FLOPs: two shrunk from the large one, the small one, and one
+from scratch, each at two learning rates. Interrupted, the same command continues.
 """
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from statistics import mean
 from typing import Annotated, Any
 
 import numpy as np
@@ -25,7 +28,7 @@ from experiments.recipes import RECIPES
 from experiments.runtime.console import print_json, say
 from experiments.scoring.start import InheritedStart
 from experiments.studies.results import markdown, shown, write_results
-from experiments.studies.small_seeds import ARCHS, random_network, trained_model
+from experiments.studies.small_seeds import ARCHS, random_network, scaled_arch, trained_model
 from experiments.studies.trainings import Trainings, open_images
 from models.inheritance.choice import choose
 from models.inheritance.rule import Rule
@@ -36,10 +39,15 @@ from scaler.space.feasible_set import FeasibleSet
 from search_spaces.spaces import SPACES
 
 FAMILY = "tiny_vit"
-WAYS = ("shrunk", "small, fine-tuned", "small, from scratch")
+SMALL = "small, fine-tuned"
+WAYS = ("shrunk, uniform scaling", "shrunk, most importance", SMALL, "small, from scratch")
+RATES = (8e-3, 16e-3)  # for a batch of 512
 TASKS = ("other five classes", "digits")
 _HALF: dict[str, Any] = {"embed_dims": (16, 32, 64, 80), "num_heads": (1, 2, 4, 5)}
 _RECIPE = replace(RECIPES["proxy"], epochs=8, warmup_epochs=0.5)
+
+
+_Start = tuple[nn.Module, InputFormat, float]  # a network, its images, and the seconds to get it
 
 
 @dataclass(frozen=True)
@@ -100,31 +108,36 @@ def of_classes(images: ImageData, classes: tuple[int, ...]) -> ImageData:
 
 
 def _tuned(task: str, trained: Mapping[str, ModelSpec], images: ImageData, folder: Path, seed: int) -> list[dict[str, Any]]:
-    """One row for each way of learning a task."""
-    trainings = Trainings(folder=folder, data=images)
-    began = time.perf_counter()
-    shrunk, its_format = _shrunk(trained["large"], trained["small"], images)
-    choice = time.perf_counter() - began
-    own_format = InputFormat.of(trained["small"])
-    networks = (shrunk, its_format), (trained["small"].build(), own_format), (random_network(trained["small"], seed), own_format)
-    rows = []
-    for way, (network, input_format) in zip(WAYS, networks, strict=True):
-        say(f"{task}, seed {seed}, {way}")
+    """One row for each way of learning a task, and rate."""
+    trainings, rows = Trainings(folder=folder, data=images), []
+    networks = {**_shrunk(trained["large"], trained["small"], images), **_small(trained["small"], seed)}
+    for way, rate in product(WAYS, RATES):
+        network, input_format, before = networks[way]
+        say(f"{task}, seed {seed}, {way}, rate {rate}")
+        network = copy.deepcopy(network)
         _renew_head(network, images.num_classes, seed)
-        outcome = trainings.run(way, network, input_format, _RECIPE, seed)
-        seconds = outcome.seconds + (choice if way == WAYS[0] else 0)
-        rows.append({"task": task, "way": way, "seed": seed, "top1": outcome.top1, "seconds": round(seconds, 1)})
+        outcome = trainings.run(way, network, input_format, replace(_RECIPE, lr=rate), seed)
+        which = {"task": task, "way": way, "seed": seed, "rate": rate}
+        rows.append({**which, "top1": outcome.top1, "seconds": round(outcome.seconds + before, 1)})
     return rows
 
 
-def _shrunk(large: ModelSpec, small: ModelSpec, images: ImageData) -> tuple[nn.Module, InputFormat]:
-    """The large model shrunk to the FLOPs of the small one, and the images that it takes."""
+def _shrunk(large: ModelSpec, small: ModelSpec, images: ImageData) -> dict[str, _Start]:
+    """The large model shrunk to the FLOPs of the small one."""
+    began, flops = time.perf_counter(), small.count().flops
     start = InheritedStart.of(large, Rule(), images)
-    flops = small.count().flops
-    band = Budget((("flops", Bound(0.98 * flops, flops)),))
-    arch, _ = choose(FeasibleSet(SPACES[FAMILY](FAMILY, start.seed.arch, None), band), start.seed)
-    spec = start.spec_of(FAMILY, arch)
-    return start.cut(spec).network, InputFormat.of(spec)
+    space = SPACES[FAMILY](FAMILY, start.seed.arch, None)
+    feasible = FeasibleSet(space, Budget((("flops", Bound(0.98 * flops, flops)),)))
+    archs = scaled_arch(feasible), choose(feasible, start.seed)[0]
+    specs = {way: start.spec_of(way, arch) for way, arch in zip(WAYS, archs, strict=False)}
+    networks = {way: start.cut(spec).network for way, spec in specs.items()}
+    before = (time.perf_counter() - began) / len(specs)
+    return {way: (networks[way], InputFormat.of(spec), before) for way, spec in specs.items()}
+
+
+def _small(small: ModelSpec, seed: int) -> dict[str, _Start]:
+    own = InputFormat.of(small)
+    return {SMALL: (small.build(), own, 0.0), WAYS[3]: (random_network(small, seed), own, 0.0)}
 
 
 def _renew_head(network: nn.Module, num_classes: int, seed: int) -> None:
@@ -135,24 +148,30 @@ def _renew_head(network: nn.Module, num_classes: int, seed: int) -> None:
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Of each task and way: mean and interval over seeds of top-1, of seconds, and of the shrunk network's lead over it."""
+    """Of each task and way at its better rate: top-1, seconds and the lead over `SMALL`, over seeds."""
     found = []
-    for task, way in product(TASKS, WAYS):
-        mine, shrunk = ([row for row in rows if (row["task"], row["way"]) == (task, name)] for name in (way, WAYS[0]))
-        if mine:
-            leads = [a["top1"] - b["top1"] for a, b in zip(shrunk, mine, strict=True)]
-            values = {"top1": [row["top1"] for row in mine], "seconds": [row["seconds"] for row in mine], "shrunk_ahead": leads}
-            found.append(
-                {"task": task, "way": way, "seeds": len(mine), **{key: mean_with_interval(v) for key, v in values.items()}}
-            )
+    for task in TASKS:
+        best = {way: _at_best_rate([row for row in rows if (row["task"], row["way"]) == (task, way)]) for way in WAYS}
+        for way, mine in best.items():
+            if mine:
+                leads = [a["top1"] - b["top1"] for a, b in zip(mine, best[SMALL], strict=True)]
+                values = {"top1": [row["top1"] for row in mine], "seconds": [row["seconds"] for row in mine], "lead": leads}
+                which = {"task": task, "way": way, "rate": mine[0]["rate"], "seeds": len(mine)}
+                found.append({**which, **{key: mean_with_interval(value) for key, value in values.items()}})
     return found
+
+
+def _at_best_rate(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    by_rate = [[row for row in rows if row["rate"] == rate] for rate in RATES]
+    return max((found for found in by_rate if found), key=lambda found: mean(row["top1"] for row in found), default=[])
 
 
 def table(results: Mapping[str, Any]) -> str:
     """The summary as a table in Markdown."""
-    columns = ("task", "way", "top-1", "seconds", "shrunk ahead")
+    columns = ("task", "way", "rate", "top-1", "seconds", "lead over the small one, fine-tuned")
     lines = [
-        (row["task"], row["way"], *(shown(row[key]) for key in ("top1", "seconds", "shrunk_ahead"))) for row in results["summary"]
+        (row["task"], row["way"], row["rate"], *(shown(row[key]) for key in ("top1", "seconds", "lead")))
+        for row in results["summary"]
     ]
     return markdown(columns, lines)
 
