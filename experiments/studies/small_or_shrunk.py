@@ -32,6 +32,7 @@ from experiments.studies.small_seeds import ARCHS, random_network, scaled_arch, 
 from experiments.studies.trainings import Trainings, open_images
 from models.inheritance.choice import choose
 from models.inheritance.rule import Rule
+from models.networks.loading import with_new_head
 from models.networks.model_spec import ModelSpec
 from scaler.budget import Bound, Budget
 from scaler.results.intervals import mean_with_interval
@@ -145,6 +146,7 @@ def _renew_head(network: nn.Module, num_classes: int, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network.reset_classifier(num_classes)  # type: ignore[operator]
+        network.load_state_dict(with_new_head(network, network.state_dict()))
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
