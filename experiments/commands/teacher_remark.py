@@ -1,10 +1,12 @@
 """A remark on a teacher whose own score is poor."""
 
-import json
 from pathlib import Path
 
 from experiments.runtime.console import is_main_process, say
-from experiments.scoring.score import SCORE
+from experiments.scoring.score import SCORE, KeptScore
+from scaler.errors import ScalerError
+from scaler.json_files import read_sealed
+from scaler.results.score import Score
 
 _POOR = 60.0  # percent
 
@@ -12,8 +14,9 @@ _POOR = 60.0  # percent
 def remark_on_teacher(name: str | None, num_classes: int) -> None:
     """Print a line if the score that is kept beside the teacher called ``name`` is poor: see `poor_below`."""
     kept = _kept_score(Path(name)) if name else None
-    if kept is not None and kept[0] < poor_below(num_classes) and is_main_process():
-        say(f"the teacher's top-1 on the {kept[1]} split is {kept[0]:.1f} %: train it longer, its students learn from it")
+    if kept is not None and kept.metrics.top1 < poor_below(num_classes) and is_main_process():
+        top1 = f"the teacher's top-1 on the {kept.split} split is {kept.metrics.top1:.1f} %"
+        say(f"{top1}: train it longer, its students learn from it")
 
 
 def poor_below(num_classes: int) -> float:
@@ -22,10 +25,9 @@ def poor_below(num_classes: int) -> float:
     return max(_POOR, min(2 * chance, (100 + chance) / 2))
 
 
-def _kept_score(folder: Path) -> tuple[float, str] | None:
-    """Return the top-1 and the split of the score kept in ``folder``; None if there is none that can be read."""
+def _kept_score(folder: Path) -> Score | None:
+    """Return the score kept in ``folder``; None if there is none that can be read."""
     try:
-        kept = json.loads((folder / SCORE).read_text(encoding="utf-8"))
-        return float(kept["top1"]), str(kept["split"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_sealed(folder / SCORE, KeptScore, "").score
+    except (OSError, ScalerError):
         return None

@@ -53,8 +53,8 @@ class TrainOptions(SetupOptions, ThreadOptions, LoaderOptions, TeacherOptions, O
     )
     recipe: str | None = option(
         None,
-        help=f"How to train: {DEFAULT_RECIPE} by default, {HEAD_RECIPE} where weights get a new head. "
-        "`scaler list recipes` tells the epochs.",
+        help=f"How to train: {DEFAULT_RECIPE} by default, {HEAD_RECIPE} where weights get a new head; `scaler list recipes` has "
+        "the epochs.",
         group=TRAINING,
         choices=recipes,
     )

@@ -12,6 +12,8 @@ from scaler.results.intervals import difference, mean_interval, wilson
 from scaler.results.ledger import Record
 
 UNIFORM = "uniform scaling"  # the origin of such trials
+OTHER = "variant"  # a model that was trained in full and that no search chose
+_FULL = ("chosen", BASELINE, OTHER)
 _OF_TRAINING = ("role", "budget", "arch", "recipe", "epochs", "start")  # that trainings from several seeds have in common
 
 
@@ -53,7 +55,7 @@ class Answer:
 
     @property
     def is_trained(self) -> bool:
-        return self.model.record.role == "chosen"
+        return self.model.record.role in _FULL
 
 
 def trained_models(runs: Sequence[Run]) -> list[Trained]:
@@ -61,7 +63,7 @@ def trained_models(runs: Sequence[Run]) -> list[Trained]:
     found: list[Trained] = []
     for run in runs:
         for record in run.records:
-            if record.role in ("chosen", BASELINE):
+            if record.role in _FULL:
                 before = next((i for i, model in enumerate(found) if _is_another_seed(model, run, record)), None)
                 if before is None:
                     found.append(Trained(run=run, records=(record,), budget=budget_of(record, run, runs)))
@@ -92,9 +94,10 @@ def answers(info: FrontierInfo, runs: Sequence[Run]) -> list[Answer]:
 
 
 def _unbudgeted(models: Sequence[Trained]) -> Iterator[Answer]:
-    """Yield the chosen models whose bounds are not known, such as one that is shown without its search."""
+    """Yield the chosen models whose bounds are not known, as one shown without its search; any model where none was chosen."""
+    role = "chosen" if any(model.record.role == "chosen" for model in models) else OTHER
     for model in models:
-        if model.budget is None and model.record.role == "chosen":
+        if model.budget is None and model.record.role == role:
             budget = Budget(text=model.record.budget or model.record.name)
             yield Answer(budget=budget, model=model, own=model, baseline=_baseline(budget, models))
 
@@ -154,6 +157,19 @@ def _is_chosen(run: Run, record: Record, budget: Budget) -> bool:
     """Return True if the finished search chose ``record`` for the budget, by finalists or by a measured latency."""
     choices = run.result.get("budgets", ())
     return any(choice["budget"] == budget.text and choice["chosen"]["name"] == record.name for choice in choices)
+
+
+def as_trials(answer: Answer, runs: Sequence[Run]) -> Answer | None:
+    """Return the trial that a trained model was chosen by, against the trial of uniform scaling; None if one is not there."""
+    for run in runs:
+        trials = [record for record in run.records if record.role == "trial"]
+        mine = [record for record in trials if record.arch == answer.model.record.arch]
+        scaled = [r for r in trials if r.origin == UNIFORM and answer.budget.admits(r.quantities)]
+        if mine and scaled:
+            best = max(scaled, key=lambda record: record.top1)
+            model, baseline = (Trained(run=run, records=(one,), budget=answer.budget) for one in (mine[0], best))
+            return Answer(budget=answer.budget, model=model, own=model, baseline=baseline)
+    return None
 
 
 def estimate(records: Sequence[Record]) -> Estimate:

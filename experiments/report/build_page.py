@@ -37,7 +37,7 @@ def build_page(info: FrontierInfo, runs: Sequence[Run], published: Sequence[Publ
     """
     drawings, latencies, seed = Drawings(), latencies_of(runs), seed_of(runs)
     found, models = answers(info, runs), trained_models(runs)
-    cards = tuple(card_of(answer, seed, drawings, latencies) for answer in found)
+    cards = tuple(card_of(answer, runs, seed, drawings, latencies) for answer in found)
     line = _seed_line(seed, drawings)
     searches = [run for run in runs if run.is_search or any(r.role in TRIALS for r in run.records)]
     points = Points(drawings, latencies)

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.report.answers import Answer, Trained, estimate, gain_of
+from experiments.report.answers import Answer, Trained, as_trials, estimate, gain_of
 from experiments.report.drawings import Drawings
 from experiments.report.page_data import Card
 from experiments.report.runs import Run
@@ -13,13 +13,14 @@ from experiments.report.wording import budget_use, describe
 from scaler.units import format_quantity
 
 
-def card_of(answer: Answer, seed: Seed | None, drawings: Drawings, latencies: Mapping[str, float]) -> Card:
+def card_of(answer: Answer, runs: Sequence[Run], seed: Seed | None, drawings: Drawings, latencies: Mapping[str, float]) -> Card:
     """Return the card of one budget.
 
     Args:
         latencies: measured milliseconds by architecture.
     """
     model, record, top1 = answer.model, answer.model.record, estimate(answer.model.records)
+    trials = as_trials(answer, runs) if answer.is_trained else None
     return Card(
         budget=answer.budget.text,
         name=record.name,
@@ -33,6 +34,7 @@ def card_of(answer: Answer, seed: Seed | None, drawings: Drawings, latencies: Ma
         use=budget_use(answer.budget, record),
         top1=top1,
         gain=gain_of(answer),
+        trial_gain=gain_of(trials) if trials else None,
         kept=_kept(model, seed),
         saved=100 * (1 - record.flops / seed.flops) if seed else None,
         note=_note(answer),

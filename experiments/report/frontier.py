@@ -10,7 +10,7 @@ from experiments.report.build_page import build_page
 from experiments.report.figure import draw_figures
 from experiments.report.html import write_page
 from experiments.report.latex import write_table
-from experiments.report.runs import Run, frontier_info, read_runs
+from experiments.report.runs import Run, frontier_info, named_apart, read_runs
 from models.zoo.published import published
 from scaler.errors import ScalerError
 from scaler.files import write_atomic
@@ -29,7 +29,7 @@ def write_frontier(runs: Sequence[Path], out: Path) -> dict[str, Path]:
     """
     if not runs:
         raise ScalerError("no run was given: name at least one folder that `scaler search --out` wrote")
-    found = read_runs(list(dict.fromkeys(runs)))
+    found = named_apart(read_runs(list(dict.fromkeys(runs))))
     _require_same_data(found)
     info = frontier_info(found)
     page = build_page(info, found, published() if is_imagenet_1k(info) else ())

@@ -39,6 +39,7 @@ class Card:
         latency_ms: measured; None if no budget bounds it.
         use: the fraction of the budget that the model uses, in words.
         gain: over uniform scaling; None if uniform scaling has no score of the same kind.
+        trial_gain: of a trained model, the gain of the trials by which it was chosen.
         kept: the seed's accuracy that remains, in percent of it; None without a score of the seed.
         saved: the seed's FLOPs that are saved, in percent of them; None if they are not known.
         note: the reason for a model of another budget, or what is to be trained; empty if there is nothing to say.
@@ -58,6 +59,7 @@ class Card:
     use: str
     top1: Estimate
     gain: Gain | None
+    trial_gain: Gain | None
     kept: float | None
     saved: float | None
     note: str

@@ -24,6 +24,7 @@ CHOSEN = Style(label="chosen by the search", colour=VERMILION, marker="rectRot",
 UNIFORM = Style(label="uniform scaling", colour=BLUE, marker="rect", joined="line")
 SEED = Style(label="seed", colour=BLACK, marker="star")
 RANDOM = Style(label="random draws", colour=SKY, marker="circle")
+OTHER = Style(label="other models trained in full", colour=GREEN, marker="circle")
 PUBLISHED = Style(label="published models (ImageNet-1k, authors' figures)", colour=PURPLE, marker="triangle")
 FRONT = Style(label="front of the trials", colour=VERMILION, marker="rectRot", joined="step")
 LOST = Style(label="candidates that lost", colour=GREY, marker="circle")

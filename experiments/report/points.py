@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
-from experiments.report.answers import UNIFORM, Trained, estimate, family_of
+from experiments.report.answers import OTHER, UNIFORM, Trained, estimate, family_of
 from experiments.report.drawings import Drawings
 from experiments.report.page_data import Band, Estimate, Point, Series
 from experiments.report.palette import (
@@ -18,6 +18,7 @@ from experiments.report.palette import (
     STOPPED,
     Style,
 )
+from experiments.report.palette import OTHER as OTHER_STYLE
 from experiments.report.palette import UNIFORM as UNIFORM_STYLE
 from experiments.report.runs import Run
 from experiments.report.seed import Seed
@@ -99,6 +100,7 @@ def add_trained(found: Points, models: Sequence[Trained], seed: Seed | None, pub
         style = replace(CHOSEN, label=label, colour=RUNS[i % len(RUNS)])
         found.add(style, TRAINED, _scored(m for m in models if m.record.role == "chosen" and family_of(m.run) == name))
     found.add(UNIFORM_STYLE, TRAINED, _scored(model for model in models if model.record.role == BASELINE))
+    found.add(OTHER_STYLE, TRAINED, _scored(model for model in models if model.record.role == OTHER))
     if seed is not None and seed.records:
         found.add(SEED, TRAINED, [(seed.records[0], estimate(seed.records))])
     found.add_published(published)

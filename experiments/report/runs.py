@@ -1,8 +1,9 @@
 """The folders of finished or running searches and trainings, read for the frontier."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from scaler.budget import Bound, Budget
 from scaler.errors import DamagedFileError, ScalerError
 from scaler.json_files import read_sealed
-from scaler.results.frontier import FrontierInfo
+from scaler.results.frontier import TRAINED, FrontierInfo
 from scaler.results.ledger import Ledger, Record
 
 _REMEDY = "restore it or leave the run out"
@@ -79,6 +80,24 @@ def read_run(path: Path, *, may_be_empty: bool = False) -> Run:
     if not run.records and not may_be_empty:
         raise ScalerError(f"{path} has an empty ledger: no evaluation has finished; run the same `scaler search` again to go on")
     return run
+
+
+def named_apart(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with a name of its own for each model trained in full.
+
+    Models of equal names, as a chosen variant and its baseline, take the name of their run's folder, or else its path.
+    """
+    for name_of in (lambda run: run.path.resolve().name, lambda run: str(run.path)):
+        uses = Counter((record.name, run.path) for run in runs for record in run.records if record.role in TRAINED)
+        alike = {name for name, number in Counter(name for name, _ in uses).items() if number > 1}
+        runs = [_renamed(run, alike, name_of(run)) for run in runs]
+    return list(runs)
+
+
+def _renamed(run: Run, alike: Collection[str], name: str) -> Run:
+    """Return ``run`` with ``name`` for its trained models whose names are in ``alike``."""
+    records = (replace(r, name=name) if r.role in TRAINED and r.name in alike else r for r in run.records)
+    return replace(run, records=tuple(records))
 
 
 def frontier_info(runs: Sequence[Run]) -> FrontierInfo:

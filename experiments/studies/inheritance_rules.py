@@ -131,7 +131,7 @@ def _by_shape(rows: Sequence[Mapping[str, Any]], *which: str) -> dict[int, float
 
 def table(results: Mapping[str, Any]) -> str:
     """The summary as a table in Markdown."""
-    columns = ("family", "way", "shapes that it changes", "top-1", "lead over the base")
+    columns = ("family", "way", "shapes with another result", "top-1", "lead over the base")
     lines = [
         (row["family"], row["arm"], f"{row['changed']} of {row['shapes']}", f"{row['top1']:.1f}", shown(row["lead"]))
         for row in results["summary"]

@@ -50,14 +50,14 @@ def evaluate_model(
     return evaluate_batches(model, centre_crops(own, input_format, batch_size, workers), len(images), device)
 
 
-@torch.inference_mode()
 def evaluate_batches(model: nn.Module, batches: Iterable[Batch], images: int, device: torch.device) -> Evaluation:
     """Measure ``model`` in evaluation mode on ``batches``, this process's part of ``images`` images; see `evaluate_model`."""
     started, training = time.monotonic(), model.training
     sums = torch.zeros(3, dtype=torch.float64)
-    model.to(device).eval()
-    for pixels, labels in batches:
-        sums += _summed_scores(model(pixels.to(device)).float().cpu(), labels)
+    model.to(device).eval()  # in inference mode the parameters would be moved for good, and could not be trained on
+    with torch.inference_mode():
+        for pixels, labels in batches:
+            sums += _summed_scores(model(pixels.to(device)).float().cpu(), labels)
     model.train(training)
     top1, top5, loss = (torch.stack(all_gather(sums)).sum(0) / images).tolist()
     seconds = max(all_gather(time.monotonic() - started))

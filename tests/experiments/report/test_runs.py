@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from experiments.report.runs import Run, budget_of, frontier_info, named_apart
+from experiments.report.runs import Run, budget_of, frontier_info
 from scaler.budget import Bound, Budget
 from scaler.results.frontier import FrontierInfo
 from scaler.results.ledger import Record
@@ -40,16 +40,3 @@ def test_a_training_takes_the_budget_of_the_search_where_one_alone_can_be_meant(
     assert budget_of(above, training, [small, large, training]) == flops(20e6, "flops=60%")
     assert budget_of(above, training, [small, training]) == flops(10e6, "flops=60%"), "the only one, met or not"
     assert budget_of(SEED, training, [small, training]) is None
-
-
-def test_models_of_equal_names_take_those_of_their_folders() -> None:
-    def trained(path: str, name: str, role: str) -> Run:
-        return fake_run(FrontierInfo(records=(replace(CHOSEN, name=name, role=role),)), name=path)
-
-    search = fake_run(FrontierInfo(records=(replace(CHOSEN, name="1M", role="trial"),)), name="search")
-    runs = [search, trained("t/1M", "1M", "chosen"), trained("t/baseline-1M", "1M", "baseline"), trained("t/2M", "2M", "chosen")]
-    assert [run.records[0].name for run in named_apart(runs)] == ["1M", "1M", "baseline-1M", "2M"]
-    alike = [trained("a/1M", "1M", "chosen"), trained("b/1M", "1M", "chosen")]
-    assert [run.records[0].name for run in named_apart(alike)] == ["a/1M", "b/1M"]
-    alone = [trained("t/other", "1M", "chosen")]
-    assert [run.records[0].name for run in named_apart(alone)] == ["1M"]

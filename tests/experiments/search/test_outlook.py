@@ -24,7 +24,8 @@ class Finished:
 
 def said(out: Path, budget: str, finished: int = 0, trials: int = 9, **options: Any) -> list[str]:
     space, sets = spaces("tiny_vit_1m_32", [budget])
-    asked = SearchOptions(seed_model="tiny_vit_1m_32", budget=budget, data="made up", trials=trials, out=out, **options)
+    request: dict[str, Any] = {"workers": 1, "data": "made up", "trials": trials, "out": out, **options}
+    asked = SearchOptions(seed_model="tiny_vit_1m_32", budget=budget, **request)
     lines: list[str] = []
     context = SearchContext(options=asked, resolved={}, space=space, sets=sets, backend=ClosedForm(), say=lines.append)
     study: Any = Finished(finished)
@@ -37,7 +38,7 @@ def test_a_band_leaves_the_time_alone_to_be_said(tmp_path: Path) -> None:
     assert said(tmp_path, "flops=900k..1M", 7) == ["2 " + TIME.format("", "2 min")]
     assert said(tmp_path, "flops=900k..1M", 9) == []
     assert said(tmp_path, "flops=900k..1M", pruner="halving") == ["9 " + TIME.format("at most ", "9 min")]
-    assert said(tmp_path, "flops=900k..1M", workers=2) == ["9 " + TIME.format("", "9 min in one process")]
+    assert said(tmp_path, "flops=900k..1M", workers=None) == ["9 " + TIME.format("", "9 min in one process")]
 
 
 def test_a_wide_budget_and_a_strategy_that_never_proposes_are_said_once(tmp_path: Path) -> None:

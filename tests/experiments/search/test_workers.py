@@ -8,8 +8,10 @@ import pytest
 
 from experiments.commands import start_search
 from experiments.options.search import SearchOptions
+from experiments.runtime.shares import Share
 from experiments.search import workers
 from experiments.search.run_folder import SearchContext
+from experiments.search.shares import SearchShares
 from search_spaces.problem import spaces
 from tests.experiments.search.test_pipeline import ClosedForm
 
@@ -44,7 +46,7 @@ def test_a_password_is_in_no_command_line(tmp_path: Path, monkeypatch: pytest.Mo
 
     study: Any = Study()
     with pytest.raises(Exception, match="the workers end before the search does"):
-        start_search._workers(context)(study)
+        start_search._workers(context, SearchShares(workers=[Share(threads=1)] * 2, lag=2))(study)
     assert len(started) == 2
     for command, environment in started:
         assert "s3cret" not in " ".join(command)
