@@ -36,8 +36,8 @@ def load_weights(model: nn.Module, path: Path, *, new_head: bool = False, resize
 def with_new_head(model: nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return ``state`` with a new head for the classes of ``model`` in place of its own; the draw is torch's next.
 
-    Weights are close to zero, so that all classes are equally probable at first. timm's own heads are not in every family: those
-    of EfficientNets begin with a loss of twice that of equal probabilities and more, which short tunings do not undo.
+    Its weights are close to zero, so that all classes are equally probable at first. timm draws larger ones for some models:
+    an EfficientNet's head begins at twice the loss of equal probabilities, which a short tuning does not undo.
     """
     own, names = model.state_dict(), heads(model)
     drawn = {name: _drawn(own[name]) for name in own if name in names}

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.ranking.scores import read_scores
 from experiments.ranking.truth import Settings, TruthTable
-from experiments.studies import kills, scores, stored_logits, truth, weight_distillation
+from experiments.studies import kills, pretrained, scores, stored_logits, truth, weight_distillation
 from experiments.studies.stored_logits import STUDENTS, WAYS
 from scaler.cost.architecture import cost_of
 from scaler.errors import ScalerError
@@ -93,3 +93,12 @@ def test_a_table_of_truth_and_its_scores_are_made_once(tmp_path: Path, monkeypat
     assert len({(score.name, score.group, score.net) for score in found}) == len(found) == len(names) * 2
     with pytest.raises(ScalerError, match="holds other settings than Settings"):
         truth.build(replace(settings, epochs=2), "digits", tmp_path)
+
+
+def test_the_table_of_pretrained_weights_is_that_of_the_kept_results() -> None:
+    rows = [{"way": way, "seed": seed, "top1": 80.0 + at + seed} for at, way in enumerate(pretrained.WAYS) for seed in range(3)]
+    found = {"epochs": 4, "students_epochs": 8, "summary": pretrained._summary(rows)}
+    table = pretrained.markdown(found).splitlines()
+    assert len(table) == 2 + len(pretrained.WAYS)
+    assert table[3] == f"| {pretrained.WAYS['lite0, random weights']} | 4 | 82.00 ± 1.00 |"
+    assert table[4].endswith("| 8 | 83.00 ± 1.00 |")

@@ -8,6 +8,8 @@ import pytest
 import timm
 import torch
 
+from experiments.data.input_format import InputFormat
+from models.checkpoints.resize import heads
 from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.cost.architecture import cost_of
@@ -234,3 +236,31 @@ def test_a_note_of_no_architecture_is_named(tmp_path: Path, arch: dict[str, Any]
     model_spec_of("tiny", ARCH).write(tmp_path, replace(NOTE, arch={**NOTE.arch, **arch}))
     with pytest.raises(ScalerError, match=r"scaler.json is damaged|tiny_vit \w+ = .*: (must|needs)"):
         open_model_spec(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["tiny_vit_1m_32", "mini_swin_1m_patch2_32", "resnet10t"])
+def test_other_classes_get_a_new_head_and_keep_all_other_weights(name: str, tmp_path: Path) -> None:
+    spec = open_model_spec(name)
+    weights = spec.build().state_dict()
+    spec.write(tmp_path, replace(NOTE, family="", arch={}), weights)
+    tuned = open_model_spec(str(tmp_path)).for_classes(("a", "b", "c"), 3)
+    network = tuned.build()
+    own = heads(network) & network.state_dict().keys()
+    assert (tuned.num_classes, tuned.label_names, len(own)) == (3, ("a", "b", "c"), 2)
+    for key, tensor in network.state_dict().items():
+        assert torch.equal(tensor, weights[key]) != (key in own)
+    head = next(network.state_dict()[key] for key in own if key.endswith("weight"))
+    assert len(head) == 3
+    assert 0 < head.abs().max() < 1e-3
+    assert not torch.equal(head, next(tensor for key, tensor in tuned.build().state_dict().items() if key in own))
+
+
+def test_a_changed_folder_keeps_its_normalization_and_crop(tmp_path: Path) -> None:
+    spec = model_spec_of("v", SEEDS["deit_tiny_patch16_224"])
+    own = {"mean": [0.5] * 3, "std": [0.25] * 3, "crop_pct": 0.8, "interpolation": "bilinear"}
+    changed = replace(spec, config={**spec.config, "pretrained_cfg": {**spec.config["pretrained_cfg"], **own}})
+    changed.write(tmp_path, replace(NOTE, family="deit", arch=SEEDS["deit_tiny_patch16_224"].to_dict()))
+    found = open_model_spec(str(tmp_path), resolution=160, num_classes=7)
+    assert (found.mean, found.std, found.crop_pct) == ((0.5,) * 3, (0.25,) * 3, 0.8)
+    assert InputFormat.of(found).interpolation == "bilinear"
+    assert open_model_spec(str(tmp_path), resolution=96).crop_pct == 1.0
