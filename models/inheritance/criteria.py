@@ -14,6 +14,8 @@ from torch import nn
 
 from models.inheritance.structure import Group, Member, Structure
 
+_AT_ONCE = 16  # images whose activations are kept for a gradient
+
 Batch = tuple[torch.Tensor, torch.Tensor | None]  # images, and their classes or a teacher's probabilities
 
 
@@ -167,8 +169,9 @@ def _first_order(network: nn.Module, batches: Sequence[Batch]) -> dict[str, torc
     twin = copy.deepcopy(network).eval().requires_grad_(True)
     for images, targets in batches:
         assert targets is not None
-        twin.train().eval()  # in eval mode timm's TinyViT keeps its position tables, with the graph of the last batch
-        with torch.enable_grad():
-            F.cross_entropy(twin(images), targets).backward()
+        for part, classes in zip(images.split(_AT_ONCE), targets.split(_AT_ONCE), strict=True):
+            twin.train().eval()  # in eval mode timm's TinyViT keeps its position tables, with the graph of the last part
+            with torch.enable_grad():
+                (F.cross_entropy(twin(part), classes) * (len(part) / len(images))).backward()
     named = twin.named_parameters()
     return {name: (parameter * parameter.grad).abs().detach() for name, parameter in named if parameter.grad is not None}

@@ -134,6 +134,15 @@ def test_taylor_sums_the_gradients_of_all_batches() -> None:
     torch.testing.assert_close(seed.criterion._changes[name], (table * table.grad).abs().detach(), rtol=1e-4, atol=1e-9)
 
 
+def test_taylor_is_the_same_in_smaller_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [(images(5), torch.arange(5))]
+    whole = seed_by("deit", Rule(channels="taylor"), pairs).criterion._changes
+    monkeypatch.setattr("models.inheritance.criteria._AT_ONCE", 2)
+    parts = seed_by("deit", Rule(channels="taylor"), pairs).criterion._changes
+    for name, change in whole.items():
+        torch.testing.assert_close(parts[name], change, rtol=1e-3, atol=1e-7)
+
+
 def test_taylor_takes_a_teachers_probabilities() -> None:
     targets = torch.softmax(torch.randn(2, 10, generator=torch.Generator().manual_seed(0)), 1)
     arch = replace(SMALL["deit"], mlp_ratio=2.0)
