@@ -21,7 +21,7 @@ def open_start(options: SearchOptions, images: ImageData, space: SearchSpace) ->
     spec = open_model_spec(options.seed_model)
     reason = why_no_seed(spec)
     if options.start == RANDOM or (options.start is None and reason):
-        say(f"candidates start from random weights{f': {reason}' if options.start is None else ''}")
+        _tell(options, f"candidates start from random weights{f': {reason}' if options.start is None else ''}")
         return None
     arch = require_seed(spec)
     try:
@@ -29,7 +29,7 @@ def open_start(options: SearchOptions, images: ImageData, space: SearchSpace) ->
     except ScalerError as error:
         raise ScalerError(f"{error}; narrow the axis, or take --start random") from error
     other = f" and a new head for {images.num_classes} classes" if images.num_classes != spec.num_classes else ""
-    say(f"candidates start from weights cut out of {options.seed_model}{other}; --start random trains them anew")
+    _tell(options, f"candidates start from weights cut out of {options.seed_model}{other}; --start random trains them anew")
     return InheritedStart.of(spec, calibrated_rule(spec, images, options.seed), images)
 
 
@@ -40,3 +40,9 @@ def calibrated_rule(spec: ModelSpec, images: ImageData, seed: int) -> Rule:
     """
     channels = "taylor" if tells_same_classes(spec, images) else "l2"
     return Rule(channels=channels, batch_norm=True, random_seed=seed)
+
+
+def _tell(options: SearchOptions, message: str) -> None:
+    """Print ``message``, unless the process that started this worker has."""
+    if not options.as_worker:
+        say(message)

@@ -37,7 +37,7 @@ def card_of(answer: Answer, runs: Sequence[Run], seed: Seed | None, drawings: Dr
         trial_gain=gain_of(trials) if trials else None,
         kept=_kept(model, seed),
         saved=100 * (1 - record.flops / seed.flops) if seed else None,
-        note=_note(answer),
+        note=_note(answer, trials),
         folder=str(_folder(answer)),
         train="" if answer.is_trained else _train_line(answer),
     )
@@ -57,12 +57,12 @@ def _kept(model: Trained, seed: Seed | None) -> float | None:
     return 100 * model.top1 / whole if whole else None
 
 
-def _note(answer: Answer) -> str:
+def _note(answer: Answer, trials: Answer | None) -> str:
     model, own = answer.model, answer.own
     if not answer.is_trained:
         return "Not trained in full yet: the score is that of a short trial on held-out images, and the best of several."
     if model is own:
-        return _same_as_uniform(answer)
+        return _same_as_uniform(answer) or (_same_as_uniform(trials) if trials else "")
     saved = f"{format_quantity(model.record.flops)} FLOPs and {format_quantity(model.record.params)} parameters"
     return (
         f"This is the model of {model.record.budget}. It costs no more than this budget allows ({saved}) and scored "

@@ -119,6 +119,15 @@ def test_without_a_trained_baseline_the_gain_is_that_of_the_trials() -> None:
     assert f"As short trials the choice was +30.0 points ahead of it ({low:+.1f} to {high:+.1f}), beyond the noise" in text
 
 
+def test_a_choice_that_is_uniform_scaling_says_so() -> None:
+    info = fake_info()
+    chosen = info.of(("chosen",))[0]
+    scaled = changed(info.records[0], origin="uniform scaling", arch=chosen.arch)
+    text = one_line(page_of(fake_run(FrontierInfo(records=(scaled, chosen), budgets=info.budgets))).text)
+    assert "Uniform scaling itself is the choice here" in text
+    assert "the gain is not known" not in text
+
+
 def test_several_seeds_give_the_mean_and_a_paired_gain() -> None:
     info = fake_info()
     first = info.of(("chosen",))[0]
