@@ -102,3 +102,9 @@ def test_the_table_of_pretrained_weights_is_that_of_the_kept_results() -> None:
     assert len(table) == 2 + len(pretrained.WAYS)
     assert table[3] == f"| {pretrained.WAYS['lite0, random weights']} | 4 | 82.00 ± 1.00 |"
     assert table[4].endswith("| 8 | 83.00 ± 1.00 |")
+
+
+def test_the_page_on_pretrained_weights_has_the_table_of_the_kept_results() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    kept = json.loads((docs / "studies" / "pretrained.json").read_text())
+    assert pretrained.markdown(kept) in (docs / "pretrained.md").read_text()
