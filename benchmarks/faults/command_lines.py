@@ -58,10 +58,13 @@ def _begun(world: World) -> dict[str, tuple[str, ...]]:
         "sample": (SEED, *budget),
         "search": (SEED, *budget, *DATA, "--trials", "1", *out),
         "frontier": (str(world.root / "search"), *out),
+        "watch": (str(world.root / "search"), "--once"),
         "latency": (small,),
         "train": (small, *DATA, "--epochs", "1", *out),
         "teach": (trained, *DATA, "--epochs", "1", "--topk", "2", *out),
+        "shrink": (trained, "--budget", "flops=60%", *out),
         "evaluate": (trained, "--data", "digits"),
+        "predict": (trained, "{AT}"),
         "import": (f"{trained}/model.safetensors", "--model", SEED, *out),
         "export": ("{AT}", "--out", "{AT}/out"),
     }

@@ -40,7 +40,7 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def _options(words: Sequence[str]) -> str:
     """The options as they were given, without the places of this machine."""
-    return " ".join(_without_place(word, before) for before, word in zip(["", *words[:-1]], words, strict=True))
+    return " ".join(_without_place(word, before) for before, word in zip(["", *words], words, strict=False))
 
 
 def _without_place(word: str, before: str) -> str:

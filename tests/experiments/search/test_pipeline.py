@@ -89,7 +89,7 @@ def test_every_trial_and_every_variant_meets_its_budget_by_fvcore(tmp_path: Path
     _, sets = spaces("tiny_vit_1m_32", BUDGETS)
     wide = [line.partition(":")[0] for line in said if "keeps them near the bound" in line]
     assert wide == ["flops=1M", "flops=2M,params=300k", "flops=60%"]
-    assert said[3] == "9 candidates to train: about 9 min, by updates measured now"
+    assert said[3] == "9 candidates to train: about 9 min in one process, by updates measured now"
     assert len(rows(tmp_path)) == len(said[4:]) == 9
     for number, row in enumerate(rows(tmp_path)):
         assert row.budget == BUDGETS[number % 3]
