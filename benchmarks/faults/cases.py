@@ -44,7 +44,9 @@ def _scores(ran: Ran, folder: Path) -> Any:
 
 
 def _choices(ran: Ran, folder: Path) -> Any:
-    chosen = [{key: value for key, value in one.items() if key not in ("why", "folder", "baseline")} for one in json.loads(ran.out)]
+    chosen = [
+        {key: value for key, value in one.items() if key not in ("why", "folder", "baseline")} for one in json.loads(ran.out)
+    ]
     return list(map(_timeless, chosen)), _table(folder / "ledger.csv")
 
 
