@@ -9,8 +9,9 @@ from experiments.report.answers import Answer, Trained, answers, estimate, train
 from experiments.report.cards import card_of, latencies_of
 from experiments.report.drawings import Drawings
 from experiments.report.findings import findings
-from experiments.report.page_data import Curve, Estimate, PageData, Pictures, SeedLine, Shares
+from experiments.report.page_data import Estimate, PageData, SeedLine, Shares
 from experiments.report.palette import BLACK, BLUE, GREEN, GREY, PURPLE, RUNS, SKY, VERMILION
+from experiments.report.picture_data import Curve, Pictures
 from experiments.report.points import COSTS, UNITS, Points, add_trained, add_trials, bands_of
 from experiments.report.run_record import commands_of, finalists_of, scorings_of, settings_of
 from experiments.report.runs import Run

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from experiments.report.label_placement import Label, place_labels
-from experiments.report.page_data import Band, Pictures, Point, Series
 from experiments.report.palette import BLACK, CHOSEN, GREEN, SEED
+from experiments.report.picture_data import Band, Pictures, Point, Series
 from scaler.files import write_atomic
 from scaler.results.frontier import PLOTTED_COSTS
 from scaler.units import format_quantity

@@ -6,7 +6,7 @@ from math import inf
 
 from experiments.report.answers import OTHER, UNIFORM, Trained, estimate, family_of
 from experiments.report.drawings import Drawings
-from experiments.report.page_data import Band, Estimate, Point, Series
+from experiments.report.page_data import Estimate
 from experiments.report.palette import (
     CHOSEN,
     FRONT,
@@ -20,6 +20,7 @@ from experiments.report.palette import (
 )
 from experiments.report.palette import OTHER as OTHER_STYLE
 from experiments.report.palette import UNIFORM as UNIFORM_STYLE
+from experiments.report.picture_data import Band, Point, Series
 from experiments.report.runs import Run
 from experiments.report.seed import Seed
 from experiments.report.wording import describe

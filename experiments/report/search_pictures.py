@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.report.answers import UNIFORM
-from experiments.report.page_data import Effect, Progress
+from experiments.report.page_data import Effect
+from experiments.report.picture_data import Progress
 from experiments.report.runs import Run
 from scaler.budget import Budget
 from scaler.results.intervals import student_t

@@ -14,8 +14,8 @@ from PIL import Image
 
 from experiments.report.build_page import build_page
 from experiments.report.figure import DPI, SIZE_INCHES, draw_figures, figure_of, ticks
-from experiments.report.page_data import Pictures
 from experiments.report.palette import UNIFORM
+from experiments.report.picture_data import Pictures
 from models.zoo.published import published
 from scaler.results.frontier import TRIALS, FrontierInfo
 from scaler.units import format_quantity
