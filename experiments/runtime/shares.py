@@ -1,8 +1,8 @@
 """Shares of a machine: the threads of a training, and the place of each of several workers.
 
-A second thread costs a small network more time than it saves, so such networks are trained side by side, one thread each. Sums of
-floating-point numbers depend on the number of threads: a search records it in ``run.json`` and a training in its checkpoints, and
-whatever continues them keeps it, on any machine.
+A second thread makes the update of a small network less than twice as fast, and slower on a busy machine, so such networks are
+trained side by side, one thread each. Sums of floating-point numbers depend on the number of threads: a search records it in
+``run.json`` and a training in its checkpoints, and whatever continues them keeps it, on any machine.
 """
 
 import os
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from multiprocessing import get_all_start_methods
 
-FLOPS_PER_THREAD = 4 * 10**9  # of an update's forward pass: with fewer, `python -m benchmarks workers` finds no gain
+FLOPS_PER_THREAD = 4 * 10**9  # of an update's forward pass; `python -m benchmarks workers` measures the gain
 _ROUNDS = 3  # a search has at least so many trials for each worker: a new process takes seconds to start
 
 
