@@ -10,6 +10,8 @@ project = "scaler"
 copyright = "the authors of scaler, Apache-2.0"
 html_title = "scaler"
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 
@@ -17,6 +19,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_co
 exclude_patterns = ["example", "studies", "figures"]
 
 # Markdown
+highlight_language = "none"  # of blocks that name none
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
 suppress_warnings = ["toc.not_readable"]  # a page in a menu that is not written yet

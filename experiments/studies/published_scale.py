@@ -143,7 +143,7 @@ def table(results: Mapping[str, Any]) -> str:
     """Return what the spaces hold as a table in Markdown."""
     columns = (
         "around",
-        "of",
+        "architectures",
         "published model",
         "within its FLOPs and parameters",
         "within 1 % of both",
