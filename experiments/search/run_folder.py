@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments.options.search import SearchOptions
+from experiments.options.search import TRAINING_SCORE, SearchOptions
 from experiments.runtime.environment import environment
 from experiments.scoring.score import Backend
 from experiments.scoring.start import RANDOM, InheritedStart
@@ -28,7 +28,7 @@ LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
 TRIALS, FINALS, VARIANTS, BASELINES = "trials", "finalists", "variants", "baselines"
 Say = Callable[[str], None]
 _REMEDY = "restore it, or choose another --out"
-_BEFORE = {"start": RANDOM}  # of searches that recorded none
+_BEFORE = {"start": RANDOM, "score": TRAINING_SCORE}  # of searches that recorded none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ class Selections:
 
     def __init__(self, seed: PreparedSeed, arch: VisionTransformer, sources: Sources, shapes: Mapping[str, torch.Size]) -> None:
         self._seed, self._arch, self._sources = seed, arch, sources
+        self._entries: dict[tuple[str, int], torch.Tensor | None] = {}
         needs: dict[int, _Need] = {}
         together = [(0, 0)]
         for name, size, found in self._dimensions(shapes):
@@ -64,6 +65,11 @@ class Selections:
 
     def entries(self, name: str, dim: int) -> torch.Tensor | None:
         """The seed's entry for every entry of a tensor along ``dim``; None where it keeps all, or has no channels."""
+        if (name, dim) not in self._entries:
+            self._entries[name, dim] = self._found(name, dim)
+        return self._entries[name, dim]
+
+    def _found(self, name: str, dim: int) -> torch.Tensor | None:
         source = self._sources[name][0]
         if (source, dim) in self._seed.structure.in_heads:
             return self._selected[int(self._kinds[self._seed.structure.in_heads[source, dim]])].inside
