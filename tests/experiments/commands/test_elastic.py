@@ -17,6 +17,9 @@ from experiments.options.search import SearchOptions
 from experiments.options.train import ElasticOptions, EvaluateOptions, TrainOptions
 from experiments.scoring.elastic import MemberBackend
 from experiments.training.trainer import Trainer
+from models.common.architecture import VisionTransformer
+from models.inheritance.members import Members
+from models.inheritance.prepared_seed import at_resolution
 from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 from scaler.results.ledger import Ledger
@@ -109,6 +112,13 @@ def test_a_search_cuts_and_scores_members_and_its_choice_is_trained_on(
     spec = open_model_spec(str(chosen.folder))
     trial = open_model_spec(str(tmp_path / "run" / "trials" / chosen.record.name))
     torch.testing.assert_close(spec.build().state_dict(), trial.build().state_dict(), rtol=0, atol=0)
+    images = torch.randn(4, 3, ARCH.resolution, ARCH.resolution)
+    arch = trial.arch
+    assert isinstance(arch, VisionTransformer)
+    elastic_network = open_model_spec(str(folder)).build(drop_path_rate=0.0).train()
+    member = trial.build(drop_path_rate=0.0).train()
+    cut = Members(elastic_network, ARCH)(arch, images)
+    assert torch.equal(cut, member(at_resolution(images, arch.resolution)))
     with monkeypatch.context() as patched:  # the kept scores are read when the study is lost
         (tmp_path / "run" / "study.db").unlink()
         patched.setattr(MemberBackend, "_evaluate", None)
