@@ -17,6 +17,7 @@ import typer
 from scipy.stats import kendalltau
 
 from experiments.commands.open_start import calibrated_rule
+from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
 from experiments.losses.teacher import Teacher
 from experiments.recipes import RECIPES, Recipe
@@ -98,19 +99,23 @@ def study(
     data: Annotated[str, typer.Option("--data")],
     out: Annotated[Path, typer.Option("--out")],
     members: Annotated[int, typer.Option("--members", help="Trained alone.")] = 60,
-    train_images: Annotated[int, typer.Option("--train-images", help="A tenth is held out.")] = 6000,
+    starts: Annotated[str, typer.Option("--starts", help="Of the elastic seeds.")] = ",".join(STARTS),
+    train_images: Annotated[int, typer.Option("--train-images", help="A tenth is held out.")] = 12_000,
+    epochs: Annotated[int, typer.Option("--epochs", help="Of all trainings but the seed's.")] = 4,
+    seeds_images: Annotated[int, typer.Option("--seeds-images", help="Of the trained seed.")] = 12_000,
+    seeds_epochs: Annotated[int, typer.Option("--seeds-epochs")] = 5,
     test_images: Annotated[int, typer.Option("--test-images")] = 10_000,
-    seed_epochs: Annotated[int, typer.Option("--seed-epochs")] = 5,
-    epochs: Annotated[int, typer.Option("--epochs", help="Of all other trainings.")] = 4,
 ) -> None:
     """Train everything, print the results as JSON and write them to ``out``/results.json, member by member."""
     torch.set_num_threads(1)
-    images = open_images(data, train_images, test_images)
-    shared = Study.of(out, images, trained_seed(FAMILY, images, out / "seed", seed_epochs), epochs)
-    elastic = {start: shared.elastic(start) for start in STARTS}
+    images, more = open_images(data, train_images, test_images), open_data(data, train_images=seeds_images)
+    shared = Study.of(out, images, trained_seed(FAMILY, more, out / "seed", seeds_epochs), epochs)
+    elastic = {start: shared.elastic(start) for start in starts.split(",")}
+    views = seeds_epochs * len(more.for_final_training().train)
     settings = {
-        "data": images.name, "train_images": train_images, "test_images": len(images.test), "seed_epochs": seed_epochs,
-        "epochs": epochs, "members_in_all": len(shared.plan), "elastic": _elastic_rows(shared, elastic, seed_epochs),
+        "data": images.name, "train_images": train_images, "epochs": epochs, "seeds_images": seeds_images,
+        "seeds_epochs": seeds_epochs, "test_images": len(images.test), "members_in_all": len(shared.plan),
+        "elastic": _elastic_rows(shared, elastic, views),
     }  # fmt: skip
     rows: list[dict[str, Any]] = []
     for number, arch in enumerate(shared.members(members)):
@@ -120,11 +125,11 @@ def study(
     print_json(summary(rows))
 
 
-def _elastic_rows(shared: Study, elastic: Mapping[str, tuple[MemberBackend, Score]], seed_epochs: int) -> list[dict[str, Any]]:
+def _elastic_rows(shared: Study, elastic: Mapping[str, tuple[MemberBackend, Score]], views: int) -> list[dict[str, Any]]:
     """Return for each elastic seed its cost in trainings of the seed, and the test top-1 of its full size and of the seed."""
     test, device = shared.images.test, next(iter(elastic.values()))[0].device
     of_seed = evaluate_spec(shared.seed, test, device).metrics.top1
-    seed_flops = shared.seed.count().flops * seed_epochs * len(shared.images.for_final_training().train)
+    seed_flops = shared.seed.count().flops * views  # of the images that the seed was trained on
     return [
         {
             "start": start,
@@ -153,7 +158,7 @@ def _row(shared: Study, elastic: Mapping[str, tuple[MemberBackend, Score]], numb
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return for each start the differences of cut members from the same networks trained alone, and the agreement of orders."""
-    return [_of_start(start, rows) for start in STARTS]
+    return [_of_start(start, rows) for start in STARTS if all(start in row["cut"] for row in rows)]
 
 
 def _of_start(start: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
