@@ -38,7 +38,7 @@ def start_elastic(options: ElasticOptions, plan: MemberPlan | None) -> dict[str,
     seed = open_model_spec(options.seed_model)
     arch = require_seed(seed)
     inputs = _inputs(options, seed)
-    plan = plan or member_plan(options, inputs.images.num_classes)
+    plan = member_plan(options, inputs.images.num_classes) if plan is None else plan
     check_space(plan.space, arch)
     start = InheritedStart.of(seed, calibrated_rule(seed, inputs.images, options.seed), inputs.images)
     backend = ElasticTraining.of(make_backend(_training(options), inputs, sorted_start(start)), plan)

@@ -42,7 +42,7 @@ class Updater:
         self._schedule = make_schedule(self.optimizer, job)
         self._accelerated_optimizer = self.accelerator.prepare_optimizer(self.optimizer, device_placement=False)
         self._task = self._make_task()
-        self._elastic = ElasticLoss(self.model, job.members, job.recipe, job.steps) if job.members else None
+        self._elastic = ElasticLoss(self.model, job.members, job.recipe, job.steps) if job.members is not None else None
 
     def train_mode(self) -> None:
         """Set the network to training mode, except for batch norms that the recipe freezes."""

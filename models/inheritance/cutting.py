@@ -59,7 +59,7 @@ class Cut:
         """One source's entries for ``name``, and whether they were resized."""
         for dim in range(tensor.ndim):
             entries = self.selections.entries(name, dim)
-            tensor = tensor if entries is None else tensor.index_select(dim, entries.to(tensor.device))
+            tensor = tensor if entries is None else tensor.index_select(dim, entries)
         if name.endswith("pos_embed"):
             tensor = tables.without_prefix(tensor, self._lost_tokens())
         if tensor.shape == shape:

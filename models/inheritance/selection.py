@@ -64,9 +64,10 @@ class Selections:
         self._selected = {kind: self._select(kind, needs) for kind in {int(self._kinds[number]) for number in needs}}
 
     def entries(self, name: str, dim: int) -> torch.Tensor | None:
-        """The seed's entry for every entry of a tensor along ``dim``; None where it keeps all, or has no channels."""
+        """The seed's entry for every entry along ``dim``, on the tensor's device; None where all are kept, or it has no channels."""
         if (name, dim) not in self._entries:
-            self._entries[name, dim] = self._found(name, dim)
+            found, device = self._found(name, dim), self._seed.tensors[self._sources[name][0]].device
+            self._entries[name, dim] = None if found is None else found.to(device)
         return self._entries[name, dim]
 
     def _found(self, name: str, dim: int) -> torch.Tensor | None:
