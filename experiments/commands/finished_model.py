@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.inputs import Inputs, recipe_of
+from experiments.commands.chosen_recipe import recipe_of
+from experiments.commands.inputs import Inputs
 from experiments.losses.teacher import weights_digest
 from experiments.options.train import TrainOptions
 from experiments.runtime.console import is_main_process, say

@@ -5,6 +5,7 @@ Torch is loaded only once the request is known to be feasible, so that a request
 
 from typing import TYPE_CHECKING
 
+from experiments.commands.chosen_recipe import recipe_of
 from experiments.commands.feasible_sets import feasible_sets
 from experiments.data.datasets import peek_num_classes
 from experiments.options.search import ELASTIC_SCORE, SearchOptions
@@ -30,9 +31,14 @@ def search(options: SearchOptions) -> "list[Chosen]":
     _check_score(options)
     num_classes = peek_num_classes(options.data)
     problem = None if num_classes is None else feasible_sets(options, num_classes)
-    from experiments.commands.start_search import start_search  # loads torch
+    from experiments.search.workers import Workers  # loads Optuna
 
-    return start_search(options, problem)
+    with Workers(options) as workers:
+        if problem:
+            workers.start(problem[1], recipe_of(options).batch_size)  # they load torch and timm beside this process
+        from experiments.commands.start_search import start_search
+
+        return start_search(options, problem, workers)
 
 
 def _check_score(options: SearchOptions) -> None:

@@ -14,7 +14,8 @@ from experiments.scoring.backend import evaluate_spec
 from experiments.scoring.elastic import ElasticTraining, MemberBackend, sorted_start
 from experiments.scoring.records import variant_info
 from experiments.scoring.start import InheritedStart, require_seed
-from experiments.search.run_folder import RESULT, require_same
+from experiments.search.request import require_same
+from experiments.search.run_folder import RESULT
 from models.inheritance.choice import check_space
 from models.inheritance.members import member_rule
 from models.networks.model_spec import ModelSpec, open_model_spec

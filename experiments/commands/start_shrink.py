@@ -11,7 +11,8 @@ from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.runtime.console import say
 from experiments.runtime.processes import world_size
 from experiments.scoring.start import InheritedStart, require_seed
-from experiments.search.run_folder import RESULT, require_same
+from experiments.search.request import require_same
+from experiments.search.run_folder import RESULT
 from experiments.search.shrinking import Shrinking, shrink_seed
 from models.inheritance.choice import check_space
 from models.inheritance.rule import Rule

@@ -64,7 +64,7 @@ class Selections:
         self._selected = {kind: self._select(kind, needs) for kind in {int(self._kinds[number]) for number in needs}}
 
     def entries(self, name: str, dim: int) -> torch.Tensor | None:
-        """The seed's entry for every entry along ``dim``, on the tensor's device; None where all are kept, or it has no channels."""
+        """The seed's entries along ``dim`` of a tensor, on its device; None where all are kept, or it has no channels."""
         if (name, dim) not in self._entries:
             found, device = self._found(name, dim), self._seed.tensors[self._sources[name][0]].device
             self._entries[name, dim] = None if found is None else found.to(device)

@@ -10,7 +10,7 @@ from experiments.commands.open_start import calibrated_rule
 from experiments.commands.search import search
 from experiments.data.datasets import open_data
 from experiments.options.search import SearchOptions
-from experiments.search.run_folder import require_same
+from experiments.search.request import require_same
 from models.networks.model_spec import model_spec_of, open_model_spec
 from models.zoo.seeds import SEEDS
 from scaler.errors import ScalerError
