@@ -24,7 +24,8 @@ def shortened(line: str) -> list[str]:
     """The same command on 250 images, with one epoch where that can be said and two trials."""
     words = re.sub(r"--trials \d+", "--trials 2", line).split()[1:]
     few = ["--train-images", "250"]
-    less = {"train": ["--epochs", "1", *few], "teach": ["--epochs", "1", *few], "search": few}
+    once = ["--epochs", "1", *few]
+    less = {"train": once, "teach": once, "elastic": once, "search": few}
     less |= {"shrink": less["train"] if "--data" in words else []}
     if "folder:flowers" in words:  # few images, of a network for large ones
         less = {"train": ["--epochs", "1", "--resolution", "64"], "shrink": ["--epochs", "1"]}

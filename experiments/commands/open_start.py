@@ -6,10 +6,12 @@ from experiments.options.search import SearchOptions
 from experiments.runtime.console import say
 from experiments.scoring.start import RANDOM, InheritedStart, require_seed, why_no_seed
 from models.inheritance.choice import check_space
+from models.inheritance.members import member_rule
 from models.inheritance.rule import Rule
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
 from scaler.space.search_space import SearchSpace
+from search_spaces.elastic import read_note
 
 
 def open_start(options: SearchOptions, images: ImageData, space: SearchSpace) -> InheritedStart | None:
@@ -36,8 +38,11 @@ def open_start(options: SearchOptions, images: ImageData, space: SearchSpace) ->
 def calibrated_rule(spec: ModelSpec, images: ImageData, seed: int) -> Rule:
     """Return the rule of inheritance where there are images; docs/inheritance_results.md has the evidence.
 
-    Channels are ranked by the loss's change if the images have the classes of ``spec``, else by norms of weights.
+    An elastic seed gives its members as it was trained with them. Of any other one, channels are ranked by the loss's change if
+    the images have the classes of ``spec``, else by norms of weights.
     """
+    if spec.weights is not None and read_note(spec.weights.parent) is not None:
+        return member_rule(seed)
     channels = "taylor" if tells_same_classes(spec, images) else "l2"
     return Rule(channels=channels, batch_norm=True, random_seed=seed)
 

@@ -1,17 +1,21 @@
 """A feasible search: its inputs are opened, its candidates trained here or by workers, its frontier drawn."""
 
+from pathlib import Path
+
 from experiments.commands.chosen_recipe import recipe_of
 from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
 from experiments.commands.open_start import open_start
 from experiments.commands.teacher_remark import remark_on_teacher
-from experiments.options.search import SearchOptions
+from experiments.options.search import ELASTIC_SCORE, SearchOptions
 from experiments.recipes import Recipe
 from experiments.runtime.console import say
 from experiments.runtime.parent import end_with_parent, wait_for_parent
 from experiments.runtime.processes import world_size
 from experiments.runtime.shares import using_threads
-from experiments.scoring.start import INHERITED, RANDOM
+from experiments.scoring.elastic import MemberBackend
+from experiments.scoring.score import Backend
+from experiments.scoring.start import INHERITED, RANDOM, InheritedStart
 from experiments.search.pipeline import join_search, run_search
 from experiments.search.run_folder import SearchContext
 from experiments.search.selection import Chosen
@@ -19,6 +23,7 @@ from experiments.search.shares import SearchShares
 from experiments.search.workers import Workers
 from scaler.errors import ScalerError
 from scaler.lock import only_process_in
+from scaler.results.variant import TrainedOn, read_info
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 
@@ -66,7 +71,7 @@ def _run(context: SearchContext, workers: Workers, num_classes: int) -> list[Cho
 def _context(options: SearchOptions, problem: Problem, inputs: Inputs, shares: SearchShares) -> SearchContext:
     space, sets = problem
     start = open_start(options, inputs.images, space)
-    backend = make_backend(options, inputs, start)
+    backend = _backend(options, inputs, start)
     resolved = {
         "axes": space.axes(),
         "teacher": inputs.teacher.digest if inputs.teacher else None,
@@ -77,6 +82,22 @@ def _context(options: SearchOptions, problem: Problem, inputs: Inputs, shares: S
         "lag": shares.lag,
     }
     return SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say, start=start)
+
+
+def _backend(options: SearchOptions, inputs: Inputs, start: InheritedStart | None) -> Backend:
+    if options.score != ELASTIC_SCORE or start is None:
+        return make_backend(options, inputs, start)
+    if not options.as_worker:
+        _tell_split(options, inputs)
+    return MemberBackend(inputs.images, start, options.loader_workers or 0)
+
+
+def _tell_split(options: SearchOptions, inputs: Inputs) -> None:
+    """Print a line if the held-out images may be among those that the elastic seed was trained on."""
+    info, images = read_info(Path(options.seed_model)), inputs.images
+    trained_on = info.trained_on if info else TrainedOn()
+    if trained_on != TrainedOn(part="train", data=images.name, train_images=images.train_images, seed=images.seed):
+        say(f"{options.seed_model} was trained on another part of the images: held-out ones may be among them")
 
 
 def _check_first_rung(options: SearchOptions, recipe: Recipe, images: int) -> None:

@@ -62,21 +62,32 @@ def inherit_from(seed: PreparedSeed, arch: VisionTransformer) -> Inherited:
     Raises:
         ScalerError: with the axis at which ``arch`` does not fit into the seed.
     """
-    check_kinds(seed.arch, arch)
-    like = next(seed.network.parameters())
-    network = _build(arch, seed.rule.random_seed).to(like.device, like.dtype)
-    cut = Cut(seed=seed, arch=arch, network=network, sources=_sources(seed, arch, network))
-    state, rows = cut.tensors()
+    cut = cut_for(seed, arch)
+    network, (state, rows) = cut.network, cut.tensors()
     network.load_state_dict(state)
     _correct(cut, network)
     return Inherited(network=network, report=rows)
 
 
-def _build(arch: VisionTransformer, random_seed: int) -> nn.Module:
+def cut_for(seed: PreparedSeed, arch: VisionTransformer, **overrides: Any) -> Cut:
+    """Return the cut of ``arch`` out of ``seed``, with its network built and no weights taken yet.
+
+    ``overrides`` go to timm's constructor.
+
+    Raises:
+        ScalerError: with the axis at which ``arch`` does not fit into the seed.
+    """
+    check_kinds(seed.arch, arch)
+    like = next(seed.network.parameters())
+    network = _build(arch, seed.rule.random_seed, **overrides).to(like.device, like.dtype)
+    return Cut(seed=seed, arch=arch, network=network, sources=_sources(seed, arch, network))
+
+
+def _build(arch: VisionTransformer, random_seed: int, **overrides: Any) -> nn.Module:
     """The network with what it has of its own at the start: neutral transformations, a head that timm draws."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed)
-        return build(arch, **({} if arch.is_plain else {"identity": True}))
+        return build(arch, **({} if arch.is_plain else {"identity": True}), **overrides)
 
 
 def _sources(seed: PreparedSeed, arch: VisionTransformer, network: nn.Module) -> Sources:
