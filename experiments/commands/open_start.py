@@ -1,10 +1,9 @@
 """The weights from which the candidates of a search start, and the rule by which they are taken from a seed."""
 
-from experiments.commands.inputs import tells_same_classes
 from experiments.data.image_set import ImageData
 from experiments.options.search import SearchOptions
 from experiments.runtime.console import say
-from experiments.scoring.start import RANDOM, InheritedStart, require_seed, why_no_seed
+from experiments.scoring.start import RANDOM, InheritedStart, require_seed, tells_same_classes, why_no_seed
 from models.inheritance.choice import check_space
 from models.inheritance.rule import Rule
 from models.networks.model_spec import ModelSpec, open_model_spec
@@ -28,7 +27,7 @@ def open_start(options: SearchOptions, images: ImageData, space: SearchSpace) ->
         check_space(space, arch)
     except ScalerError as error:
         raise ScalerError(f"{error}; narrow the axis, or take --start random") from error
-    other = f" and a new head for {images.num_classes} classes" if images.num_classes != spec.num_classes else ""
+    other = "" if tells_same_classes(spec, images) else f" and a new head for the {images.num_classes} classes of {images.name}"
     _tell(options, f"candidates start from weights cut out of {options.seed_model}{other}; --start random trains them anew")
     return InheritedStart.of(spec, calibrated_rule(spec, images, options.seed), images)
 
