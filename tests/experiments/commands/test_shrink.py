@@ -1,6 +1,7 @@
 """`scaler shrink`: what is refused, what a folder keeps, and that a repeated command continues."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from experiments.commands.shrink import shrink
 from experiments.commands.train import train
 from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.report.frontier import write_frontier
-from experiments.search import latency, shrinking
+from experiments.search import latency, shrink_candidates, shrinking
 from experiments.search.latency import read_latency
 from models.networks.latency import MeasuredLatency
 from models.networks.model_spec import open_model_spec
@@ -79,11 +80,11 @@ def test_with_images_the_better_candidate_is_tuned_and_a_repeated_command_goes_o
     assert (info.start, info.trained_on.part) == ("", "all")
     assert timm.create_model(f"local-dir:{out}", pretrained=True).num_classes == 10
     text = (out / "README.md").read_text()
-    assert f"scaler shrink {seed} --budget flops=60%" in text
+    assert re.search(rf"^scaler shrink {seed} .*--budget flops=60%", text, re.MULTILINE)
     assert f"| teacher | `{seed}` |" in text
     assert write_frontier([out], tmp_path / "frontier")["csv"].exists()
     with monkeypatch.context() as patched:
-        patched.setattr(shrinking, "choose", None)
+        patched.setattr(shrink_candidates, "choose", None)
         assert shrunk(seed, out, **TUNED) == found  # read, not made again
         patched.undo()
         patched.setattr(shrinking, "train_variant", _interrupt)
