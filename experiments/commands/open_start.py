@@ -6,7 +6,7 @@ from experiments.runtime.console import say
 from experiments.scoring.start import RANDOM, InheritedStart, require_seed, tells_same_classes, why_no_seed
 from models.inheritance.choice import check_space
 from models.inheritance.rule import Rule
-from models.networks.model_spec import ModelSpec, open_model_spec
+from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 from scaler.space.search_space import SearchSpace
 
@@ -29,16 +29,12 @@ def open_start(options: SearchOptions, images: ImageData, space: SearchSpace) ->
         raise ScalerError(f"{error}; narrow the axis, or take --start random") from error
     other = "" if tells_same_classes(spec, images) else f" and a new head for the {images.num_classes} classes of {images.name}"
     _tell(options, f"candidates start from weights cut out of {options.seed_model}{other}; --start random trains them anew")
-    return InheritedStart.of(spec, calibrated_rule(spec, images, options.seed), images)
+    return InheritedStart.of(spec, calibrated_rule(options.seed), images)
 
 
-def calibrated_rule(spec: ModelSpec, images: ImageData, seed: int) -> Rule:
-    """Return the rule of inheritance where there are images; docs/inheritance_results.md has the evidence.
-
-    Channels are ranked by the loss's change if the images have the classes of ``spec``, else by norms of weights.
-    """
-    channels = "taylor" if tells_same_classes(spec, images) else "l2"
-    return Rule(channels=channels, batch_norm=True, random_seed=seed)
+def calibrated_rule(seed: int) -> Rule:
+    """Return the rule of inheritance where there are images; docs/inheritance_results.md has the evidence."""
+    return Rule(channels="taylor", batch_norm=True, random_seed=seed)
 
 
 def _tell(options: SearchOptions, message: str) -> None:

@@ -41,7 +41,7 @@ def start_shrink(options: ShrinkOptions, problem: Problem | None) -> dict[str, A
     inputs = None if options.data is None else _inputs(options, seed)
     space, feasible = problem or smaller_set(options, inputs.images.num_classes if inputs else None)
     check_space(space, require_seed(seed))
-    rule = calibrated_rule(seed, inputs.images, options.seed) if inputs else Rule(random_seed=options.seed)
+    rule = calibrated_rule(options.seed) if inputs else Rule(random_seed=options.seed)
     start = InheritedStart.of(seed, rule, inputs.images if inputs else None)
     request = Shrinking(
         seed=seed,

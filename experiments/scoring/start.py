@@ -1,12 +1,13 @@
 """The start from a trained seed: the weights of every candidate are cut out of the seed's own (`models.inheritance`)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
 import numpy as np
 import torch
+from torch import nn
 
 from experiments.data.centre_crops import centre_crops
 from experiments.data.image_set import ImageData, ImageSet
@@ -52,8 +53,10 @@ class InheritedStart:
         part = _calibration(images, rule.random_seed) if images else None
         facts = [weights_digest(spec), asdict(rule), [images.name, part.digest()] if images and part else None]
         facts += ["new head"] if new_head else []
+        network = spec.build().to(pick_device()).eval()
+        batches = _batches(network, spec, part) if part else ()
         return cls(
-            seed=prepare(spec.build().to(pick_device()), arch, rule, _batches(spec, part, new_head) if part else ()),
+            seed=prepare(network, arch, rule, _answered(network, batches) if new_head else batches),
             digest=sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16],
             input_format=InputFormat.of(spec),
             new_head=new_head,
@@ -124,8 +127,18 @@ def _calibration(images: ImageData, seed: int) -> ImageSet:
     return replace(images.train, indices=images.train.indices[chosen])
 
 
-def _batches(spec: ModelSpec, part: ImageSet, unlabelled: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Yield batches at the resolution and normalization of ``spec``, with their classes unless these are others than its own."""
-    device = pick_device()
+def _batches(network: nn.Module, spec: ModelSpec, part: ImageSet) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield images as ``spec`` takes them with their classes, on the device of ``network``."""
+    device = next(network.parameters()).device
     for pixels, labels in centre_crops(part, InputFormat.of(spec), _BATCH):
-        yield pixels.to(device), None if unlabelled else labels.to(device)
+        yield pixels.to(device), labels.to(device)
+
+
+def _answered(
+    network: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the images of ``batches`` with the most probable of the network's own classes, whatever classes they are of."""
+    for images, _ in batches:
+        with torch.no_grad():
+            answers: torch.Tensor = network(images)
+        yield images, answers.argmax(1)

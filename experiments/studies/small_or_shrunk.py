@@ -20,6 +20,7 @@ import torch
 import typer
 from torch import nn
 
+from experiments.commands.open_start import calibrated_rule
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData, ImageSet, Source
 from experiments.data.input_format import InputFormat
@@ -31,7 +32,6 @@ from experiments.studies.results import markdown, shown, write_results
 from experiments.studies.small_seeds import ARCHS, random_network, scaled_arch, trained_model
 from experiments.studies.trainings import Trainings, open_images
 from models.inheritance.choice import choose
-from models.inheritance.rule import Rule
 from models.networks.loading import with_new_head
 from models.networks.model_spec import ModelSpec
 from scaler.budget import Bound, Budget
@@ -64,7 +64,7 @@ class _Classes:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return ()
+        return tuple(self.source.class_names[number] for number in self.classes)
 
     def image(self, index: int) -> Any:
         return self.source.image(index)
@@ -105,7 +105,8 @@ def of_classes(images: ImageData, classes: tuple[int, ...]) -> ImageData:
         return ImageSet(_Classes(part.source, classes), part.indices[np.isin(part.labels, classes)])
 
     some_parts = replace(images, train=some(images.train), holdout=some(images.holdout), test=some(images.test))
-    return replace(some_parts, name=f"{images.name}, classes {classes}", num_classes=len(classes), class_names=())
+    names = tuple(images.class_names[number] for number in classes)
+    return replace(some_parts, name=f"{images.name}, classes {classes}", num_classes=len(classes), class_names=names)
 
 
 def _tuned(task: str, trained: Mapping[str, ModelSpec], images: ImageData, folder: Path, seed: int) -> list[dict[str, Any]]:
@@ -126,7 +127,7 @@ def _tuned(task: str, trained: Mapping[str, ModelSpec], images: ImageData, folde
 def _shrunk(large: ModelSpec, small: ModelSpec, images: ImageData) -> dict[str, _Start]:
     """The large model shrunk to the FLOPs of the small one."""
     began, flops = time.perf_counter(), small.count().flops
-    start = InheritedStart.of(large, Rule(), images)
+    start = InheritedStart.of(large, calibrated_rule(0), images)
     space = SPACES[FAMILY](FAMILY, start.seed.arch, None)
     feasible = FeasibleSet(space, Budget((("flops", Bound(0.98 * flops, flops)),)))
     archs = scaled_arch(feasible), choose(feasible, start.seed)[0]

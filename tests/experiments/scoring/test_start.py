@@ -120,7 +120,8 @@ def test_other_classes_get_a_new_head_and_the_body_stays(number: int, names: str
     found = start.cut(start.spec_of("full", ARCH))
     assert {row.name for row in found.report if row.action == "new"} == {"head.fc.weight", "head.fc.bias"}
     assert 0 < found.network.head.fc.weight.abs().max() < 1e-3  # all classes are equally probable at first
-    assert all(targets is None for _, targets in start.seed.batches)
+    (images, answers), *_ = start.seed.batches
+    assert torch.equal(seed.build().eval()(images).argmax(1), answers)  # what Taylor ranks by, as the labels say nothing
     same = InheritedStart.of(seed.with_label_names(()), CALIBRATED, digits())
     assert same.new_head == (number != 10)
     assert (same.digest == start.digest) == (number != 10)
