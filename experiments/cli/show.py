@@ -159,6 +159,8 @@ def shrunk(found: Found, options: ShrinkOptions) -> None:
     ]  # fmt: skip
     columns = ("", "candidate", "flops", "params", "px", "log kept", "cut %", "tuned %")
     print_table(columns, rows, right=columns[2:])
+    if found["latency"]:
+        print(f"latency: {found['latency']['least_ms']:.2f} ms measured, {found['latency']['predicted_ms']:.2f} ms predicted")
     print(f"weights: {found['inherited']} tensors, listed in {options.out / 'inheritance.csv'}")
     top1 = found["top1"]
     if top1["tuned"] is None:

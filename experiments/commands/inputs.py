@@ -91,12 +91,6 @@ def open_teacher(name: str, images: ImageData) -> Teacher:
     return Teacher.of(spec)
 
 
-def tells_same_classes(spec: ModelSpec, images: ImageData) -> bool:
-    """Return True if ``spec`` has as many classes as ``images``, of the same names in the same order where both have names."""
-    names = spec.label_names and images.class_names
-    return spec.num_classes == images.num_classes and (not names or spec.label_names == images.class_names)
-
-
 def require_trained(spec: ModelSpec, images: ImageData) -> None:
     """Raise ScalerError if ``spec`` has no weights or other classes than ``images``."""
     if spec.weights is None:

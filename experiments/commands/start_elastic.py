@@ -41,7 +41,7 @@ def start_elastic(options: ElasticOptions, plan: MemberPlan | None) -> dict[str,
     inputs = _inputs(options, seed)
     plan = member_plan(options, inputs.images.num_classes) if plan is None else plan
     check_space(plan.space, arch)
-    start = InheritedStart.of(seed, calibrated_rule(seed, inputs.images, options.seed), inputs.images)
+    start = InheritedStart.of(seed, calibrated_rule(seed, options.seed), inputs.images)
     backend = ElasticTraining.of(make_backend(_training(options), inputs, sorted_start(start)), plan)
     threads = options.threads or threads_for(plan.space.cost(arch).flops * backend.recipe.batch_size, cores())
     with using_threads(threads), only_process_in(options.out):

@@ -60,7 +60,7 @@ class Study:
     @classmethod
     def of(cls, folder: Path, images: ImageData, seed: ModelSpec, epochs: int) -> "Study":
         """Return a study whose trainings have ``epochs`` epochs."""
-        start = InheritedStart.of(seed, calibrated_rule(seed, images, images.seed), images)
+        start = InheritedStart.of(seed, calibrated_rule(seed, images.seed), images)
         arch = start.seed.arch
         return cls(
             folder=folder,

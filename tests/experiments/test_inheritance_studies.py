@@ -185,19 +185,15 @@ def test_three_ways_learn_other_classes(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(small_or_shrunk, "_RECIPE", replace(small_or_shrunk._RECIPE, epochs=1))
     small_or_shrunk.study(data="digits", out=tmp_path, seeds=1, pretraining_images=120, pretraining_epochs=1, tuning_images=60)
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
-    expected = product(small_or_shrunk.TASKS, small_or_shrunk.WAYS, small_or_shrunk.RATES)
-    assert [(row["task"], row["way"], row["rate"]) for row in rows] == list(expected)
+    expected = product(small_or_shrunk.TASKS, small_or_shrunk.WAYS)
+    assert [(row["task"], row["way"]) for row in rows] == list(expected)
 
 
-def test_every_way_is_compared_at_its_better_rate() -> None:
-    tops = {
-        ("shrunk, uniform scaling", 8e-3): 70.0,
-        ("shrunk, uniform scaling", 16e-3): 75.0,
-        (small_or_shrunk.SMALL, 8e-3): 73.0,
-    }
+def test_every_way_is_compared_with_the_small_one_by_seed() -> None:
+    tops = {"shrunk, uniform scaling": 75.0, small_or_shrunk.SMALL: 73.0}
     rows = [
-        {"task": "digits", "way": way, "rate": rate, "seed": seed, "top1": top + seed, "seconds": 1.0}
-        for (way, rate), top in tops.items() for seed in range(2)
+        {"task": "digits", "way": way, "seed": seed, "top1": top + seed, "seconds": 1.0}
+        for way, top in tops.items() for seed in range(2)
     ]  # fmt: skip
     shrunk, small = small_or_shrunk.summary(rows)
-    assert (shrunk["rate"], shrunk["top1"]["mean"], shrunk["lead"]["mean"], small["lead"]["mean"]) == (16e-3, 75.5, 2.0, 0.0)
+    assert (shrunk["top1"]["mean"], shrunk["lead"]["mean"], small["lead"]["mean"]) == (75.5, 2.0, 0.0)
