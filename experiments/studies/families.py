@@ -149,7 +149,7 @@ class Workshop:
     def start(self) -> InheritedStart:
         """The seed model, ready to give weights as it gives them in a search."""
         images = open_data(self.data, train_images=self.sizes.train_images)
-        return InheritedStart.of(self.seed, calibrated_rule(self.seed, images, 0), images)
+        return InheritedStart.of(self.seed, calibrated_rule(self.seed, 0), images)
 
     def logits(self, seed: int) -> Path:
         """Return the folder of the seed model's logits for the views of ``seed``."""

@@ -3,10 +3,18 @@
 import json
 
 from experiments.runtime.console import say
-from experiments.studies import families, inheritance_rules, inherited_start, published_scale, small_or_shrunk, torch_pruning
+from experiments.studies import (
+    elastic,
+    families,
+    inheritance_rules,
+    inherited_start,
+    published_scale,
+    small_or_shrunk,
+    torch_pruning,
+)
 from experiments.studies.results import KEPT
 
-STUDIES = (inheritance_rules, inherited_start, torch_pruning, small_or_shrunk)
+STUDIES = (inheritance_rules, inherited_start, torch_pruning, small_or_shrunk, elastic)
 
 
 def tables() -> dict[str, str]:
