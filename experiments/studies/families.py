@@ -1,10 +1,11 @@
 """Compare families of small models of one trained seed: searched, cut by importance, scaled, multiplexed, trained from scratch.
 
-`python -m experiments.studies.families --data torch/fashion_mnist:ROOT --out DIR`: a trained seed of each family, and under each
-budget on FLOPs one architecture of each way, trained equally long from each seed, with the seed model's stored logits and from
-labels alone. A budget of one family takes about 25 minutes on one core with two seeds. Expected: inherited weights are far ahead
-of random ones, and the ways of choosing an architecture differ by less than their intervals. `--smoke` runs every step on the
-digits in seconds. Interrupted, the same command continues; with more families, budgets or seeds it adds those.
+`python -m experiments.studies.families --data torch/fashion_mnist:ROOT --out DIR`: a trained seed model of each family, and under
+each budget on FLOPs one architecture of each way, trained equally long from each seed, with the seed model's stored logits and
+from labels alone. By the time of a view in docs/studies/truth, a budget takes 6 minutes of one core for a search and two seeds,
+after 4 minutes for the seed model. Expected, from docs/inheritance_results.md: inherited weights are far ahead of random ones,
+and the ways to choose an architecture differ by less than their intervals. `--smoke` runs every step on the digits in seconds.
+Interrupted, the same command continues; with more families, budgets or seeds it adds those.
 """
 
 import json

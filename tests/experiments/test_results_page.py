@@ -72,9 +72,10 @@ def test_leads_and_gains_are_paired_by_seed() -> None:
 
 @pytest.mark.slow
 def test_every_way_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(families, "WAYS", ways := (families.SEARCHED, families.SCRATCH, families.MINI))
     families.study(data="digits", out=tmp_path, smoke=True)
     kept = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert [(row["distilled"], row["way"]) for row in kept["rows"]] == list(product((True, False), families.WAYS))
+    assert [(row["distilled"], row["way"]) for row in kept["rows"]] == list(product((True, False), ways))
     assert {row["start"] for row in kept["rows"]} == {"inherited", "random"}
     assert all(row["flops"] <= cost_of(ARCHS["deit"]).flops * 0.33 for row in kept["rows"])
     monkeypatch.setattr(families, "TrainingBackend", None)
