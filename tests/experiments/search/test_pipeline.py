@@ -178,8 +178,8 @@ def test_no_architecture_is_tried_twice(tmp_path: Path) -> None:
 def test_baselines_are_tried_first_and_stand_in_the_result(tmp_path: Path) -> None:
     chosen, _ = search(tmp_path, ClosedForm(), strategy="surrogate", trials=12)
     origins = [row.origin for row in rows(tmp_path)]
-    assert origins[:6] == ["uniform scaling"] * 3 + ["random"] * 3
-    assert set(origins[6:]) == {"random", "surrogate"}
+    assert origins[:9] == ["uniform scaling"] * 3 + ["highest resolution"] * 3 + ["random"] * 3
+    assert set(origins[9:]) == {"surrogate"}
     for choice in chosen:
         found = {row["origin"]: row["top1"] for row in choice.why["baselines"]}
         assert {"uniform scaling", "random"} <= set(found)
