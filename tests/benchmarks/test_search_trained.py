@@ -1,6 +1,6 @@
 """The study of searches: what it counts as compute, and its intervals."""
 
-from benchmarks.search import FULL, _flops, _within
+from benchmarks.search_trained import FULL, _flops, _within
 from tests.experiments.report.fake_ledger import fake_info
 from tests.scaler.results.records import changed
 
