@@ -5,6 +5,7 @@ calibration and choice as `scaler search`. A rule of thumb needs none. All are j
 trains networks instead (`benchmarks.search_trained`). `python -m benchmarks.search` prints the table of docs/searching.md.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ RESULT = Path(__file__).parents[1] / "docs" / "studies" / "search.json"
 _BUDGETS = ("flops=0.74M..0.76M", "flops=1.485M..1.515M", "flops=2.97M..3.03M")
 _MIDDLE = slice(1, 2)  # the budget of the table's networks of equal FLOPs
 _COMPUTE = 10.0  # full trainings that a search may cost
-_WORLDS, _QUICK_WORLDS, _POOL = 10, 2, 4000
+_WORLDS, _QUICK_WORLDS, _POOL = 20, 2, 4000
 _SLOW = {"gp": 3}  # worlds for strategies that take seconds for a proposal
 
 
@@ -50,7 +51,7 @@ class Method:
     """
 
     strategy: str
-    finalists: int = 4
+    finalists: int = 2
     teachers: int = 0
 
 
@@ -63,7 +64,7 @@ METHODS: dict[str, Method] = {
     "gp": Method(strategy="gp"),
     "contraction": Method(strategy="contraction"),
     "ours_without_finalists": Method(strategy="surrogate", finalists=0),
-    "ours_with_teachers": Method(strategy="surrogate", finalists=6, teachers=3),
+    "ours_with_teachers": Method(strategy="surrogate", finalists=5, teachers=3),
 }
 _QUICK_METHODS = (OURS, "law", "random", "ours_without_finalists")
 
@@ -130,7 +131,7 @@ def compare(folder: Path, worlds: int, names: Sequence[str]) -> Figures:
     settings = TruthTable(folder).settings
     space, _ = spaces(settings.seed_model, _BUDGETS, num_classes=10)
     kept = read_kept(folder, space)
-    has_range = len(set(space.cost(space.arch(point)).flops // 100_000 for point in kept.points)) > 3
+    has_range = len({space.cost(space.arch(point)).flops // 100_000 for point in kept.points}) > 3
     budgets = _BUDGETS if has_range else _BUDGETS[_MIDDLE]
     figures: Figures = {"worlds": worlds, "networks": len(kept.tops), "compute": _COMPUTE, "cheap_share": kept.share}
     for text in budgets:
@@ -168,5 +169,33 @@ def _ahead(ours: Sequence[float], others: Sequence[float]) -> dict[str, float]:
     return mean_with_interval([one - other for one, other in zip(ours, others, strict=False)])
 
 
+def table(figures: Figures) -> str:
+    """Return the figures of each budget as a table in Markdown, the highest mean first."""
+    parts = [_of_text(text, found) for text, found in figures.items() if isinstance(found, dict)]
+    return "\n\n".join(parts)
+
+
+def _of_text(text: str, found: Figures) -> str:
+    names = [name for name in found if (isinstance(found[name], dict) and f"ours_minus_{name}" in found) or name == OURS]
+    lines = [f"| `{text}` | true top-1 | ours ahead by | time of a proposal |", "| --- " * 4 + "|"]
+    for name in sorted(names, key=lambda name: -found[name]["mean"]):
+        took = found["proposal_s"].get(name)
+        cells = [f"`{name}`", shown(found[name]), shown(found.get(f"ours_minus_{name}")), f"{1e3 * took:.1f} ms" if took else ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    covered = found["gap_covered"]
+    return "\n".join(lines) + (
+        f"\n\nThe average network has {found['average']:.2f} %. Ours covers {100 * covered['mean']:.0f} % "
+        f"({100 * covered['low']:.0f} to {100 * covered['high']:.0f} %) of the way to the best known one."
+    )
+
+
+def shown(found: Mapping[str, float] | None) -> str:
+    return "{mean:.2f} ({low:.2f} to {high:.2f})".format(**found) if found else ""
+
+
 def as_tuple(point: Ints) -> Point:
     return tuple(int(i) for i in point)
+
+
+if __name__ == "__main__":
+    print(table(json.loads(RESULT.read_text(encoding="utf-8"))["figures"]))

@@ -1,7 +1,7 @@
 """Made-up worlds that agree with the table of truth: the true and the cheap score of every architecture of a space.
 
-The table holds some hundred of a space's millions of networks. A world is one draw of what the others may be: coefficients of a law
-(each axis, its square, and the products of all pairs of axes) from their posterior given the table, and for each architecture a
+The table holds some of a space's millions of networks. A world is one draw of what the others may be: coefficients of a law (each
+axis, its square, and the products of all pairs of axes) from their posterior given the table, and for each architecture a
 remainder of its own. Cheap scores follow the true score and a second such law, with noise. A strategy is judged by its mean over
 many worlds. The laws of the strategies know fewer products, and none knows the remainders.
 """

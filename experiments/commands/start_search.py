@@ -65,6 +65,7 @@ def _context(options: SearchOptions, problem: Problem, inputs: Inputs, shares: S
     space, sets = problem
     start = open_start(options, inputs.images, space)
     backend = make_backend(options, inputs, start)
+    final = make_backend(replace(options, recipe=options.final_recipe), inputs, start) if options.final_recipe else None
     resolved = {
         "axes": space.axes(),
         "teacher": inputs.teacher.digest if inputs.teacher else None,
@@ -74,7 +75,16 @@ def _context(options: SearchOptions, problem: Problem, inputs: Inputs, shares: S
         "threads": shares.threads,
         "lag": shares.lag,
     }
-    return SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say, start=start)
+    return SearchContext(
+        options=options,
+        resolved=resolved,
+        space=space,
+        sets=sets,
+        backend=backend,
+        say=say,
+        start=start,
+        final_backend=final,
+    )
 
 
 def _check_first_rung(options: SearchOptions, recipe: Recipe, images: int) -> None:

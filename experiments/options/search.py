@@ -37,7 +37,7 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
     EXAMPLE: ClassVar = "scaler search tiny_vit_1m_32 --budget flops=1M --data digits --out runs/search"
 
     budget: tuple[str, ...] = option(help="A budget such as flops=1.3G,params=60%; several make a family.", group=WHAT)
-    strategy: str = option("uniform", help="How candidates are proposed.", group=SCORING, choices=lambda: STRATEGIES)
+    strategy: str = option("surrogate", help="How candidates are proposed.", group=SCORING, choices=lambda: STRATEGIES)
     trials: int = option(
         24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, maximum=MAX_TRIALS, is_fixed=False
     )
@@ -57,8 +57,26 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
     low_resolution: float = option(
         1.0, help="Fraction of its side at which a candidate's training begins.", group=SCORING, minimum=0.1, maximum=1.0
     )
-    finalists: int = option(0, help="Candidates of each budget that are trained again.", group=SCORING, minimum=0, maximum=1000)
-    seeds: int = option(2, help="Other seeds from which each finalist is trained.", group=SCORING, minimum=1, maximum=1000)
+    finalists: int | None = option(
+        None,
+        help="Candidates of each budget that are trained again: as many as the noise asks for, but one for 8 trials, by default.",
+        group=SCORING,
+        minimum=0,
+        maximum=1000,
+    )
+    seeds: int = option(
+        2,
+        help="Other seeds from which each finalist is trained; fewer if --finalists is left out and the best is clear.",
+        group=SCORING,
+        minimum=1,
+        maximum=1000,
+    )
+    final_recipe: str | None = option(
+        None,
+        help="Recipe of the finalists, --recipe by default; half of them then correct the scores of resolutions and sizes.",
+        group=SCORING,
+        choices=recipes,
+    )
     workers: int | None = option(
         None,
         help="Processes that train candidates: one on each GPU, or as many as fill the cores, by default.",

@@ -28,7 +28,7 @@ LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
 TRIALS, FINALS, VARIANTS, BASELINES = "trials", "finalists", "variants", "baselines"
 Say = Callable[[str], None]
 _REMEDY = "restore it, or choose another --out"
-_BEFORE = {"start": RANDOM}  # of searches that recorded none
+_BEFORE = {"start": RANDOM, "final_recipe": None}  # of searches that recorded none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,7 @@ class SearchContext:
         backend: scores candidates.
         say: prints a message for people.
         start: gives the candidates their first weights; None for random ones.
+        final_backend: scores finalists; None for ``backend``.
     """
 
     options: SearchOptions
@@ -53,6 +54,7 @@ class SearchContext:
     backend: Backend
     say: Say
     start: InheritedStart | None = None
+    final_backend: Backend | None = None
 
     @property
     def out(self) -> Path:

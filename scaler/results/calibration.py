@@ -77,6 +77,8 @@ class Posterior:
 
     def probability_best(self, among: Sequence[int], seed: int = 0) -> Floats:
         """Return the probability that each network of ``among`` is the best of them, from random draws of ``seed``."""
+        if not len(among):
+            return np.zeros(0)
         at = np.ix_(among, among)
         rng = np.random.default_rng(seed)
         drawn = rng.multivariate_normal(self.mean[list(among)], self.covariance[at], _DRAWS, method="eigh")

@@ -103,7 +103,8 @@ def neighbours(points: Ints, space: SearchSpace) -> Ints:
     steps = np.concatenate([sign * np.eye(len(sizes), dtype=np.int64) for sign in (-1, 1)])
     pairs = (steps[:, None, :] + steps[None, :, :]).reshape(-1, len(sizes))
     moved = (points[:, None, :] + np.concatenate([steps, pairs])[None, :, :]).reshape(-1, len(sizes))
-    return moved[((moved >= 0) & (moved < sizes)).all(axis=1)]
+    found: Ints = moved[((moved >= 0) & (moved < sizes)).all(axis=1)]
+    return found
 
 
 def _is_member(space: SearchSpace, feasible: FeasibleSet, point: Ints) -> bool:

@@ -213,6 +213,9 @@ def test_finalists_are_trained_again_and_their_mean_decides(tmp_path: Path) -> N
     chosen, _ = search(tmp_path, ClosedForm(), trials=6, finalists=1, seeds=3)
     for choice in chosen:
         first, *others = choice.why["finalists"]
+        selection = choice.why["selection"]
+        assert (selection["finalists"], selection["repeats"]) == (1 + len(others), 3 + 3 * len(others))
+        assert 0 < selection["probability_best"] <= 1
         assert first["again"] == [first["trial_top1"] + seed for seed in (1, 2, 3)]
         assert first["top1"] == first["trial_top1"] + 2 == max([first["top1"], *(other["top1"] for other in others)])
         low, high = first["interval"]
