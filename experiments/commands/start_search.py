@@ -35,6 +35,8 @@ def start_search(options: SearchOptions, problem: Problem | None) -> list[Chosen
     """
     if world_size() > 1:
         raise ScalerError(f"a search under torchrun ({world_size()} processes): start `scaler search` by itself")
+    if options.hours and not options.trials and options.strategy == "contraction":
+        raise ScalerError(f"--hours {options.hours:g}: contraction plans its steps over a number of trials: add --trials")
     if options.as_worker:
         end_with_parent()
     inputs = open_inputs(options)
@@ -70,6 +72,7 @@ def _context(options: SearchOptions, problem: Problem, inputs: Inputs, shares: S
         "axes": space.axes(),
         "teacher": inputs.teacher.digest if inputs.teacher else None,
         "logits": inputs.store.manifest.digest if inputs.store else None,
+        "holdout_share": inputs.images.holdout_share,
         "start": INHERITED if start else RANDOM,
         "start_weights": start.digest if start else None,
         "threads": shares.threads,
@@ -106,4 +109,4 @@ def _workers(context: SearchContext, shares: SearchShares) -> TrainAll:
     words = ["search", *replace(options, as_worker=True, workers=1, storage=None).words()]
     # The storage's URL may hold a password, and every user of a machine sees the command lines of its processes.
     variables = {STORAGE_VARIABLE: options.storage} if options.storage else {}
-    return spawn_workers(words, shares.workers, options.trials, context.trial_rows.sync, variables)
+    return spawn_workers(words, shares.workers, context.extent, context.trial_rows.sync, variables)

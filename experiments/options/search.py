@@ -24,6 +24,7 @@ from scaler.trials.strategies import STRATEGIES
 STORAGE_VARIABLE = "SCALER_STORAGE"
 PRUNERS = ("none", "halving", "median")
 STARTS = ("inherited", "random")
+DEFAULT_TRIALS, MAX_HOURS, SEARCH_SHARE = 24, 10_000, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,21 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
 
     budget: tuple[str, ...] = option(help="A budget such as flops=1.3G,params=60%; several make a family.", group=WHAT)
     strategy: str = option("surrogate", help="How candidates are proposed.", group=SCORING, choices=lambda: STRATEGIES)
-    trials: int = option(
-        24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, maximum=MAX_TRIALS, is_fixed=False
+    trials: int | None = option(
+        None,
+        help=f"Candidates to train, over all budgets: {DEFAULT_TRIALS}, or as many as --hours allows, by default.",
+        group=SCORING,
+        minimum=1,
+        maximum=MAX_TRIALS,
+        is_fixed=False,
+    )
+    hours: float | None = option(
+        None,
+        help="Hours that all trainings may take, finalists included; nothing starts that would not fit.",
+        group=SCORING,
+        minimum=0.001,
+        maximum=MAX_HOURS,
+        is_fixed=False,
     )
     recipe: str = option(
         "proxy", help="The short training that scores a candidate; proxy has 6 epochs.", group=SCORING, choices=recipes
@@ -56,6 +70,13 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
     )
     low_resolution: float = option(
         1.0, help="Fraction of its side at which a candidate's training begins.", group=SCORING, minimum=0.1, maximum=1.0
+    )
+    holdout_share: float | None = option(
+        None,
+        help=f"Fraction of the training images that scores candidates: {SEARCH_SHARE}, or that of stored logits, by default.",
+        group=SCORING,
+        minimum=0.02,
+        maximum=0.5,
     )
     finalists: int | None = option(
         None,
@@ -94,6 +115,11 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
         variable=STORAGE_VARIABLE,
     )
     as_worker: bool = option(False, help="Join the search in --out and train its candidates.", group=RUNNING, is_recorded=False)
+
+    @property
+    def most_trials(self) -> int:
+        """The number of candidates after which the search ends, if no time ends it before."""
+        return self.trials or (DEFAULT_TRIALS if self.hours is None else MAX_TRIALS)
 
 
 @dataclass(frozen=True, kw_only=True)

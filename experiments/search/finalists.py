@@ -21,7 +21,7 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
     finals, options = _Finals(context=context, fitting=feasible_records(feasible, rows)), context.options
     number = options.finalists
     if number is None:
-        number = Confidence(finals.fitting).finalists(options.trials // len(context.sets))
+        number = Confidence(finals.fitting).finalists(len(rows) // len(context.sets))
     for place in range(min(number, len(finals.fitting))):
         finals.add(place, half(number) if context.final_backend else 0)
     for seed in range(1, options.seeds if finals.rows else 0):
@@ -62,6 +62,8 @@ class _Finals:
         """Train a finalist from the seed ``number`` behind the first that is not its trial's, unless the ledger has it."""
         context, seed = self.context, row.seed + 1 + number
         known = {(known.trial, known.seed): known for known in context.ledger if known.role == "finalist"}
+        if (row.trial, seed) not in known and not self._fits(row):
+            return
         if (row.trial, seed) not in known:
             known[row.trial, seed] = _trained(context, row, seed)
             context.ledger.append(known[row.trial, seed])
@@ -69,6 +71,13 @@ class _Finals:
                 f"finalist {row.name}, seed {seed}: top-1 {known[row.trial, seed].top1:.2f} % (as a trial {row.top1:.2f} %)"
             )
         self.found.append(known[row.trial, seed])
+
+    def _fits(self, row: Record) -> bool:
+        """Return True if another training of ``row`` fits into the time of the search."""
+        trials, finals = (
+            [one.seconds for one in self.context.ledger if (one.role == "finalist") == is_final] for is_final in (0, 1)
+        )
+        return self.context.extent.allows(trials, finals, max([row.seconds, *finals]))
 
 
 def _trained(context: SearchContext, row: Record, seed: int) -> Record:

@@ -71,7 +71,7 @@ def made_score(top1: float, final: bool, epochs: int, pruned: bool = False) -> S
     return Score(metrics=metrics, split=split, epochs=epochs, seconds=0.1, pruned=pruned)
 
 
-def search(out: Path, backend: ClosedForm, trials: int = 9, **changes: Any) -> tuple[list[Chosen], list[str]]:
+def search(out: Path, backend: ClosedForm, trials: int | None = 9, **changes: Any) -> tuple[list[Chosen], list[str]]:
     space, sets = spaces("tiny_vit_1m_32", BUDGETS)
     options = SearchOptions(seed_model="tiny_vit_1m_32", budget=BUDGETS, data="made up", trials=trials, out=out, **changes)
     said: list[str] = []
