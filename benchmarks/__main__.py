@@ -15,7 +15,7 @@ from scaler.errors import ScalerError, UnknownNameError
 
 NAMES = (
     *("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "workers"),
-    *("search", "shrink", "inherit", "ranking"),
+    *("search", "propose", "shrink", "inherit", "ranking"),
 )
 app = typer.Typer(add_completion=False)
 

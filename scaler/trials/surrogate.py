@@ -84,9 +84,10 @@ class Pool:
 
     @classmethod
     def of(cls, feasible: FeasibleSet, inputs: "Features") -> "Pool":
-        """Return the same draws for the same set, so that a proposal does not depend on those before it."""
-        drawn = feasible.sample_points(_POOL, np.random.default_rng(0))
-        points = np.unique(translate_points(drawn, feasible.space, inputs.space), axis=0)
+        """Return the same draws for the same set, so that a proposal does not depend on those before it; all of a small set."""
+        rng = np.random.default_rng(0)
+        ranks = np.arange(feasible.size) if feasible.size <= _POOL else rng.integers(feasible.size, size=_POOL)
+        points = translate_points(feasible.points(ranks), feasible.space, inputs.space)
         return cls(points=points, inputs=inputs(points).astype(np.float32))
 
     def promising(self, fitted: "FittedModel") -> Ints:
