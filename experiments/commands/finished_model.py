@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.inputs import Inputs, recipe_of
+from experiments.commands.chosen_recipe import recipe_of
+from experiments.commands.inputs import Inputs
 from experiments.losses.teacher import weights_digest
 from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.report.model_card import Training, write_card

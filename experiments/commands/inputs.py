@@ -1,7 +1,8 @@
 """The inputs of trainings and searches, opened and checked: images, teacher, stored logits, backend."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
+from experiments.commands.chosen_recipe import recipe_of
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData
 from experiments.logits.store import Store
@@ -9,7 +10,7 @@ from experiments.losses.teacher import Teacher
 from experiments.options.search import SearchOptions
 from experiments.options.setup import SetupOptions
 from experiments.options.train import TrainOptions
-from experiments.recipes import DEFAULT_RECIPE, Recipe, get_recipe
+from experiments.recipes import DEFAULT_RECIPE
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.start import InheritedStart, is_untrained_cut
@@ -52,13 +53,6 @@ def _open_store(options: TrainOptions | SearchOptions) -> Store | None:
     store = Store.open(options.logits)
     store.verify()
     return store
-
-
-def recipe_of(options: TrainOptions | SearchOptions) -> Recipe:
-    """Return the named recipe with the values of those options that are fields of `Recipe`."""
-    names = {item.name for item in fields(Recipe)} & {item.name for item in fields(options)}
-    changes = {name: value for name in names if (value := getattr(options, name)) is not None}
-    return replace(get_recipe(options.recipe or DEFAULT_RECIPE), **changes)
 
 
 def setup_of(options: SetupOptions) -> Setup:

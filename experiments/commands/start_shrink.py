@@ -12,7 +12,8 @@ from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.runtime.console import say
 from experiments.runtime.processes import world_size
 from experiments.scoring.start import InheritedStart, require_seed, tells_same_classes
-from experiments.search.run_folder import LEDGER, RESULT, require_same
+from experiments.search.request import require_same
+from experiments.search.run_folder import LEDGER, RESULT
 from experiments.search.shrinking import Shrinking, shrink_seed
 from models.inheritance.choice import check_space
 from models.inheritance.rule import Rule
@@ -41,7 +42,7 @@ def start_shrink(options: ShrinkOptions, problem: Problem | None) -> dict[str, A
     inputs = None if options.data is None else _inputs(options, seed)
     space, feasible = problem or smaller_set(options, inputs.images.num_classes if inputs else None)
     check_space(space, require_seed(seed))
-    rule = calibrated_rule(options.seed) if inputs else Rule(random_seed=options.seed)
+    rule = calibrated_rule(seed, options.seed) if inputs else Rule(random_seed=options.seed)
     start = InheritedStart.of(seed, rule, inputs.images if inputs else None)
     request = Shrinking(
         seed=seed,

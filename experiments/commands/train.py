@@ -4,8 +4,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from experiments.commands.chosen_recipe import recipe_of
 from experiments.commands.finished_model import card, keep_request
-from experiments.commands.inputs import make_backend, open_inputs, recipe_of
+from experiments.commands.inputs import make_backend, open_inputs
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions

@@ -66,7 +66,8 @@ def _row(contender: Contender) -> dict[str, Any]:
 
 def _reason(ranked: Sequence[Contender]) -> str:
     best = ranked[0]
-    again = f"mean of {len(best.again)} other seeds" if best.again else f"one training, {best.record.images} held-out images"
+    once = "one training" if best.record.epochs else "as it is cut, without training"
+    again = f"mean of {len(best.again)} other seeds" if best.again else f"{once}, {best.record.images} held-out images"
     text = f"the highest top-1 of {len(ranked)} candidates that meet the budget: {best.top1:.2f} % ({again})"
     if len(ranked) > 1:
         rival = ranked[1]

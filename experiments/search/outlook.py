@@ -5,6 +5,7 @@ from itertools import islice
 from math import inf
 from statistics import mean
 
+from experiments.options.search import TRAINING_SCORE
 from experiments.search.run_folder import SearchContext
 from scaler.budget import ADDITIVE_COSTS, Bound, format_value
 from scaler.space.feasible_set import FeasibleSet
@@ -27,7 +28,9 @@ def say_outlook(context: SearchContext, study: SearchStudy) -> None:
     seconds = left * mean(_seconds(feasible, context) for feasible in context.sets)
     most = "at most " if context.options.pruner != "none" else ""
     alone = " in one process" if context.options.workers != 1 else ""
-    context.say(f"{left} candidates to train: {most}about {format_duration(seconds)}{alone}, by updates measured now")
+    trained = context.options.score == TRAINING_SCORE
+    work, measured = ("train", "updates") if trained else ("cut and score", "one")
+    context.say(f"{left} candidates to {work}: {most}about {format_duration(seconds)}{alone}, by {measured} measured now")
 
 
 def _wide_budgets(context: SearchContext) -> Iterator[str]:

@@ -120,7 +120,7 @@ def _tuned(task: str, trained: Mapping[str, ModelSpec], images: ImageData, folde
 def _shrunk(large: ModelSpec, small: ModelSpec, images: ImageData, seed: int) -> dict[str, _Start]:
     """The large model shrunk to the FLOPs of the small one, as `scaler shrink` does for images of other classes."""
     began = time.perf_counter()
-    start = InheritedStart.of(large, calibrated_rule(seed), images)
+    start = InheritedStart.of(large, calibrated_rule(large, seed), images)
     arch = start.seed.arch.with_task(num_classes=images.num_classes)
     flops = small.for_classes(images.class_names, images.num_classes).count().flops
     feasible = FeasibleSet(SPACES[FAMILY](FAMILY, arch, None), Budget((("flops", Bound(0.98 * flops, flops)),)))

@@ -51,7 +51,7 @@ def study(
     """Train everything, print the results as JSON and write them to ``out``/results.json."""
     images, more = open_images(data, train_images, test_images=2000), open_data(data, train_images=seeds_images)
     trained = trained_seed(FAMILY, more, out / "seeds" / FAMILY, seeds_epochs)
-    start = InheritedStart.of(trained, calibrated_rule(0), images)
+    start = InheritedStart.of(trained, calibrated_rule(trained, 0), images)
     trainings = Trainings(folder=out / "trainings", data=images)
     cuts = {part: _cuts(start, share) for part, share in PARTS.items()}
     rows: list[dict[str, Any]] = []

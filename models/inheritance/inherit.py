@@ -66,16 +66,28 @@ def inherit_from(seed: PreparedSeed, arch: VisionTransformer, *, new_head: bool 
     Raises:
         ScalerError: with the axis at which ``arch`` does not fit into the seed.
     """
-    check_kinds(seed.arch, arch)
-    like, is_new = next(seed.network.parameters()), new_head or arch.num_classes != seed.arch.num_classes
-    network = bare_network(arch, **({} if arch.is_plain else {"identity": True})).to(like.device, like.dtype)
-    cut = Cut(seed=seed, arch=arch, network=network, sources=_sources(seed, arch, network, is_new))
-    state, rows = cut.tensors()
+    is_new = new_head or arch.num_classes != seed.arch.num_classes
+    cut = cut_for(seed, arch, new_head=is_new)
+    network, (state, rows) = cut.network, cut.tensors()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed.rule.random_seed)
         network.load_state_dict(with_new_head(network, state) if is_new else state)
     _correct(cut, network)
     return Inherited(network=network, report=rows)
+
+
+def cut_for(seed: PreparedSeed, arch: VisionTransformer, *, new_head: bool = False, **overrides: Any) -> Cut:
+    """Return the cut of ``arch`` out of ``seed``, with its network built and no weights taken yet.
+
+    ``overrides`` go to timm's constructor.
+
+    Raises:
+        ScalerError: with the axis at which ``arch`` does not fit into the seed.
+    """
+    check_kinds(seed.arch, arch)
+    like = next(seed.network.parameters())
+    network = bare_network(arch, **({} if arch.is_plain else {"identity": True}), **overrides).to(like.device, like.dtype)
+    return Cut(seed=seed, arch=arch, network=network, sources=_sources(seed, arch, network, new_head))
 
 
 def _sources(seed: PreparedSeed, arch: VisionTransformer, network: nn.Module, new_head: bool) -> Sources:

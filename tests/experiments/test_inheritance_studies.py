@@ -12,7 +12,7 @@ import torch
 
 from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
-from experiments.studies import inheritance_rules, inherited_start, results, small_or_shrunk, torch_pruning
+from experiments.studies import elastic, inheritance_rules, inherited_start, results, small_or_shrunk, torch_pruning
 from experiments.studies.small_seeds import ARCHS, random_network, smaller_arch
 from experiments.studies.tables import STUDIES, tables
 from experiments.studies.trainings import Outcome, Trainings, open_images
@@ -21,7 +21,8 @@ from models.zoo.families import build
 from scaler.cost.architecture import cost_of
 from scaler.cost.fvcore_count import count
 
-PAGE = results.KEPT.parent / "inheritance_results.md"
+PAGES = {"elastic": "elastic.md"}  # of the others the page is this one
+PAGE = "inheritance_results.md"
 
 
 def _name(study: Any) -> str:
@@ -123,9 +124,46 @@ def test_the_page_says_what_was_kept(study: Any) -> None:
     name = _name(study)
     kept = json.loads((results.KEPT / f"{name}.json").read_text())
     assert kept["summary"] == study.summary(kept["rows"])
-    assert tables()[name] in PAGE.read_text()
+    page = (results.KEPT.parent / PAGES.get(name, PAGE)).read_text()
+    assert tables()[name] in page
     assert kept["command"].startswith(f"python -m experiments.studies.{name} ")
-    assert kept["date"] in PAGE.read_text()
+    assert kept["date"] in page
+
+
+def test_cut_members_are_compared_with_the_same_networks_trained_alone() -> None:
+    leads, losses = (-3.0, 0.25, -0.75), (0.9, 0.5, 0.7)
+    rows = [
+        {
+            "member": member, "share": 0.6 + 0.15 * member, "resolution": 28 + 4 * (member > 0), "alone": 80.0 + 2 * member,
+            "cut": {"trained": {"top1": 80 + 2 * member + lead, "holdout": {"loss": loss, "top1": 70.0 - member}}},
+        }
+        for member, (lead, loss) in enumerate(zip(leads, losses, strict=True))
+    ]  # fmt: skip
+    (found,) = elastic.summary(rows)
+    assert (found["start"], found["members"], found["median"], found["worst"], found["worst_member"]) == (
+        "trained",
+        3,
+        -0.75,
+        -3,
+        0,
+    )
+    assert (found["within_half"], found["within_one"]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert found["parts"] == {
+        "below 3/4 of the FLOPs": -3.0, "from 3/4 of the FLOPs": -0.25, "28 px": -3.0, "32 px": -0.25
+    }  # fmt: skip
+    assert (found["tau_loss"], found["tau_top1"]) == (pytest.approx(1 / 3), pytest.approx(-1))
+
+
+@pytest.mark.slow
+def test_a_member_is_trained_alone_and_cut_out_of_elastic_seeds(tmp_path: Path) -> None:
+    asked = {"train_images": 60, "seeds_images": 60, "seeds_epochs": 1, "epochs": 1, "test_images": 50}
+    elastic.study(data="digits", out=tmp_path, members=1, starts="random,trained", **asked)  # type: ignore[arg-type]
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert [row["start"] for row in kept["elastic"]] == ["random", "trained"]
+    assert all(1.5 < row["cost"] < 3 for row in kept["elastic"])
+    (row,) = kept["rows"]
+    assert row["cut"].keys() == {"random", "trained"}
+    assert row["share"] >= 0.5
 
 
 @pytest.mark.slow

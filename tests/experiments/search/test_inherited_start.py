@@ -8,7 +8,7 @@ import pytest
 
 from experiments.commands.search import search
 from experiments.options.search import SearchOptions
-from experiments.search.run_folder import require_same
+from experiments.search.request import require_same
 from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 from scaler.json_files import write_sealed
