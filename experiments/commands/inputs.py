@@ -4,10 +4,10 @@ from dataclasses import dataclass, fields
 
 from experiments.commands.chosen_recipe import recipe_of
 from experiments.data.datasets import open_data
-from experiments.data.image_set import ImageData
+from experiments.data.image_set import HOLDOUT_SHARE, ImageData
 from experiments.logits.store import Store
 from experiments.losses.teacher import Teacher
-from experiments.options.search import SearchOptions
+from experiments.options.search import ELASTIC_SCORE, SEARCH_SHARE, SearchOptions
 from experiments.options.setup import SetupOptions
 from experiments.options.train import TrainOptions
 from experiments.recipes import DEFAULT_RECIPE
@@ -38,13 +38,23 @@ def open_inputs(options: TrainOptions | SearchOptions) -> Inputs:
     if options.logits is not None and options.teacher is not None:
         raise ScalerError("--teacher and --logits: give one of them, the model or what was stored of it")
     store = _open_store(options)
+    if store and isinstance(options, SearchOptions) and options.holdout_share is not None:
+        raise ScalerError(f"--holdout-share {options.holdout_share:g}: stored logits have a split of their own; leave it out")
     images = open_data(
         options.data,
         train_images=options.train_images or (store.manifest.train_images if store else None),
         seed=store.manifest.seed if store else options.seed,
+        holdout_share=HOLDOUT_SHARE if store else _holdout_share(options),
     )
     teacher = None if options.teacher is None else open_teacher(options.teacher, images)
     return Inputs(images=images, teacher=teacher, store=store)
+
+
+def _holdout_share(options: TrainOptions | SearchOptions) -> float:
+    """Return the share of the training images that is held out; an elastic seed is scored on those held out of its training."""
+    if isinstance(options, TrainOptions) or options.score == ELASTIC_SCORE:
+        return HOLDOUT_SHARE
+    return options.holdout_share or SEARCH_SHARE
 
 
 def _open_store(options: TrainOptions | SearchOptions) -> Store | None:

@@ -56,7 +56,9 @@ def _check_score(options: SearchOptions) -> None:
         "pruner": options.pruner != "none",
         "first_rung": options.first_rung is not None,
         "low_resolution": options.low_resolution < 1,
-        "finalists": options.finalists > 0,
+        "finalists": bool(options.finalists),
+        "final_recipe": options.final_recipe is not None,
+        "holdout_share": options.holdout_share is not None,
     }
     for name in (name for name, is_given in given.items() if is_given):
         flag = f"--{name.replace('_', '-')} {getattr(options, name)}"

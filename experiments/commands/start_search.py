@@ -1,5 +1,6 @@
 """A feasible search: its inputs are opened, its candidates trained here or by workers, its frontier drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.commands.chosen_recipe import recipe_of
@@ -40,6 +41,8 @@ def start_search(options: SearchOptions, problem: Problem | None, workers: Worke
     """
     if world_size() > 1:
         raise ScalerError(f"a search under torchrun ({world_size()} processes): start `scaler search` by itself")
+    if options.hours and not options.trials and options.strategy == "contraction":
+        raise ScalerError(f"--hours {options.hours:g}: contraction plans its steps over a number of trials: add --trials")
     if options.as_worker:
         end_with_parent()
     inputs = open_inputs(options)
@@ -61,7 +64,7 @@ def _run(context: SearchContext, workers: Workers, num_classes: int) -> list[Cho
     remark_on_teacher(options.teacher, num_classes)
     with only_process_in(options.out):
         say(workers.shares.summary)
-        chosen = run_search(context, workers.train_all(context.trial_rows.sync))
+        chosen = run_search(context, workers.train_all(context.extent, context.trial_rows.sync))
         from experiments.report.frontier import write_frontier  # loads Matplotlib, which workers do without
 
         write_frontier([options.out], options.out / "frontier")
@@ -72,16 +75,27 @@ def _context(options: SearchOptions, problem: Problem, inputs: Inputs, shares: S
     space, sets = problem
     start = open_start(options, inputs.images, space)
     backend = _backend(options, inputs, start)
+    final = make_backend(replace(options, recipe=options.final_recipe), inputs, start) if options.final_recipe else None
     resolved = {
         "axes": space.axes(),
         "teacher": inputs.teacher.digest if inputs.teacher else None,
         "logits": inputs.store.manifest.digest if inputs.store else None,
+        "holdout_share": inputs.images.holdout_share,
         "start": INHERITED if start else RANDOM,
         "start_weights": start.digest if start else None,
         "threads": shares.threads,
         "lag": shares.lag,
     }
-    return SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say, start=start)
+    return SearchContext(
+        options=options,
+        resolved=resolved,
+        space=space,
+        sets=sets,
+        backend=backend,
+        say=say,
+        start=start,
+        final_backend=final,
+    )
 
 
 def _backend(options: SearchOptions, inputs: Inputs, start: InheritedStart | None) -> Backend:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from experiments.data.image_set import ImageData, ImageSet, Source
+from experiments.data.image_set import HOLDOUT_SHARE, ImageData, ImageSet, Source
 from experiments.data.sources import Arrays, Files, check, open_timm
 from experiments.data.splits import count_classes, stratified_split, stratified_subset
 from scaler.errors import ScalerError, UnknownNameError
@@ -22,7 +22,7 @@ FORMS = {
     "torch/NAME:ROOT": "torchvision's, as timm names them: torch/fashion_mnist:ROOT, torch/cifar10:ROOT, ...",
     "hfds/NAME:ROOT": "Hugging Face's map-style data sets, as timm names them",
 }
-_TEST_FRACTION, _HOLDOUT_FRACTION, _HOLDOUT_MOST = 0.2, 0.1, 10_000
+_TEST_FRACTION, _HOLDOUT_MOST = 0.2, 10_000
 _TEST_FOLDERS = ("val", "validation", "test")
 _TIMM = ("torch", "hfds", "hfids", "tfds", "wds")  # prefixes of timm's names
 _IN_SEQUENCE = ("hfids", "tfds", "wds")  # no access to an image by its index
@@ -31,12 +31,13 @@ _NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
 _FLIP_ALL_THE_SAME = ("fashion",)
 
 
-def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> ImageData:
+def open_data(spec: str, *, train_images: int | None = None, seed: int = 0, holdout_share: float = HOLDOUT_SHARE) -> ImageData:
     """Return the data set that ``spec`` names (see `FORMS`).
 
     Args:
         train_images: keep a stratified random subset of this many training images, held-out images included.
         seed: of the choice of held-out images and of the subset.
+        holdout_share: fraction of the training images to hold out, 10,000 at most.
 
     Raises:
         ScalerError: if the form is unknown, a folder is missing or empty, there are fewer than two classes or too few images to
@@ -54,7 +55,7 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
     rng = np.random.default_rng(seed)
     if train_images is not None:
         training = stratified_subset(training, train_images, spec, rng)
-    train, holdout = stratified_split(training, _HOLDOUT_FRACTION, rng, most=_HOLDOUT_MOST)
+    train, holdout = stratified_split(training, holdout_share, rng, most=_HOLDOUT_MOST)
     if not len(holdout) or not len(test):
         raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3")
     names, num_classes = training.source.class_names, count_classes(training, test, spec)
@@ -68,6 +69,7 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0) -> I
         class_names=names if len(names) == num_classes else (),
         train_images=train_images,
         seed=seed,
+        holdout_share=holdout_share,
     )
 
 

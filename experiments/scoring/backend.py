@@ -107,7 +107,9 @@ class TrainingBackend:
 
     def _trained_on(self, final: bool) -> TrainedOn:
         part, data = "all" if final else "train", self.data
-        return TrainedOn(part=part, data=data.name, train_images=data.train_images, seed=data.seed)
+        return TrainedOn(
+            part=part, data=data.name, train_images=data.train_images, seed=data.seed, holdout_share=data.holdout_share
+        )
 
     def _rung_log(self, work: Path, rungs: RungSchedule, job: Job, spec: ModelSpec) -> RungLog:
         """Return the log of the training in the folder ``work``. If it is damaged, that whole training is set aside."""

@@ -11,6 +11,7 @@ from experiments.options.search import SearchOptions
 from experiments.runtime.environment import environment
 from experiments.scoring.score import Backend
 from experiments.scoring.start import InheritedStart
+from experiments.search.extent import Extent
 from experiments.search.request import REQUEST, require_same
 from experiments.search.trial_rows import TrialRows
 from models.networks.model_spec import ModelSpec, model_spec_of
@@ -43,6 +44,7 @@ class SearchContext:
         backend: scores candidates.
         say: prints a message for people.
         start: gives the candidates their first weights; None for random ones.
+        final_backend: scores finalists; None for ``backend``.
     """
 
     options: SearchOptions
@@ -52,6 +54,7 @@ class SearchContext:
     backend: Backend
     say: Say
     start: InheritedStart | None = None
+    final_backend: Backend | None = None
 
     @property
     def out(self) -> Path:
@@ -72,24 +75,32 @@ class SearchContext:
         """The rows of its trials."""
         return TrialRows(self.ledger, self.say)
 
+    @property
+    def extent(self) -> Extent:
+        """The end of the search, whose hours are shared by the workers that it began with."""
+        options = self.options
+        workers = self.resolved.get("lag") or options.workers or 1
+        return Extent(trials=options.most_trials, hours=options.hours, workers=workers)
+
     def study(self) -> SearchStudy:
         """Open the study of this search."""
         options = self.options
-        proposer = strategy(options.strategy, options.trials)
+        proposer = strategy(options.strategy, options.most_trials)
         return SearchStudy(self.out, self.space, self.sets, proposer, options.seed, options.storage, options.pruner, self._lag())
 
     def _lag(self) -> int | None:
         """Return the lag of the study: all trials where no proposal or decision follows from other trials' scores."""
         options, lag = self.options, self.resolved.get("lag", 1)
         depends = STRATEGIES[options.strategy].learns or options.pruner != "none"
-        return lag if depends or lag is None else max(lag, options.trials)
+        return lag if depends or lag is None else max(lag, options.most_trials)
 
     def recorded(self) -> dict[str, Any]:
         """Return the content of ``run.json``."""
         bounds = [{"text": feasible.budget.text, "bounds": _bounds(feasible)} for feasible in self.sets]
         storage = self.options.storage and without_password(self.options.storage)
         command = shlex.join(["scaler", "search", *replace(self.options, storage=storage).words()])
-        told = {"command": command, "environment": environment()}
+        wanted = self.extent.trials if self.extent.hours is None else self.options.trials
+        told = {"trials": wanted, "command": command, "environment": environment()}
         return {**self.options.recorded(), "storage": storage, **self.resolved, "bounds": bounds, **told}
 
 

@@ -49,7 +49,7 @@ def shares_of(options: SearchOptions, sets: Sequence[FeasibleSet], batch_size: i
         flops=_largest(sets) * batch_size,
         cores=cores(),
         devices=visible_gpus(torch.cuda.device_count()),
-        trials=options.trials,
+        trials=options.most_trials,
     )
     lag = before["lag"] if "lag" in before else len(workers)
     return SearchShares(workers=workers, lag=None if options.storage else lag)

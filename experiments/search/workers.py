@@ -12,6 +12,7 @@ from typing import Self
 from experiments.options.search import STORAGE_VARIABLE, SearchOptions
 from experiments.runtime.parent import environment_of_child
 from experiments.runtime.shares import Share
+from experiments.search.extent import Extent
 from experiments.search.shares import SearchShares, shares_of
 from scaler.errors import ScalerError
 from scaler.space.feasible_set import FeasibleSet
@@ -53,15 +54,15 @@ class Workers:
                 self._start(self.shares.workers)
         return self.shares
 
-    def train_all(self, sync: Sync) -> TrainAll | None:
-        """Return a function that has the workers train until the candidates of a study are finished; None if there are none.
+    def train_all(self, extent: Extent, sync: Sync) -> TrainAll | None:
+        """Return a function that has the workers train until the ``extent`` of a study is reached; None if there are none.
 
         Args:
             sync: called twice a second; it copies new records from the study to the ledger.
         """
-        return (lambda study: self._train(study, sync)) if self.running else None
+        return (lambda study: self._train(study, extent, sync)) if self.running else None
 
-    def _train(self, study: SearchStudy, sync: Sync) -> None:
+    def _train(self, study: SearchStudy, extent: Extent, sync: Sync) -> None:
         """Wait until all workers have ended.
 
         Raises:
@@ -72,7 +73,7 @@ class Workers:
             _release(worker)
         while self.running:
             time.sleep(_POLL_S)
-            finished = self._replace_dead(study, finished)
+            finished = self._replace_dead(study, extent, finished)
             sync(study)
 
     def _start(self, shares: Sequence[Share]) -> None:
@@ -80,7 +81,7 @@ class Workers:
             environment = self.environment | share.environment
             self.running.append((share, subprocess.Popen(self.command, env=environment, stdin=subprocess.PIPE)))
 
-    def _replace_dead(self, study: SearchStudy, before: int) -> int:
+    def _replace_dead(self, study: SearchStudy, extent: Extent, before: int) -> int:
         """Replace ended workers while candidates are left, and return the number of finished candidates."""
         dead = [(share, worker) for share, worker in self.running if worker.poll() is not None]
         if not dead:
@@ -88,13 +89,16 @@ class Workers:
         self.running = [pair for pair in self.running if pair not in dead]
         for _, worker in dead:
             study.abandon(worker.pid)
+        lost = [(share, worker) for share, worker in dead if worker.returncode or extent.hours is None]
+        if not lost:  # they ended as the time was up
+            return before
         finished = study.finished()
         self.deaths = self.deaths + 1 if finished == before else 1
         if any(worker.returncode == 2 for _, worker in dead) or self.deaths > _DEATHS * len(self.shares.workers):
             raise ScalerError("the workers end before the search does: their messages above say why")
-        if finished < self.options.trials:
-            self._start([share for share, _ in dead])
-            for _, worker in self.running[-len(dead) :]:
+        if extent.is_open(study):
+            self._start([share for share, _ in lost])
+            for _, worker in self.running[-len(lost) :]:
                 _release(worker)
         return finished
 
