@@ -1,15 +1,16 @@
 """The inputs of trainings and searches, opened and checked: images, teacher, stored logits, backend."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
+from experiments.commands.chosen_recipe import recipe_of
 from experiments.data.datasets import open_data
 from experiments.data.image_set import HOLDOUT_SHARE, ImageData
 from experiments.logits.store import Store
 from experiments.losses.teacher import Teacher
-from experiments.options.search import SEARCH_SHARE, SearchOptions
+from experiments.options.search import ELASTIC_SCORE, SEARCH_SHARE, SearchOptions
 from experiments.options.setup import SetupOptions
 from experiments.options.train import TrainOptions
-from experiments.recipes import DEFAULT_RECIPE, Recipe, get_recipe
+from experiments.recipes import DEFAULT_RECIPE
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.start import InheritedStart, is_untrained_cut
@@ -50,7 +51,10 @@ def open_inputs(options: TrainOptions | SearchOptions) -> Inputs:
 
 
 def _holdout_share(options: TrainOptions | SearchOptions) -> float:
-    return HOLDOUT_SHARE if isinstance(options, TrainOptions) else options.holdout_share or SEARCH_SHARE
+    if isinstance(options, TrainOptions):
+        return HOLDOUT_SHARE
+    # An elastic seed was trained on what it does not hold out itself.
+    return options.holdout_share or (HOLDOUT_SHARE if options.score == ELASTIC_SCORE else SEARCH_SHARE)
 
 
 def _open_store(options: TrainOptions | SearchOptions) -> Store | None:
@@ -59,13 +63,6 @@ def _open_store(options: TrainOptions | SearchOptions) -> Store | None:
     store = Store.open(options.logits)
     store.verify()
     return store
-
-
-def recipe_of(options: TrainOptions | SearchOptions) -> Recipe:
-    """Return the named recipe with the values of those options that are fields of `Recipe`."""
-    names = {item.name for item in fields(Recipe)} & {item.name for item in fields(options)}
-    changes = {name: value for name in names if (value := getattr(options, name)) is not None}
-    return replace(get_recipe(options.recipe or DEFAULT_RECIPE), **changes)
 
 
 def setup_of(options: SetupOptions) -> Setup:
@@ -102,12 +99,6 @@ def open_teacher(name: str, images: ImageData) -> Teacher:
     if is_untrained_cut(spec):
         raise ScalerError(f"{name} has weights that were cut and not trained since: train it first (`scaler train {name}`)")
     return Teacher.of(spec)
-
-
-def tells_same_classes(spec: ModelSpec, images: ImageData) -> bool:
-    """Return True if ``spec`` has as many classes as ``images``, of the same names in the same order where both have names."""
-    names = spec.label_names and images.class_names
-    return spec.num_classes == images.num_classes and (not names or spec.label_names == images.class_names)
 
 
 def require_trained(spec: ModelSpec, images: ImageData) -> None:

@@ -25,6 +25,7 @@ STORAGE_VARIABLE = "SCALER_STORAGE"
 PRUNERS = ("none", "halving", "median")
 STARTS = ("inherited", "random")
 DEFAULT_TRIALS, MAX_HOURS, SEARCH_SHARE = 24, 10_000, 0.2
+TRAINING_SCORE, ELASTIC_SCORE = "training", "elastic"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,12 @@ class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, O
         help="Initial weights of candidates: cut out of the seed's, which is the default if it has some, or random ones.",
         group=SCORING,
         choices=lambda: STARTS,
+    )
+    score: str = option(
+        TRAINING_SCORE,
+        help="What scores a candidate: the held-out top-1 after its training, or as it is cut out of an elastic seed.",
+        group=SCORING,
+        choices=lambda: (TRAINING_SCORE, ELASTIC_SCORE),
     )
     pruner: str = option("none", help="Rule that stops trainings which lag behind.", group=SCORING, choices=lambda: PRUNERS)
     first_rung: int | None = option(

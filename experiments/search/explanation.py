@@ -99,7 +99,8 @@ def _selection(ranked: Sequence[Contender]) -> dict[str, Any]:
 
 def _reason(ranked: Sequence[Contender]) -> str:
     best = ranked[0]
-    again = f"mean of {len(best.again)} other seeds" if best.again else f"one training, {best.record.images} held-out images"
+    once = "one training" if best.record.epochs else "as it is cut, without training"
+    again = f"mean of {len(best.again)} other seeds" if best.again else f"{once}, {best.record.images} held-out images"
     text = f"the highest top-1 of {len(ranked)} candidates that meet the budget: {best.top1:.2f} % ({again})"
     if best.again:
         text = f"the highest expected top-1 of {len(ranked)} candidates that meet the budget; it has {best.top1:.2f} % ({again})"

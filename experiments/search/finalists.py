@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from experiments.options.search import ELASTIC_SCORE
 from experiments.scoring.records import record_of, variant_info
 from experiments.search.confidence import Confidence, half
 from experiments.search.run_folder import FINALS, SearchContext
@@ -20,6 +21,8 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
     """
     finals, options = _Finals(context=context, fitting=feasible_records(feasible, rows)), context.options
     number = options.finalists
+    if options.score == ELASTIC_SCORE:
+        return []  # a member scores the same again
     if number is None:
         number = Confidence(finals.fitting).finalists(len(rows) // len(context.sets))
     for place in range(min(number, len(finals.fitting))):

@@ -5,6 +5,7 @@ from itertools import islice
 from math import inf
 from statistics import mean
 
+from experiments.options.search import TRAINING_SCORE
 from experiments.search.run_folder import SearchContext
 from scaler.budget import ADDITIVE_COSTS, Bound, format_value
 from scaler.space.feasible_set import FeasibleSet
@@ -28,10 +29,13 @@ def say_outlook(context: SearchContext, study: SearchStudy) -> None:
     left = extent.fitting(seconds) - study.finished()
     most = "at most " if context.options.pruner != "none" else ""
     alone = " in one process" if context.options.workers != 1 else ""
+    trained = context.options.score == TRAINING_SCORE
+    work, measured = ("train", "updates") if trained else ("cut and score", "one")
     if extent.hours is None:
-        context.say(f"{left} candidates to train: {most}about {format_duration(left * seconds)}{alone}, by updates measured now")
+        time = f"{most}about {format_duration(left * seconds)}{alone}"
+        context.say(f"{left} candidates to {work}: {time}, by {measured} measured now")
     else:
-        context.say(f"about {max(left, 0)} candidates fit into --hours {extent.hours:g}, by updates measured now")
+        context.say(f"about {max(left, 0)} candidates fit into --hours {extent.hours:g}, by {measured} measured now")
 
 
 def _wide_budgets(context: SearchContext) -> Iterator[str]:

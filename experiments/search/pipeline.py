@@ -14,7 +14,8 @@ from experiments.scoring.records import record_of, variant_info
 from experiments.scoring.score import Backend
 from experiments.search.finalists import train_finalists
 from experiments.search.outlook import say_outlook
-from experiments.search.run_folder import LEDGER, REQUEST, TRIALS, SearchContext, check_request, open_run
+from experiments.search.request import REQUEST
+from experiments.search.run_folder import LEDGER, TRIALS, SearchContext, check_request, open_run
 from experiments.search.selection import Chosen, choose_variants, variant_folder
 from experiments.search.workers import TrainAll
 from experiments.training.rungs import RungSchedule

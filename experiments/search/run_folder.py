@@ -1,4 +1,4 @@
-"""The folder of a search: the names of its files, and ``run.json``, which keeps the request."""
+"""The folder of a search: the names of its files, and what its ``run.json`` records."""
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -7,17 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments.data.image_set import HOLDOUT_SHARE
 from experiments.options.search import SearchOptions
 from experiments.runtime.environment import environment
 from experiments.scoring.score import Backend
-from experiments.scoring.start import RANDOM, InheritedStart
+from experiments.scoring.start import InheritedStart
 from experiments.search.extent import Extent
+from experiments.search.request import REQUEST, require_same
 from experiments.search.trial_rows import TrialRows
 from models.networks.model_spec import ModelSpec, model_spec_of
 from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError
-from scaler.json_files import read_sealed, write_sealed
+from scaler.json_files import write_sealed
 from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
@@ -26,11 +26,9 @@ from scaler.trials.strategies import STRATEGIES, strategy
 from scaler.trials.study import STUDY, STUDY_NAME, SearchStudy
 from scaler.trials.study_file import set_damaged_study_aside
 
-LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
+LEDGER, RESULT = "ledger.csv", "result.json"
 TRIALS, FINALS, VARIANTS, BASELINES = "trials", "finalists", "variants", "baselines"
 Say = Callable[[str], None]
-_REMEDY = "restore it, or choose another --out"
-_BEFORE = {"start": RANDOM, "final_recipe": None, "holdout_share": HOLDOUT_SHARE}  # of searches that recorded none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,31 +133,6 @@ def check_request(context: SearchContext) -> None:
     found = context.recorded()
     names = context.options.fixed_names() | ({"start_weights"} & found.keys())
     require_same("search", context.out / REQUEST, {name: found[name] for name in names})
-
-
-def require_same(kind: str, path: Path, request: Mapping[str, Any]) -> None:
-    """Check that the file at ``path``, which keeps the request of a ``kind`` of run, has every value of ``request``.
-
-    Raises:
-        ScalerError: if it differs; the message names the first difference.
-        DamagedFileError: if it is not as it was written.
-    """
-    before = _BEFORE | read_sealed(path, dict[str, Any], _REMEDY)
-    for name, value in sorted(request.items()):
-        if before.get(name) != value:
-            raise ScalerError(
-                f"{path.parent} holds a {kind} with {name} = {before.get(name)}, not {value}: choose another --out to start anew"
-            )
-
-
-def recorded_request(out: Path) -> dict[str, Any]:
-    """Return the content of ``run.json`` in ``out``; empty if there is none.
-
-    Raises:
-        DamagedFileError: if it is not as it was written.
-    """
-    path = out / REQUEST
-    return read_sealed(path, dict[str, Any], _REMEDY) if path.exists() else {}
 
 
 def _bounds(feasible: FeasibleSet) -> dict[str, list[float | None]]:

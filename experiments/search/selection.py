@@ -4,14 +4,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from pathlib import Path
 from typing import Any
 
 from experiments.scoring.records import variant_info
 from experiments.scoring.start import INHERITED, RANDOM
 from experiments.search import explanation
-from experiments.search.latency import LATENCY, confirm_latency, read_latency
+from experiments.search.latency import LATENCY, confirm_latency, none_meets, read_latency
 from experiments.search.run_folder import BASELINES, RESULT, TRIALS, VARIANTS, SearchContext
 from models.networks.model_spec import ModelSpec, open_model_spec
 from models.zoo.families import family
@@ -102,22 +101,17 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, conte
     Raises:
         ScalerError: if no contender's latency meets the budget.
     """
-    bound, nearest = feasible.budget["latency"], inf
+    bound, measured = feasible.budget["latency"], list[float]()
     if bound == Bound():
         return ranked
     for i, contender in enumerate(ranked):
         row = contender.record
-        measured = (
-            confirm_latency(inside(context.out / TRIALS, row.name), spec_of_record(row, context), feasible)["least_ms"] * 1e6
-        )
-        if bound.admits(measured):
+        found = confirm_latency(inside(context.out / TRIALS, row.name), spec_of_record(row, context), feasible)
+        measured.append(found["least_ms"] * 1e6)
+        if bound.admits(measured[-1]):
             return ranked[i:]
-        nearest = min(nearest, measured, key=bound.miss)
-        context.say(f"{contender.record.name} takes {format_time(measured)}, outside {feasible.budget}: trying the next one")
-    raise ScalerError(
-        f"none of {len(ranked)} candidates meets {feasible.budget} when measured; the nearest takes {format_time(nearest)}: "
-        "raise --trials, widen the bound, or learn the machine's latencies again (`scaler latency SEED --learn`)"
-    )
+        context.say(f"{row.name} takes {format_time(measured[-1])}, outside {feasible.budget}: trying the next one")
+    raise none_meets(feasible, measured, "raise --trials, widen the bound")
 
 
 def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:

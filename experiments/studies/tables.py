@@ -1,12 +1,12 @@
-"""`python -m experiments.studies.tables`: the tables of docs/inheritance_results.md, from the results kept in docs/studies/."""
+"""`python -m experiments.studies.tables`: the tables of docs/inheritance_results.md and docs/elastic.md, from docs/studies/."""
 
 import json
 
 from experiments.runtime.console import say
-from experiments.studies import inheritance_rules, inherited_start, small_or_shrunk, torch_pruning
+from experiments.studies import elastic, inheritance_rules, inherited_start, small_or_shrunk, torch_pruning
 from experiments.studies.results import KEPT
 
-STUDIES = (inheritance_rules, inherited_start, torch_pruning, small_or_shrunk)
+STUDIES = (inheritance_rules, inherited_start, torch_pruning, small_or_shrunk, elastic)
 
 
 def tables() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The workers of a search are told its storage where other users of the machine do not see it."""
+"""The workers of a search are told its storage where other users of the machine do not see it, and end with a refusal."""
 
 import subprocess
 from pathlib import Path
@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
-from experiments.commands import start_search
 from experiments.options.search import SearchOptions
-from experiments.runtime.shares import Share
 from experiments.search import workers
-from experiments.search.run_folder import SearchContext
-from experiments.search.shares import SearchShares
+from experiments.search.extent import Extent
 from search_spaces.problem import spaces
-from tests.experiments.search.test_pipeline import ClosedForm
 
 
 def test_a_password_is_in_no_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,21 +17,13 @@ def test_a_password_is_in_no_command_line(tmp_path: Path, monkeypatch: pytest.Mo
     started: list[tuple[list[str], dict[str, str]]] = []
 
     class Ended:
-        pid, returncode = 1, 2
+        pid, returncode, stdin = 1, 2, None
 
-        def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        def __init__(self, command: list[str], env: dict[str, str], stdin: int) -> None:
             started.append((command, env))
 
         def poll(self) -> int:
             return 2
-
-    monkeypatch.setattr(subprocess, "Popen", Ended)
-    monkeypatch.setattr(workers, "_POLL_S", 0.0)
-    space, sets = spaces("tiny_vit_1m_32", ["flops=1M"])
-    options = SearchOptions(
-        seed_model="tiny_vit_1m_32", budget="flops=1M", data="digits", out=tmp_path, storage=url, workers=2, trials=3
-    )
-    context = SearchContext(options=options, resolved={}, space=space, sets=sets, backend=ClosedForm(), say=print)
 
     class Study:
         def finished(self) -> int:
@@ -44,10 +32,29 @@ def test_a_password_is_in_no_command_line(tmp_path: Path, monkeypatch: pytest.Mo
         def abandon(self, worker: int) -> None:
             pass
 
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    monkeypatch.setattr(workers, "_POLL_S", 0.0)
+    options = SearchOptions(
+        seed_model="tiny_vit_1m_32", budget="flops=1M", data="digits", out=tmp_path, storage=url, workers=2, trials=3
+    )
     study: Any = Study()
-    with pytest.raises(Exception, match="the workers end before the search does"):
-        start_search._workers(context, SearchShares(workers=[Share(threads=1)] * 2, lag=2))(study)
+    with workers.Workers(options) as started_workers:
+        assert len(started_workers.start(spaces("tiny_vit_1m_32", ["flops=1M"])[1], 64).workers) == 2
+        train_all = started_workers.train_all(lambda study: None, Extent(trials=3))
+        assert train_all is not None
+        with pytest.raises(Exception, match="the workers end before the search does"):
+            train_all(study)
     assert len(started) == 2
     for command, environment in started:
         assert "s3cret" not in " ".join(command)
         assert environment["SCALER_STORAGE"] == url
+
+
+def test_a_waiting_worker_ends_with_the_search_that_started_it(tmp_path: Path) -> None:
+    options = SearchOptions(seed_model="tiny_vit_1m_32", budget="flops=1M", data="digits", out=tmp_path / "run", workers=2)
+    with workers.Workers(options) as waiting:
+        waiting.start(spaces("tiny_vit_1m_32", ["flops=1M"])[1], 64)
+        processes = [worker for _, worker in waiting.running]
+        assert [worker.poll() for worker in processes] == [None, None]
+    assert all(worker.poll() is not None for worker in processes)
+    assert not (tmp_path / "run").exists()
