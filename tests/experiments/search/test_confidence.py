@@ -60,7 +60,7 @@ class Recorder:
         self.ledger: list[Record] = []
         settings = {"finalists": None, "seeds": 2, "trials": 32, "score": "training", **options}
         self.context: Any = SimpleNamespace(
-            options=SimpleNamespace(**settings), sets=[FEASIBLE], ledger=self.ledger, say=lambda _: None, extent=Extent(trials=32),
+            options=SimpleNamespace(**settings), sets=[FEASIBLE], ledger=self.ledger, say=print, extent=Extent(trials=32),
             final_backend=settings.get("final_recipe"), out=Path(),
         )  # fmt: skip
         monkeypatch.setattr(finalists, "_trained", self._train)
