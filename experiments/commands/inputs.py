@@ -51,10 +51,10 @@ def open_inputs(options: TrainOptions | SearchOptions) -> Inputs:
 
 
 def _holdout_share(options: TrainOptions | SearchOptions) -> float:
-    if isinstance(options, TrainOptions):
+    """Return the share of the training images that is held out; an elastic seed is scored on those held out of its training."""
+    if isinstance(options, TrainOptions) or options.score == ELASTIC_SCORE:
         return HOLDOUT_SHARE
-    # An elastic seed was trained on what it does not hold out itself.
-    return options.holdout_share or (HOLDOUT_SHARE if options.score == ELASTIC_SCORE else SEARCH_SHARE)
+    return options.holdout_share or SEARCH_SHARE
 
 
 def _open_store(options: TrainOptions | SearchOptions) -> Store | None:

@@ -60,6 +60,7 @@ def _check_score(options: SearchOptions) -> None:
         "low_resolution": options.low_resolution < 1,
         "finalists": bool(options.finalists),
         "final_recipe": options.final_recipe is not None,
+        "holdout_share": options.holdout_share is not None,
     }
     for name in (name for name, is_given in given.items() if is_given):
         flag = f"--{name.replace('_', '-')} {getattr(options, name)}"

@@ -62,7 +62,7 @@ def _run(context: SearchContext, workers: Workers, num_classes: int) -> list[Cho
     remark_on_teacher(options.teacher, num_classes)
     with only_process_in(options.out):
         say(workers.shares.summary)
-        chosen = run_search(context, workers.train_all(context.trial_rows.sync, context.extent))
+        chosen = run_search(context, workers.train_all(context.extent, context.trial_rows.sync))
         from experiments.report.frontier import write_frontier  # loads Matplotlib, which workers do without
 
         write_frontier([options.out], options.out / "frontier")
@@ -108,14 +108,7 @@ def _tell_split(options: SearchOptions, inputs: Inputs) -> None:
     """Print a line if the held-out images may be among those that the elastic seed was trained on."""
     info, images = read_info(Path(options.seed_model)), inputs.images
     trained_on = info.trained_on if info else TrainedOn()
-    own = TrainedOn(
-        part="train",
-        data=images.name,
-        train_images=images.train_images,
-        seed=images.seed,
-        holdout_share=images.holdout_share,
-    )
-    if trained_on != own:
+    if trained_on != TrainedOn(part="train", data=images.name, train_images=images.train_images, seed=images.seed):
         say(f"{options.seed_model} was trained on another part of the images: held-out ones may be among them")
 
 

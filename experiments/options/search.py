@@ -24,8 +24,8 @@ from scaler.trials.strategies import STRATEGIES
 STORAGE_VARIABLE = "SCALER_STORAGE"
 PRUNERS = ("none", "halving", "median")
 STARTS = ("inherited", "random")
-DEFAULT_TRIALS, MAX_HOURS, SEARCH_SHARE = 24, 10_000, 0.2
 TRAINING_SCORE, ELASTIC_SCORE = "training", "elastic"
+DEFAULT_TRIALS, MAX_HOURS, SEARCH_SHARE = 24, 10_000, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,7 @@ def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequenc
     resolutions and sizes, and the others by what is expected of them, given the trainings before.
     """
     finals, options = _Finals(context=context, fitting=feasible_records(feasible, rows)), context.options
-    number = options.finalists
-    if options.score == ELASTIC_SCORE:
-        return []  # a member scores the same again
+    number = 0 if options.score == ELASTIC_SCORE else options.finalists
     if number is None:
         number = Confidence(finals.fitting).finalists(len(rows) // len(context.sets))
     for place in range(min(number, len(finals.fitting))):

@@ -32,8 +32,8 @@ def say_outlook(context: SearchContext, study: SearchStudy) -> None:
     trained = context.options.score == TRAINING_SCORE
     work, measured = ("train", "updates") if trained else ("cut and score", "one")
     if extent.hours is None:
-        time = f"{most}about {format_duration(left * seconds)}{alone}"
-        context.say(f"{left} candidates to {work}: {time}, by {measured} measured now")
+        needed = format_duration(left * seconds)
+        context.say(f"{left} candidates to {work}: {most}about {needed}{alone}, by {measured} measured now")
     else:
         context.say(f"about {max(left, 0)} candidates fit into --hours {extent.hours:g}, by {measured} measured now")
 

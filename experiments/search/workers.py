@@ -54,16 +54,15 @@ class Workers:
                 self._start(self.shares.workers)
         return self.shares
 
-    def train_all(self, sync: Sync, extent: Extent) -> TrainAll | None:
-        """Return a function that has the workers train until the candidates of a study are finished; None if there are none.
+    def train_all(self, extent: Extent, sync: Sync) -> TrainAll | None:
+        """Return a function that has the workers train until the ``extent`` of a study is reached; None if there are none.
 
         Args:
             sync: called twice a second; it copies new records from the study to the ledger.
-            extent: the end of the search.
         """
-        return (lambda study: self._train(study, sync, extent)) if self.running else None
+        return (lambda study: self._train(study, extent, sync)) if self.running else None
 
-    def _train(self, study: SearchStudy, sync: Sync, extent: Extent) -> None:
+    def _train(self, study: SearchStudy, extent: Extent, sync: Sync) -> None:
         """Wait until all workers have ended.
 
         Raises:
@@ -90,10 +89,10 @@ class Workers:
         self.running = [pair for pair in self.running if pair not in dead]
         for _, worker in dead:
             study.abandon(worker.pid)
-        finished = study.finished()
         lost = [(share, worker) for share, worker in dead if worker.returncode or extent.hours is None]
         if not lost:  # they ended as the time was up
-            return finished
+            return before
+        finished = study.finished()
         self.deaths = self.deaths + 1 if finished == before else 1
         if any(worker.returncode == 2 for _, worker in dead) or self.deaths > _DEATHS * len(self.shares.workers):
             raise ScalerError("the workers end before the search does: their messages above say why")

@@ -22,7 +22,7 @@ from scaler.trials.strategy import Proposal, ProposalContext, Uniform
 Point = tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class ConstrainedSampler:
     """Makes each proposal by a new study, filled with the trials so far and the points that were rejected before them.
 
