@@ -258,7 +258,7 @@ def test_the_ledger_is_read_at_the_start_alone(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.slow
 def test_halving_stops_what_lags_behind_its_own_budget(tmp_path: Path) -> None:
     backend = ClosedForm()
-    chosen, said = search(tmp_path, backend, trials=18, pruner="halving")
+    chosen, said = search(tmp_path, backend, trials=18, strategy="uniform", pruner="halving")
     pruned = [row for row in rows(tmp_path) if row.role == "pruned"]
     assert len(rows(tmp_path)) == 18
     assert {row.epochs for row in pruned} <= {1, 3}
