@@ -9,6 +9,7 @@ from experiments.options.search import SearchOptions
 from experiments.options.train import TrainOptions
 from experiments.report import frontier
 from experiments.scoring.score import SCORE, write_score
+from experiments.search.workers import Workers
 from models.networks.model_spec import model_spec_of
 from scaler.results.score import Metrics, Score
 from tests.experiments.scoring.test_backend import ARCH, NOTE
@@ -63,10 +64,11 @@ def test_train_and_search_remark_on_their_teacher_and_a_searchs_workers_do_not(
     teacher, out = str(tmp_path), tmp_path / "out"
     train.train(TrainOptions(variant="tiny_vit_1m_32", data="digits", teacher=teacher, out=out))
     assert capsys.readouterr().err.count("the teacher's top-1 on the test split is 30.0 %") == 1
-    search = SearchOptions(seed_model="tiny_vit_1m_32", budget=["flops=2M"], data="digits", teacher=teacher, out=out, trials=8)
-    start_search.start_search(search, None)
+    search = SearchOptions(seed_model="tiny_vit_1m_32", budget=["flops=2M"], data="digits", teacher=teacher, out=out, trials=1)
+    start_search.start_search(search, None, Workers(search))
     assert capsys.readouterr().err.count("the teacher's top-1 on the test split is 30.0 %") == 1
-    start_search.start_search(replace(search, as_worker=True), None)
+    joining = replace(search, as_worker=True)
+    start_search.start_search(joining, None, Workers(joining))
     said = capsys.readouterr().err
     assert "the teacher's top-1" not in said
     assert "candidates start from" not in said
