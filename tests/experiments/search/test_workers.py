@@ -8,6 +8,7 @@ import pytest
 
 from experiments.options.search import SearchOptions
 from experiments.search import workers
+from experiments.search.extent import Extent
 from search_spaces.problem import spaces
 
 
@@ -39,7 +40,7 @@ def test_a_password_is_in_no_command_line(tmp_path: Path, monkeypatch: pytest.Mo
     study: Any = Study()
     with workers.Workers(options) as started_workers:
         assert len(started_workers.start(spaces("tiny_vit_1m_32", ["flops=1M"])[1], 64).workers) == 2
-        train_all = started_workers.train_all(lambda study: None)
+        train_all = started_workers.train_all(Extent(trials=3), lambda study: None)
         assert train_all is not None
         with pytest.raises(Exception, match="the workers end before the search does"):
             train_all(study)
