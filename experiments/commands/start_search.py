@@ -108,7 +108,10 @@ def _tell_split(options: SearchOptions, inputs: Inputs) -> None:
     """Print a line if the held-out images may be among those that the elastic seed was trained on."""
     info, images = read_info(Path(options.seed_model)), inputs.images
     trained_on = info.trained_on if info else TrainedOn()
-    if trained_on != TrainedOn(part="train", data=images.name, train_images=images.train_images, seed=images.seed):
+    same = TrainedOn(
+        part="train", data=images.name, train_images=images.train_images, seed=images.seed, holdout_share=images.holdout_share
+    )
+    if trained_on != same:
         say(f"{options.seed_model} was trained on another part of the images: held-out ones may be among them")
 
 

@@ -102,6 +102,7 @@ def test_a_search_cuts_and_scores_members_and_its_choice_is_trained_on(
     folder, _ = made_once
     request: dict[str, Any] = {"seed_model": str(folder), "budget": "flops=80%", "score": "elastic", "trials": 3, **IMAGES}
     (chosen,) = search(SearchOptions(out=tmp_path / "run", workers=1, **request))
+    assert "on another part of the images" not in capsys.readouterr().err
     rows = list(Ledger(tmp_path / "run" / "ledger.csv"))
     note = read_note(folder)
     assert note is not None
