@@ -6,9 +6,12 @@ from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.inputs import Inputs, make_backend, open_inputs, recipe_of
 from experiments.commands.open_start import open_start
 from experiments.commands.teacher_remark import remark_on_teacher
+from experiments.data.bad_images import record_skipped
+from experiments.data.image_set import ImageData
 from experiments.options.search import STORAGE_VARIABLE, SearchOptions
 from experiments.recipes import Recipe
 from experiments.runtime.console import say
+from experiments.runtime.determinism import deterministic_algorithms
 from experiments.runtime.parent import end_with_parent
 from experiments.runtime.processes import world_size
 from experiments.runtime.shares import using_threads
@@ -42,19 +45,20 @@ def start_search(options: SearchOptions, problem: Problem | None) -> list[Chosen
     recipe, images = recipe_of(options), len(inputs.images.train)
     _check_first_rung(options, recipe, images)
     shares = shares_of(options, problem[1], min(recipe.batch_size, images))
-    with using_threads(shares.threads):
-        return _run(_context(options, problem, inputs, shares), shares, inputs.images.num_classes)
+    with using_threads(shares.threads), deterministic_algorithms(options.deterministic):
+        return _run(_context(options, problem, inputs, shares), shares, inputs.images)
 
 
-def _run(context: SearchContext, shares: SearchShares, num_classes: int) -> list[Chosen]:
+def _run(context: SearchContext, shares: SearchShares, images: ImageData) -> list[Chosen]:
     options = context.options
     if options.as_worker:
         join_search(context)
         return []
-    remark_on_teacher(options.teacher, num_classes)
+    remark_on_teacher(options.teacher, images.num_classes)
     with only_process_in(options.out):
         say(shares.summary)
         chosen = run_search(context, _workers(context, shares) if len(shares.workers) > 1 else None)
+        record_skipped(images.skipped, options.out)
         from experiments.report.frontier import write_frontier  # loads Matplotlib, which workers do without
 
         write_frontier([options.out], options.out / "frontier")

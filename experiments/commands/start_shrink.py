@@ -6,6 +6,7 @@ from typing import Any
 from experiments.commands.feasible_sets import smaller_set
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
 from experiments.commands.open_start import calibrated_rule
+from experiments.data.bad_images import record_skipped
 from experiments.losses.teacher import Teacher
 from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.runtime.console import say
@@ -51,7 +52,9 @@ def start_shrink(options: ShrinkOptions, problem: Problem | None) -> dict[str, A
         random_seed=options.seed,
     )
     with only_process_in(options.out):
-        return _run(request, options, _recorded(options, space, inputs, start))
+        found = _run(request, options, _recorded(options, space, inputs, start))
+        record_skipped(inputs.images.skipped if inputs else {}, options.out)
+        return found
 
 
 def _run(request: Shrinking, options: ShrinkOptions, recorded: dict[str, Any]) -> dict[str, Any]:

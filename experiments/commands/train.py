@@ -1,18 +1,21 @@
 """`scaler train`: one variant trained in full."""
 
 import shlex
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from experiments.commands.finished_model import keep_request
 from experiments.commands.inputs import make_backend, open_inputs, recipe_of, tells_same_classes
 from experiments.commands.teacher_remark import remark_on_teacher
+from experiments.data.bad_images import record_skipped
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
 from experiments.recipes import DEFAULT_RECIPE, HEAD_RECIPE
 from experiments.report.model_card import Training, write_card
 from experiments.runtime.console import is_main_process, say
+from experiments.runtime.determinism import deterministic_algorithms
 from experiments.runtime.parent import end_with_parent
 from experiments.runtime.processes import world_size
 from experiments.runtime.shares import cores, loaders_beside, threads_for, using_threads
@@ -40,13 +43,21 @@ def train(options: TrainOptions) -> Record:
     options = replace(options, recipe=options.recipe or (HEAD_RECIPE if spec.has_new_head else DEFAULT_RECIPE))
     info = _note(spec, name)
     options = _with_shares(options, info.flops)
-    backend, threads = make_backend(options, inputs), options.threads
-    with using_threads(threads), only_process_in(options.out) if is_main_process() else nullcontext():
+    backend = make_backend(options, inputs)
+    with _computing(options), only_process_in(options.out) if is_main_process() else nullcontext():
         keep_request(options, spec, inputs, backend)
+        record_skipped(inputs.images.skipped, options.out)
         record = train_variant(spec, info, backend, options.out, seed=options.seed)
         if is_main_process():
             write_card(options.out, record, _training(options))
         return record
+
+
+@contextmanager
+def _computing(options: TrainOptions) -> Iterator[None]:
+    """Have PyTorch compute as ``options`` ask while the block runs."""
+    with using_threads(options.threads), deterministic_algorithms(options.deterministic):
+        yield
 
 
 def _note(spec: ModelSpec, name: str) -> variant.VariantInfo:

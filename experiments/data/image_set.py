@@ -1,6 +1,6 @@
 """Sets of images with their labels, and the three sets of a data set."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
 
@@ -62,6 +62,7 @@ class ImageData:
         class_names: of the classes by index; empty if the data set has none.
         train_images: number of training images that were asked for, held-out ones included; None for all.
         seed: of the choice of held-out images.
+        skipped: the reason by the path of each file that could not be read and was left out.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ImageData:
     class_names: tuple[str, ...] = ()
     train_images: int | None = None
     seed: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[int, ...]:

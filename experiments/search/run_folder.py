@@ -28,7 +28,7 @@ LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
 TRIALS, FINALS, VARIANTS, BASELINES = "trials", "finalists", "variants", "baselines"
 Say = Callable[[str], None]
 _REMEDY = "restore it, or choose another --out"
-_BEFORE = {"start": RANDOM}  # of searches that recorded none
+_BEFORE = {"start": RANDOM, "on_bad_image": "stop", "deterministic": False}  # of runs that recorded none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,10 +191,18 @@ def this_host() -> str:
 def is_alive(worker: str) -> bool:
     """Return whether ``worker`` (see `worker_name`) is another running process of this machine."""
     host, _, process = worker.rpartition(":")
-    if host != this_host() or int(process) == os.getpid():
-        return False
+    return host == this_host() and int(process) != os.getpid() and _runs(int(process))
+
+
+def is_dead(worker: str) -> bool:
+    """Return whether ``worker`` (see `worker_name`) was a process of this machine and runs no longer."""
+    host, _, process = worker.rpartition(":")
+    return host == this_host() and not _runs(int(process))
+
+
+def _runs(process: int) -> bool:
     try:
-        os.kill(int(process), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # another user's, who took the number over

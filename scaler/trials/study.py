@@ -33,6 +33,7 @@ from scaler.trials.sampler import FeasibleSampler, noted_of
 from scaler.trials.storage import (
     heartbeat,
     is_alive,
+    is_dead,
     open_storage,
     quiet_optuna,
     retry_trial,
@@ -287,10 +288,15 @@ class SearchStudy:
         return self._candidates().in_state(TrialState.RUNNING)
 
     def _retry_lost(self) -> None:
-        """Queue retries of trials whose worker's heartbeat stopped, or that has none: it died before it could claim its trial."""
+        """Queue retries of trials whose worker's heartbeat stopped, or that has none: it died before it could claim its trial.
+
+        In the run's own file the workers are processes of one machine, which are seen to be dead at once.
+        """
         with quiet_optuna():
             fail_stale_trials(self._study)
         long_ago = datetime.now() - timedelta(seconds=_CLAIM_S)
         for trial in self._running():
-            if WORKER not in trial.user_attrs and (trial.datetime_start or long_ago) < long_ago:
+            worker = trial.user_attrs.get(WORKER)
+            is_unclaimed = worker is None and (trial.datetime_start or long_ago) < long_ago
+            if is_unclaimed or (worker and self._has_own_storage and is_dead(worker)):
                 retry_trial(self._study, trial)
