@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from experiments.runtime.parent import end_with_parent
+from scaler.cost.architecture import Architecture
 from scaler.results.ledger import Record
 from scaler.results.score import Metrics, Score
 from scaler.trials.strategies import STRATEGIES, strategy
@@ -23,21 +24,21 @@ def open_study(folder: Path, name: str, trials: int) -> SearchStudy:
 
 def tell(study: SearchStudy, asked: Candidate) -> None:
     """Score a candidate by its FLOPs, and tell the study; nothing if another worker has taken it over."""
-    record = _record(asked)
+    record = record_of(asked.number, asked.budget, asked.origin, asked.arch)
     try:
         study.tell(asked, record.top1, record.row())
     except LostTrialError as error:
         print(error, file=sys.stderr)
 
 
-def _record(asked: Candidate) -> Record:
-    cost = SPACE.cost(asked.arch)
+def record_of(number: int, budget: int, origin: str, arch: Architecture) -> Record:
+    """Return the record of a candidate that is scored by its FLOPs."""
+    cost = SPACE.cost(arch)
     metrics = Metrics(top1=50 + cost.flops / 10**6, top5=99.0, loss=1.0, images=1000)
     return Record(
-        role="trial", trial=asked.number, budget=BUDGETS[asked.budget], name=f"trial-{asked.number:04d}", seed=0,
-        family=asked.arch.family, flops=cost.flops, params=cost.params, resolution=asked.arch.resolution, recipe="closed form",
-        score=Score(metrics=metrics, split="holdout", epochs=1.0, seconds=0.0), data="made up", origin=asked.origin,
-        arch=json.dumps(asked.arch.to_dict()),
+        role="trial", trial=number, budget=BUDGETS[budget], name=f"trial-{number:04d}", seed=0, family=arch.family,
+        flops=cost.flops, params=cost.params, resolution=arch.resolution, recipe="closed form", data="made up", origin=origin,
+        score=Score(metrics=metrics, split="holdout", epochs=1.0, seconds=0.0), arch=json.dumps(arch.to_dict()),
     )  # fmt: skip
 
 

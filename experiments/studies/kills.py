@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -28,6 +29,7 @@ from scaler.errors import ScalerError
 from scaler.files import write_json
 
 _MOVES = 0.25  # of the calls are preceded by a move of the folder
+_LOADED = ("commands.train", "commands.teach", "commands.start_search", "commands.start_shrink", "report.frontier")
 
 
 def study(
@@ -37,6 +39,8 @@ def study(
     only: Annotated[list[str] | None, typer.Option("--only", help="A command; may be repeated.")] = None,
 ) -> None:
     """Kill each command at random moments until all ``kills`` have hit, and compare; adds to ``out``/results.json."""
+    for module in _LOADED:
+        import_module(f"experiments.{module}")
     jobs = [job for job in make_jobs(out / "inputs", run_whole) if not only or job.name in only]
     for job in jobs:
         found = under_fire(job, out / job.name, kills, random.Random(f"{seed} {job.name}"))
@@ -50,10 +54,8 @@ def under_fire(job: Job, place: Path, kills: int, rng: random.Random) -> dict[st
 
     Whenever it ends, its result is compared with that of an undisturbed run, and it starts anew.
     """
-    began = time.monotonic()
-    run_whole(job.command(place / "whole"), place / "whole.log")
-    took, expected = time.monotonic() - began, job.result(place / "whole")
-    hits, ended, different, home = 0, 0, 0, place / "first"
+    took = _undisturbed_s(job, place)
+    expected, home, hits, ended, different = job.result(place / "whole"), place / "first", 0, 0, 0
     while True:
         process = start(job.command(home / "run"), place / "killed.log")
         hit = hits < kills and _kill(process, rng.uniform(0, took), job, rng)
@@ -68,6 +70,17 @@ def under_fire(job: Job, place: Path, kills: int, rng: random.Random) -> dict[st
                 return {"kills": hits, "ended": ended, "different": different}
         elif rng.random() < _MOVES and home.exists():
             home = home.rename(place / ("second" if home.name == "first" else "first"))
+
+
+def _undisturbed_s(job: Job, place: Path) -> float:
+    """Return the seconds of an undisturbed run, the second one, whose results stay in ``place``/whole."""
+    seconds = 0.0
+    for _ in range(2):
+        shutil.rmtree(place / "whole", ignore_errors=True)
+        began = time.monotonic()
+        run_whole(job.command(place / "whole"), place / "whole.log")
+        seconds = time.monotonic() - began
+    return seconds
 
 
 def run_whole(words: Sequence[str], log: Path) -> None:

@@ -21,6 +21,7 @@ from experiments.data.input_format import InputFormat
 from experiments.data.sources import class_names_of
 from experiments.training.evaluation import evaluate_model
 from scaler.errors import ScalerError, UnknownNameError
+from scaler.json_files import read_sealed
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
@@ -269,7 +270,8 @@ def test_unreadable_images_are_left_out_as_if_they_were_deleted(
     assert "4 unreadable images left out: " in told
     assert "1 of 40 images of 16 bits are scaled to 8" in told
     assert {Path(path).name for path in data.skipped} == bad
-    assert all(data.skipped.values())
+    bad_images.record_skipped(data.skipped, tmp_path)
+    assert read_sealed(tmp_path / "skipped_images.json", dict[str, Any], "") == {"images": data.skipped}
     monkeypatch.setattr(bad_images, "_read", None)  # the outcome is kept for the folder as it is
     assert open_data(f"folder:{root}", skip_bad=True).skipped == data.skipped
     monkeypatch.undo()

