@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments.runtime.console import print_json, say
-from experiments.studies.kills import run_whole, start
+from experiments.studies.kills import NAME, run_whole, start
 from experiments.studies.small_jobs import Job, make_jobs
 from scaler.files import write_json
 
@@ -36,16 +36,16 @@ def study(out: Annotated[Path, typer.Option("--out")]) -> None:
     found: dict[str, Any] = {}
     for job in make_jobs(out / "inputs", run_whole):
         place = out / job.name
-        run_whole(job.command(place / "whole"), place / "whole.log")
-        expected = job.result(place / "whole")
+        run_whole(job.command(place / "whole" / NAME), place / "whole.log")
+        expected = job.result(place / "whole" / NAME)
         for name, disturb in ways.items():
-            shutil.rmtree(place / "run", ignore_errors=True)
+            shutil.rmtree(place / NAME, ignore_errors=True)
             counts = disturb(job, place)
-            run_whole(job.command(place / "run"), place / "after.log")
-            counts["different"] = int(job.result(place / "run") != expected)
+            run_whole(job.command(place / NAME), place / "after.log")
+            counts["different"] = int(job.result(place / NAME) != expected)
             found.setdefault(name, {})[job.name] = counts
             say(f"{job.name}, {name}: {counts}")
-            _unmount(place / "run")
+            _unmount(place / NAME)
     write_json(out / "results.json", found)
     print_json(found)
 
@@ -53,7 +53,7 @@ def study(out: Annotated[Path, typer.Option("--out")]) -> None:
 def _two_at_once(job: Job, place: Path) -> dict[str, int]:
     """Start the command twice at once: one ends, and the other one ends or is told who works there."""
     logs = [place / f"twin-{number}.log" for number in (0, 1)]
-    twins = [start(job.command(place / "run"), log) for log in logs]
+    twins = [start(job.command(place / NAME), log) for log in logs]
     for twin in twins:
         twin.join()
     told = [log for twin, log in zip(twins, logs, strict=True) if twin.exitcode == 2 and "is in use by process" in _last(log)]
@@ -65,9 +65,9 @@ def _full_disk(job: Job, place: Path) -> dict[str, int]:
     needed = sum(path.stat().st_size for path in (place / "whole").rglob("*") if path.is_file())
     counts = {"told": 0, "other": 0, "ended": 0}
     for share in _SHARES:
-        _unmount(place / "run")
-        with _mounted(place / "run", f"size={max(4096, int(share * needed))}"):
-            process = start(job.command(place / "run"), log := place / f"full-{share}.log")
+        _unmount(place / NAME)
+        with _mounted(place / NAME, f"size={max(4096, int(share * needed))}"):
+            process = start(job.command(place / NAME), log := place / f"full-{share}.log")
             process.join()
         told = process.exitcode == 2 and "No space left on device" in _last(log)
         counts["ended" if process.exitcode == 0 else "told" if told else "other"] += 1
@@ -75,8 +75,8 @@ def _full_disk(job: Job, place: Path) -> dict[str, int]:
 
 
 def _read_only(job: Job, place: Path) -> dict[str, int]:
-    with _mounted(place / "run", f"ro,size={_ROOM}"):
-        process = start(job.command(place / "run"), log := place / "read-only.log")
+    with _mounted(place / NAME, f"ro,size={_ROOM}"):
+        process = start(job.command(place / NAME), log := place / "read-only.log")
         process.join()
     return {"told": int(process.exitcode == 2 and "Read-only file system" in _last(log))}
 
@@ -103,7 +103,7 @@ def _jumping_clock(job: Job, place: Path) -> dict[str, int]:
     environment = os.environ | faked | {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     jumps = 0
     with (place / "clock.log").open("ab") as log:
-        words = [sys.executable, "-m", "scaler.launch", *job.command(place / "run")]
+        words = [sys.executable, "-m", "scaler.launch", *job.command(place / NAME)]
         process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
         while process.poll() is None:
             time.sleep(2)

@@ -28,6 +28,7 @@ from experiments.studies.small_jobs import Job, make_jobs
 from scaler.errors import ScalerError
 from scaler.files import write_json
 
+NAME = "run"  # of every folder, since results hold it
 _MOVES = 0.25  # of the calls are preceded by a move of the folder
 _LOADED = ("commands.train", "commands.teach", "commands.start_search", "commands.start_shrink", "report.frontier")
 
@@ -55,15 +56,15 @@ def under_fire(job: Job, place: Path, kills: int, rng: random.Random) -> dict[st
     Whenever it ends, its result is compared with that of an undisturbed run, and it starts anew.
     """
     took = _undisturbed_s(job, place)
-    expected, home, hits, ended, different = job.result(place / "whole"), place / "first", 0, 0, 0
+    expected, home, hits, ended, different = job.result(place / "whole" / NAME), place / "first", 0, 0, 0
     while True:
-        process = start(job.command(home / "run"), place / "killed.log")
+        process = start(job.command(home / NAME), place / "killed.log")
         hit = hits < kills and _kill(process, rng.uniform(0, took), job, rng)
         hits += hit
         process.join()
         if not hit:
             _require_success(process, place / "killed.log")
-            ended, different = ended + 1, different + (job.result(home / "run") != expected)
+            ended, different = ended + 1, different + (job.result(home / NAME) != expected)
             shutil.rmtree(home)
             say(f"{job.name}: {hits} of {kills} kills, {ended} times at the end, {different} times with another result")
             if hits >= kills:
@@ -78,7 +79,7 @@ def _undisturbed_s(job: Job, place: Path) -> float:
     for _ in range(2):
         shutil.rmtree(place / "whole", ignore_errors=True)
         began = time.monotonic()
-        run_whole(job.command(place / "whole"), place / "whole.log")
+        run_whole(job.command(place / "whole" / NAME), place / "whole.log")
         seconds = time.monotonic() - began
     return seconds
 

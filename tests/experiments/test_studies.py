@@ -79,9 +79,9 @@ def test_a_training_under_fire_ends_as_one_in_peace(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_commands_in_one_folder_end_as_one_in_peace(tmp_path: Path) -> None:
     (job,) = (job for job in make_jobs(tmp_path / "inputs", kills.run_whole) if job.name == "teach")
-    kills.run_whole(job.command(tmp_path / "whole"), tmp_path / "log")
+    kills.run_whole(job.command(tmp_path / "whole" / "run"), tmp_path / "log")
     assert disturbances._two_at_once(job, tmp_path) in ({"ended": 1, "told": 1}, {"ended": 2, "told": 0})
-    assert job.result(tmp_path / "run") == job.result(tmp_path / "whole")
+    assert job.result(tmp_path / "run") == job.result(tmp_path / "whole" / "run")
 
 
 @pytest.mark.slow
