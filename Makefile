@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-lowest test-wheel check static install clean vendor pictures
+.PHONY: demo test test-lowest test-wheel check static docs install clean vendor pictures
 
 demo: install
 	$(BIN)/scaler demo --out runs/demo
@@ -36,6 +36,10 @@ static: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation as a site: open site/index.html. A page or a link that is wrong is an error.
+docs: install
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs site
 
 # Chart.js and its licence for the report, as npm has them. Needs npm; a test compares the files with their digests.
 CHART := 4.6.1

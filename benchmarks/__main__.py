@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME [--quick] [--json]`: one comparison, as a table or as one JSON object."""
+"""`python -m benchmarks NAME [--quick] [--train] [--json]`: one comparison, as a table or as one JSON object."""
 
 import json
 import platform
@@ -15,7 +15,7 @@ from scaler.errors import ScalerError, UnknownNameError
 
 NAMES = (
     *("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "workers", "trials"),
-    *("search", "shrink", "inherit", "ranking"),
+    *("search", "propose", "shrink", "inherit", "ranking"),
 )
 app = typer.Typer(add_completion=False)
 
@@ -24,13 +24,18 @@ app = typer.Typer(add_completion=False)
 def main(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")],
     quick: Annotated[bool, typer.Option(help="Fewer repeats: within a minute on 2 cores.")] = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="search alone: trains networks, for hours, instead of simulating.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Run one side-by-side benchmark; docs/benchmarks.md says what each figure means."""
     try:
         if name not in NAMES:
             raise UnknownNameError("benchmark", name, NAMES)
-        figures: Figures = import_module(f"benchmarks.{name}").run(quick)
+        if train and name != "search":
+            raise ScalerError(f"--train: {name} has no such mode; `python -m benchmarks search --train` has")
+        figures: Figures = import_module(f"benchmarks.{name}{'_trained' * train}").run(quick)
     except ScalerError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error

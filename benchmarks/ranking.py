@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.calibrated import CALIBRATED, calibrated
 from benchmarks.measure import Figures
 from benchmarks.ranking_group import Group
 from experiments.ranking.agreement import taus
@@ -36,6 +37,8 @@ def compare(folder: Path, draws: int) -> Figures:
         )
     figures: Figures = equal.summary()
     figures |= {name: equal.figures(order) for name, order in equal.orders.items()}
+    if found := calibrated(equal):
+        figures[CALIBRATED] = found
     if whole is not None:
         figures |= _of_range(equal, whole, figures)
     return figures | _longer(rows, equal)
@@ -46,6 +49,8 @@ def _of_range(equal: Group, whole: Group, figures: Figures) -> Figures:
     found: Figures = {"range": whole.summary()}
     for name, order in whole.orders.items():
         found[name] = figures.get(name, {}) | {"range": whole.figures(order)}
+    if of_range := calibrated(whole):
+        found[CALIBRATED] = figures.get(CALIBRATED, {}) | {"range": of_range}
     if members := [name for name in whole.best_cheap() if name in equal.orders]:
         others = [name for name in equal.best_cheap() if name in whole.orders]
         of_equal = equal.figures(equal.log_ranks(members)) | {"members": members}

@@ -1,218 +1,208 @@
-"""The search against uniform scaling, random feasible draws, Optuna's TPE and contraction, at equal training compute.
+"""Searches and baselines at equal compute: `python -m benchmarks search`, simulated in worlds that agree with the table of truth.
 
-Every strategy searches with every seed; a candidate's compute is its FLOPs times the images it was trained on. Under each budget
-the candidate of the best held-out score among those trained within the compute that all strategies have spent is trained in full
-and scored on the test images. Uniform scaling needs no search. What is finished is kept in ``runs/``; the same command continues.
+Each search spends the same compute: short trainings of its candidates, then full trainings of its finalists, by the same
+calibration and choice as `scaler search`. A rule of thumb needs none. All are judged by the true score of their choice. `--train`
+trains networks instead (`benchmarks.search_trained`). `python -m benchmarks.search` prints the table of docs/searching.md.
 """
 
 import json
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import mean
-from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from benchmarks.measure import Figures
-from experiments.commands.teach import teach
-from experiments.commands.train import train
-from experiments.data.datasets import open_data
-from experiments.logits.store import Store
-from experiments.options.search import SearchOptions
-from experiments.options.train import TeachOptions, TrainOptions
-from experiments.recipes import get_recipe
-from experiments.runtime.console import say
-from experiments.scoring.backend import TrainingBackend
-from experiments.scoring.records import variant_info
-from experiments.search import pipeline
-from experiments.search.run_folder import LEDGER, TRIALS, SearchContext
-from models.networks.model_spec import open_model_spec
-from scaler.files import write_json
+from benchmarks.ranking import KEPT
+from benchmarks.worlds import Kept, World, read_kept
+from experiments.ranking.truth import TruthTable
+from scaler.arrays import Floats, Ints
+from scaler.results.calibration import CheapScores, calibrate, spread_out
 from scaler.results.intervals import mean_with_interval
-from scaler.results.ledger import Ledger, Record
 from scaler.space.feasible_set import FeasibleSet
+from scaler.space.search_space import SearchSpace
+from scaler.trials.history import History
+from scaler.trials.optuna_samplers import ConstrainedSampler
+from scaler.trials.sampler import noted_of
+from scaler.trials.strategies import strategy
+from scaler.trials.strategy import ProposalContext, Strategy
 from search_spaces.baselines import baselines
 from search_spaces.problem import spaces
+from search_spaces.scaling_rules import RULES
 
-STRATEGIES = {"ours": "surrogate", "random": "uniform", "tpe": "tpe", "contraction": "contraction"}
-_FORWARD_AND_BACKWARD = 3  # passes' worth of FLOPs in a training step
+Point = tuple[int, ...]
+RESULT = Path(__file__).parents[1] / "docs" / "studies" / "search.json"
+_BUDGETS = ("flops=0.74M..0.76M", "flops=1.485M..1.515M", "flops=2.97M..3.03M")
+_MIDDLE = slice(1, 2)  # the budget of the table's networks of equal FLOPs
+_COMPUTE = 10.0  # full trainings that a search may cost
+_WORLDS, _QUICK_WORLDS, _POOL = 10, 2, 4000
+_REJECTED = 20  # proposals of Optuna's samplers in a row, before a random draw
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
-    """The settings of the comparison: ``full_epochs`` train the chosen, ``proxy_epochs`` score a candidate."""
+class Method:
+    """A search.
 
-    data: str
-    seed_model: str
-    budgets: tuple[str, ...]
-    train_images: int
-    trials: int
-    seeds: int
-    teacher_epochs: int
-    proxy_epochs: int
-    full_epochs: int
-    batch_size: int
-    folder: Path
+    Attributes:
+        strategy: proposes its candidates.
+        finalists: networks that are trained in full.
+        teachers: of them, those taken for their spread over resolutions and sizes; the others are expected to be the best.
+    """
+
+    strategy: str
+    finalists: int = 2
+    teachers: int = 0
 
 
-FULL = Study(
-    data="torch/fashion_mnist:data", seed_model="tiny_vit_1m_32", train_images=10_000, trials=18, seeds=5,
-    budgets=("flops=0.45M..0.5M", "flops=0.9M..1M", "flops=1.8M..2M"), teacher_epochs=12, proxy_epochs=2, full_epochs=6,
-    batch_size=128, folder=Path("runs/search-study"),
-)  # fmt: skip
-QUICK = replace(
-    FULL,
-    data="digits",
-    train_images=120,
-    trials=5,
-    seeds=1,
-    budgets=("flops=1M",),
-    teacher_epochs=1,
-    proxy_epochs=1,
-    full_epochs=1,
-    batch_size=64,
-)
+OURS, SLOW = "ours", "gp"  # whose proposals take seconds, so that `python -m benchmarks search` leaves it out
+METHODS: dict[str, Method] = {
+    OURS: Method(strategy="surrogate"),
+    "law": Method(strategy="law"),
+    "random": Method(strategy="uniform"),
+    "tpe": Method(strategy="tpe"),
+    "contraction": Method(strategy="contraction"),
+    "ours_without_finalists": Method(strategy="surrogate", finalists=0),
+    "ours_with_teachers": Method(strategy="surrogate", finalists=5, teachers=3),
+    SLOW: Method(strategy="gp"),
+}
+_QUICK_METHODS = (OURS, "law", "random", "ours_without_finalists")
+
+
+@dataclass(kw_only=True)
+class Search:
+    """One search in one world, under one budget."""
+
+    world: World
+    space: SearchSpace
+    feasible: FeasibleSet
+    seed: int
+    seconds: list[float] = field(default_factory=list)
+
+    def run(self, method: Method) -> Point:
+        """Return the choice of ``method``."""
+        trials = int((_COMPUTE - method.finalists) / self.world.share)
+        points = self._candidates(method, trials)
+        cheap = self.world.cheap(points)
+        if not method.finalists:
+            return as_tuple(points[int(cheap.argmax())])
+        scores = CheapScores(scores=cheap, noise=0.0, groups=self._resolutions(points), axes=self._axes(points))
+        full: dict[int, list[float]] = {}
+        for number in range(method.finalists):
+            taught = spread_out(scores, method.teachers)
+            order = np.argsort(-calibrate(scores, full).mean)
+            best = taught[number] if number < method.teachers else next(int(i) for i in order if int(i) not in full)
+            full[best] = [float(self.world.full(points[[best]])[0])]
+        mean = calibrate(scores, full).mean
+        return as_tuple(points[max(full, key=lambda net: float(mean[net]))])
+
+    def _candidates(self, method: Method, trials: int) -> Ints:
+        proposer, notes = _patient(strategy(method.strategy, trials)), list[Mapping[str, Any]]()
+        first, points = baselines(self.space, [self.feasible], self.seed), np.zeros((0, len(self.space.variables)), np.int64)
+        for number in range(trials):
+            scores = self.world.cheap(points)[:, None] if number else np.zeros((0, 1))
+            history = History(self.space, points, scores, np.ones(number), notes)
+            rng = np.random.default_rng([self.seed, number])
+            context = ProposalContext(self.space, [self.feasible], number, history, rng)
+            began = perf_counter()
+            proposal = first[number] if number < len(first) else proposer.propose(context)
+            self.seconds.append(perf_counter() - began)
+            notes.append(noted_of(proposal))
+            points = np.concatenate([points, np.array([proposal.point])])
+        return points[
+            [self.space.arch(as_tuple(point)) in self.feasible for point in points]
+        ]  # not those on the way to the budget
+
+    def _resolutions(self, points: Ints) -> Ints:
+        return points[:, list(self.space.variables).index("resolution")]
+
+    def _axes(self, points: Ints) -> Floats:
+        archs = [self.space.arch(as_tuple(point)) for point in points]
+        depths = [sum(value for name, value in arch.values().items() if name.startswith("depths")) for arch in archs]
+        return np.log(np.array([[*self.space.cost(arch), depth] for arch, depth in zip(archs, depths, strict=True)], float))
+
+
+def _patient(proposer: Strategy) -> Strategy:
+    """Return a strategy of Optuna's with fewer rejections before a random draw: a narrow budget would cost it minutes."""
+    return replace(proposer, most_rejected=_REJECTED) if isinstance(proposer, ConstrainedSampler) else proposer
 
 
 def run(quick: bool) -> Figures:
-    if not quick:
-        return compare(FULL)
-    with TemporaryDirectory() as folder:
-        return compare(replace(QUICK, folder=Path(folder)))
+    names = _QUICK_METHODS if quick else tuple(name for name in METHODS if name != SLOW)
+    return compare(KEPT, _QUICK_WORLDS if quick else _WORLDS, names)
 
 
-def compare(study: Study) -> Figures:
-    """Mean and 95 % interval over seeds of the test top-1, by budget and strategy, with the compute that each was given."""
-    logits = _teach(study)
-    _, sets = _spaces(study)
-    tops: dict[str, dict[str, list[float]]] = {text: {} for text in study.budgets}
-    spent: list[float] = []
-    searches = [
-        {name: _search(study, logits, strategy, seed) for name, strategy in STRATEGIES.items()} for seed in range(study.seeds)
-    ]
-    for seed, ledgers in enumerate(searches):
-        compute = min(sum(_flops(row, study) for row in rows) for rows in ledgers.values())
-        spent.append(compute)
-        for feasible in sets:
-            scores = tops[feasible.budget.text]
-            for name, rows in ledgers.items():
-                best = _best(_within(rows, compute, study), feasible)
-                scores.setdefault(name, []).append(_final(study, logits, name, seed, best) if best else 0.0)
-            scaled = next(row for row in ledgers["ours"] if row.trial == sets.index(feasible))
-            scores.setdefault("uniform", []).append(_final(study, logits, "ours", seed, scaled))
-    figures: dict[str, Any] = {text: _compared(scores) for text, scores in tops.items()}
-    figures |= {"trials": study.trials, "seeds": study.seeds, "search_flops": mean(spent)}
-    _keep(study, figures)
+def compare(folder: Path, worlds: int, names: Sequence[str]) -> Figures:
+    """Return for each budget the true top-1 of every choice, ours less that of each other, and the share of the way covered."""
+    settings = TruthTable(folder).settings
+    space, _ = spaces(settings.seed_model, _BUDGETS, num_classes=10)
+    kept = read_kept(folder, space)
+    has_range = len({space.cost(space.arch(point)).flops // 100_000 for point in kept.points}) > 3
+    budgets = _BUDGETS if has_range else _BUDGETS[_MIDDLE]
+    figures: Figures = {"worlds": worlds, "networks": len(kept.tops), "compute": _COMPUTE, "cheap_share": kept.share}
+    for text in budgets:
+        figures[text] = _of_budget(text, settings.seed_model, kept, worlds, names)
     return figures
 
 
-def _teach(study: Study) -> Path:
-    """The seed, trained on the same images, and its stored answers to every view of the longest training."""
-    teacher, store = study.folder / "seed", study.folder / "logits"
-    epochs = max(study.proxy_epochs, study.full_epochs)
-    images: dict[str, Any] = {"data": study.data, "train_images": study.train_images}
-    train(TrainOptions(variant=study.seed_model, out=teacher, epochs=study.teacher_epochs, **images))
-    teach(TeachOptions(teacher=str(teacher), epochs=epochs, topk=5, out=store, **images))
-    return store
+def _of_budget(text: str, seed_model: str, kept: Kept, worlds: int, names: Sequence[str]) -> Figures:
+    space, (feasible,) = spaces(seed_model, [text], num_classes=10)
+    rules = {name: as_tuple(np.array(rule(space, feasible))) for name, rule in RULES.items()}
+    tops: dict[str, list[float]] = {}
+    seconds: dict[str, list[float]] = {}
+    covered, pools = list[float](), list[Floats]()
+    for seed in range(worlds):
+        world = World(kept, space, seed)
+        chosen = {name: world.true(np.array([point]))[0] for name, point in rules.items()}
+        for name in names:
+            search = Search(world=world, space=space, feasible=feasible, seed=seed)
+            chosen[name] = world.true(np.array([search.run(METHODS[name])]))[0]
+            seconds.setdefault(name, []).extend(search.seconds[len(RULES) :])
+        pool = world.true(feasible.sample_points(_POOL, np.random.default_rng([seed, 9])))
+        best = max([*chosen.values(), float(pool.max())])
+        covered.append((chosen[OURS] - pool.mean()) / (best - pool.mean()))
+        pools.append(pool)
+        for name, top1 in chosen.items():
+            tops.setdefault(name, []).append(float(top1))
+    figures: Figures = {name: mean_with_interval(found) for name, found in tops.items()}
+    figures |= {f"ours_minus_{name}": _ahead(tops[OURS], found) for name, found in tops.items() if name != OURS}
+    figures |= {"gap_covered": mean_with_interval(covered), "average": float(np.mean(pools))}
+    return figures | {"proposal_s": {name: float(np.median(found)) for name, found in seconds.items()}}
 
 
-def _spaces(study: Study) -> tuple[Any, list[FeasibleSet]]:
-    return spaces(study.seed_model, study.budgets, num_classes=10)
+def _ahead(ours: Sequence[float], others: Sequence[float]) -> dict[str, float]:
+    """Return ours less the others', world by world."""
+    return mean_with_interval([one - other for one, other in zip(ours, others, strict=True)])
 
 
-def _search(study: Study, logits: Path, strategy: str, seed: int) -> list[Record]:
-    """The trials of one search, in the order in which they finished."""
-    say(f"{strategy}, seed {seed}")
-    space, sets = _spaces(study)
-    out = study.folder / f"{strategy}-{seed}"
-    _take_baselines(study, seed, out)
-    options = SearchOptions(
-        seed_model=study.seed_model,
-        budget=study.budgets,
-        data=study.data,
-        train_images=study.train_images,
-        strategy=strategy,
-        trials=study.trials,
-        seed=seed,
-        out=out,
+def table(figures: Figures) -> str:
+    """Return the figures of each budget as a table in Markdown, the highest mean first."""
+    parts = [_of_text(text, found) for text, found in figures.items() if isinstance(found, dict)]
+    return "\n\n".join(parts)
+
+
+def _of_text(text: str, found: Figures) -> str:
+    names = [name for name in found if (isinstance(found[name], dict) and f"ours_minus_{name}" in found) or name == OURS]
+    lines = [f"| `{text}` | true top-1 | ours ahead by | time of a proposal |", "| --- " * 4 + "|"]
+    for name in sorted(names, key=lambda name: -found[name]["mean"]):
+        took = found["proposal_s"].get(name)
+        cells = [f"`{name}`", shown(found[name]), shown(found.get(f"ours_minus_{name}")), f"{1e3 * took:.1f} ms" if took else ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    covered = found["gap_covered"]
+    return "\n".join(lines) + (
+        f"\n\nThe average network has {found['average']:.2f} %. Ours covers {100 * covered['mean']:.0f} % "
+        f"({100 * covered['low']:.0f} to {100 * covered['high']:.0f} %) of the way to the best known one."
     )
-    backend = _backend(study, logits, study.proxy_epochs)
-    resolved = {"axes": space.axes()}
-    pipeline.run_search(SearchContext(options=options, resolved=resolved, space=space, sets=sets, backend=backend, say=say))
-    return [row for row in Ledger(out / LEDGER) if row.role == "trial"]
 
 
-def _take_baselines(study: Study, seed: int, out: Path) -> None:
-    """Every search of a seed begins with the same candidates: trained once, their scores are found again."""
-    first = study.folder / f"{STRATEGIES['ours']}-{seed}"
-    for row in Ledger(first / LEDGER) if first != out else ():
-        if row.role == "trial" and row.trial < len(baselines(*_spaces(study), seed)):
-            shutil.copytree(first / TRIALS / row.name, out / TRIALS / row.name, dirs_exist_ok=True)
+def shown(found: Mapping[str, float] | None) -> str:
+    return "{mean:.2f} ({low:.2f} to {high:.2f})".format(**found) if found else ""
 
 
-def _backend(study: Study, logits: Path, epochs: int) -> TrainingBackend:
-    store = Store.open(logits)
-    store.verify()
-    images = open_data(study.data, train_images=study.train_images)
-    return TrainingBackend(images, "proxy", replace(get_recipe("proxy"), epochs=epochs, batch_size=study.batch_size), store=store)
+def as_tuple(point: Ints) -> Point:
+    return tuple(int(i) for i in point)
 
 
-def _flops(row: Record, study: Study) -> float:
-    return _FORWARD_AND_BACKWARD * row.flops * row.epochs * study.train_images
-
-
-def _within(rows: Sequence[Record], compute: float, study: Study) -> list[Record]:
-    """The first trials that together cost no more than ``compute``."""
-    kept, left = [], compute
-    for row in rows:
-        left -= _flops(row, study)
-        if left < 0:
-            break
-        kept.append(row)
-    return kept
-
-
-def _best(rows: Sequence[Record], feasible: FeasibleSet) -> Record | None:
-    met = [row for row in rows if feasible.budget.admits(row.quantities)]
-    return max(met, key=lambda row: (row.top1, -row.loss), default=None)
-
-
-def _final(study: Study, logits: Path, name: str, seed: int, row: Record) -> float:
-    """Test top-1 of a trial's architecture, trained in full."""
-    run = study.folder / f"{STRATEGIES[name]}-{seed}"
-    spec = open_model_spec(str(run / TRIALS / row.name))
-    fresh = replace(spec.without_weights(), name=row.name)
-    note = variant_info(fresh, study.seed_model, row.budget)
-    backend = _backend(study, logits, study.full_epochs)
-    folder = study.folder / "final" / f"{sha256(row.arch.encode()).hexdigest()[:12]}-{seed}"  # whoever chose it
-    return backend.score(fresh, note, folder, seed=seed, final=True).metrics.top1
-
-
-def _compared(scores: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Every strategy's mean, and by how much ours is ahead of the others, seed by seed; scores are in the order of seeds."""
-    ahead = {
-        f"ours_minus_{name}": [a - b for a, b in zip(scores["ours"], found, strict=True)]
-        for name, found in scores.items() if name != "ours"
-    }  # fmt: skip
-    return {name: mean_with_interval(found) for name, found in (scores | ahead).items()}
-
-
-def _keep(study: Study, figures: Figures) -> None:
-    """The figures as JSON and as a drawing, beside the runs."""
-    import matplotlib.pyplot as plt
-
-    write_json(study.folder / "search.json", figures)
-    drawing, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    names = ["ours", "uniform", "random", "tpe", "contraction"]
-    for i, name in enumerate(names):
-        found: list[dict[str, float]] = [json.loads(json.dumps(figures[text]))[name] for text in study.budgets]
-        places = [j + 0.12 * (i - 2) for j in range(len(found))]
-        ends = [[one["mean"] - one["low"] for one in found], [one["high"] - one["mean"] for one in found]]
-        axes.errorbar(places, [one["mean"] for one in found], ends, fmt="o", capsize=3, label=name)
-    axes.set_xticks(range(len(study.budgets)), study.budgets)
-    axes.set_ylabel("test top-1, % (95 % over seeds)")
-    axes.legend()
-    drawing.savefig(study.folder / "search.svg")
-    plt.close(drawing)
+if __name__ == "__main__":
+    print(table(json.loads(RESULT.read_text(encoding="utf-8"))["figures"]))

@@ -1,4 +1,4 @@
-"""The baselines of a search, which are tried first: uniform scaling of the seed, published sizes, random feasible draws."""
+"""The baselines of a search, which are tried first: rules of thumb, random feasible draws, published sizes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,14 +13,20 @@ from scaler.space.search_space import SearchSpace
 from scaler.trials.history import translate_points
 from scaler.trials.strategy import Proposal, as_point
 from search_spaces.compound_scaling import compound_scaling
+from search_spaces.scaling_rules import highest_resolution
 
-SCALING, RANDOM = "uniform scaling", "random"
+SCALING, RESOLUTION, RANDOM = "uniform scaling", "highest resolution", "random"
 
 
 def baselines(space: SearchSpace, sets: Sequence[FeasibleSet], seed: int) -> list[Proposal]:
-    """Return for each budget the seed scaled uniformly, a random draw, and the published sizes that are in the space and fit."""
+    """Return the baselines without repetitions.
+
+    For each budget: the seed scaled uniformly, the highest resolution with the fewest parameters, and a random draw; and the
+    published sizes that are in the space and fit.
+    """
     rng = np.random.default_rng([seed, 1 << 32])
     found = [Proposal(compound_scaling(space, feasible), i, SCALING) for i, feasible in enumerate(sets)]
+    found += [Proposal(highest_resolution(space, feasible), i, RESOLUTION) for i, feasible in enumerate(sets)]
     for i, feasible in enumerate(sets):
         found.append(Proposal(as_point(translate_points(feasible.sample_points(1, rng), feasible.space, space)[0]), i, RANDOM))
     for name, point in _published(space).items():

@@ -1,45 +1,70 @@
-"""Uniform ("compound") scaling of a seed to a budget: the rule of thumb that a search must beat."""
+"""Scaling of a seed along a ray: each kind of axis shrinks at a rate of its own, to one common power.
+
+Uniform ("compound") scaling is the rule of thumb that a search must beat; `search_spaces.scaling_rules` holds others.
+"""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from scaler.arrays import Floats, Ints
-from scaler.cost.architecture import Value
+from scaler.arrays import Floats
+from scaler.cost.architecture import Architecture, Value
 from scaler.errors import ScalerError
+from scaler.space.additive_optimum import exact_optimum, score_shapes
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from scaler.trials.history import translate_points
 
+Rates = Mapping[str, float]
+
+DEPTH, WIDTH, MLP_RATIO, RESOLUTION = "depth", "width", "mlp_ratio", "resolution"
+# The kind of an axis by the beginning of its name, in our families and in other timm models.
+_KINDS = {
+    "depth": DEPTH, "layers": DEPTH, "embed_dim": WIDTH, "dims": WIDTH, "mlp_ratio": MLP_RATIO, "resolution": RESOLUTION,
+}  # fmt: skip
 # Source: Tan and Le 2019 (EfficientNet), section 4: depth, width and resolution grow by 1.2, 1.1 and 1.15 to one common power.
-_DEPTH, _WIDTH, _RESOLUTION = 1.2, 1.1, 1.15
-# By the beginning of an axis's name, in our families and in other timm models.
-RATES = {"depth": _DEPTH, "layers": _DEPTH, "embed_dim": _WIDTH, "dims": _WIDTH, "resolution": _RESOLUTION}
-_STEPS, _FINE, _DRAWS = 400, 20, 4096
+COMPOUND: Rates = {DEPTH: 1.2, WIDTH: 1.1, RESOLUTION: 1.15}
+_STEPS, _FINE = 400, 20
 
 
-def compound_scaling(space: SearchSpace, feasible: FeasibleSet) -> tuple[int, ...]:
-    """Return the point of ``space`` that is the seed shrunk in depth, width and resolution, as little as the budget allows.
+def compound_scaling(space: SearchSpace, feasible: FeasibleSet, rates: Rates = COMPOUND) -> tuple[int, ...]:
+    """Return the point of ``space`` that is the seed shrunk at ``rates``, as little as the budget allows.
 
-    Each value is rounded to the nearest choice; the other axes stay the seed's. Where rounding steps over the budget (a narrow
-    band, or a rule of the family), it is the feasible architecture nearest to the first one below, among 4,096 drawn.
+    Each value is rounded to the nearest choice; axes without a rate stay the seed's. Where rounding steps over the budget (a
+    narrow band, or a rule of the family), or the ray ends above it, it is the feasible architecture nearest to the first one
+    below, or to the last.
+
+    Args:
+        rates: by kind of axis, the factor by which its values grow with one unit of the common power.
     """
     point = space.nearest(space.seed.values())
     for step in range(_STEPS):
-        point = space.nearest(_shrunk(space, step / _FINE))
+        point = space.nearest(_shrunk(space, rates, step / _FINE))
         misses = _misses(space, feasible, point)
         if misses == 0:
             return point
         if misses < 0:
             break
-    drawn = translate_points(feasible.sample_points(_DRAWS, np.random.default_rng(0)), feasible.space, space)
-    nearest = drawn[int(np.abs(_logs(space, drawn) - _logs(space, np.array([point]))).sum(axis=1).argmin())]
-    return tuple(int(i) for i in nearest)
+    return space.point(nearest_member(feasible, space.values(point)))
 
 
-def _shrunk(space: SearchSpace, power: float) -> Mapping[str, Value]:
-    rates = {name: next((r for axis, r in RATES.items() if name.startswith(axis)), 1.0) for name in space.seed.values()}
-    return {name: value / rates[name] ** power for name, value in space.seed.values().items()}
+def nearest_member(feasible: FeasibleSet, values: Mapping[str, Value]) -> Architecture:
+    """Return the architecture of ``feasible`` whose logarithms differ least in sum from those of ``values``. Exact."""
+    space, placed, tables = feasible.space, set[str](), list[Floats]()
+    for segment, shape in zip(space.segments, score_shapes(space), strict=True):
+        table = np.zeros(shape)
+        for i, name in enumerate(space.read_by(segment)):
+            if name not in placed:
+                choices = np.array(space.variables[name], float)
+                distance = np.abs(np.log(choices / values[name]))
+                table -= distance.reshape([-1 if j == i else 1 for j in range(len(shape))])
+        placed.update(space.read_by(segment))
+        tables.append(table)
+    return exact_optimum(feasible, tables)[0]
+
+
+def _shrunk(space: SearchSpace, rates: Rates, power: float) -> Mapping[str, Value]:
+    kinds = {name: next((kind for axis, kind in _KINDS.items() if name.startswith(axis)), "") for name in space.seed.values()}
+    return {name: value / rates.get(kinds[name], 1.0) ** power for name, value in space.seed.values().items()}
 
 
 def _misses(space: SearchSpace, feasible: FeasibleSet, point: tuple[int, ...]) -> float:
@@ -51,9 +76,3 @@ def _misses(space: SearchSpace, feasible: FeasibleSet, point: tuple[int, ...]) -
     over = [bound.miss(values[key]) for key, bound in feasible.budget.bounds if values[key] > bound.high]
     under = [bound.miss(values[key]) for key, bound in feasible.budget.bounds if values[key] < bound.low]
     return max(over, default=0) or -max(under, default=0)
-
-
-def _logs(space: SearchSpace, points: Ints) -> Floats:
-    columns = [np.log(np.array(choices, float))[points[:, j]] for j, choices in enumerate(space.variables.values())]
-    found: Floats = np.stack(columns, axis=1)
-    return found

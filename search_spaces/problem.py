@@ -11,7 +11,7 @@ from scaler.cost.latency import LatencyModel, load_latency_model
 from scaler.errors import ScalerError, UnknownNameError, did_you_mean
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from search_spaces.spaces import architecture, open_space
+from search_spaces.spaces import Axes, architecture, open_space
 
 
 def saved_latency_model(space: SearchSpace) -> LatencyModel:
@@ -33,7 +33,7 @@ def spaces(
     seed: str,
     budgets: Sequence[str],
     *,
-    axes: Path | None = None,
+    axes: Axes | None = None,
     num_classes: int | None = None,
     latency: Callable[[SearchSpace], LatencyModel] = saved_latency_model,
 ) -> tuple[SearchSpace, list[FeasibleSet]]:

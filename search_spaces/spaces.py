@@ -14,6 +14,8 @@ from scaler.results.variant import read_config
 from scaler.space.search_space import SearchSpace
 from search_spaces import any_timm, deit, swin, tiny_vit
 
+Axes = Path | dict[str, Any]
+
 SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {
     "tiny_vit": tiny_vit.space,
     "deit": deit.space,
@@ -25,18 +27,18 @@ SPACES: dict[str, Callable[[str, Any, dict[str, Any] | None], SearchSpace]] = {
 }
 
 
-def open_space(name: str, *, axes: Path | None = None, num_classes: int | None = None) -> SearchSpace:
+def open_space(name: str, *, axes: Axes | None = None, num_classes: int | None = None) -> SearchSpace:
     """Return the space around the model called ``name``, or around the architecture in a variant's folder of that name.
 
     Args:
-        axes: a JSON file that replaces the axes that it names.
+        axes: a JSON file, or its content, that replaces the axes that it names.
         num_classes: of the task; the model's own where None.
 
     Raises:
         ScalerError: if the model is unknown, its family has no space, or the axes are malformed.
     """
     arch = architecture(name).with_task(num_classes=num_classes)
-    changes = None if axes is None else _read_axes(axes)
+    changes = _read_axes(axes) if isinstance(axes, Path) else axes
     if arch.family not in SPACES:
         raise UnknownNameError("space", arch.family, SPACES)
     return SPACES[arch.family](name, arch, changes)

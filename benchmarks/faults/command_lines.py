@@ -64,6 +64,7 @@ def _begun(world: World) -> dict[str, tuple[str, ...]]:
         "train": (small, *DATA, "--epochs", "1", *out),
         "teach": (trained, *DATA, "--epochs", "1", "--topk", "2", *out),
         "shrink": (trained, "--budget", "flops=60%", *out),
+        "elastic": (trained, *DATA, "--epochs", "1", *out),
         "evaluate": (trained, "--data", "digits"),
         "predict": (trained, "{AT}"),
         "import": (f"{trained}/model.safetensors", "--model", SEED, *out),

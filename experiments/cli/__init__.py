@@ -14,6 +14,7 @@ from experiments.cli.adapter import Command, GroupedCommands, add
 from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
 from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions, WatchOptions
 from experiments.options.train import (
+    ElasticOptions,
     EvaluateOptions,
     ExportOptions,
     ImportOptions,
@@ -46,6 +47,7 @@ COMMANDS = (
     _command("latency", _SEARCH, LatencyOptions, "latency:latency", show.latency),
     _command("train", _TRAIN, TrainOptions, "train:train", show.scores, to_json=show.record_json),
     _command("shrink", _TRAIN, ShrinkOptions, "shrink:shrink", show.shrunk),
+    _command("elastic", _TRAIN, ElasticOptions, "elastic:elastic", show.elastic),
     _command("teach", _TRAIN, TeachOptions, "teach:teach", show.store),
     _command("evaluate", _TRAIN, EvaluateOptions, "evaluate:evaluate", show.scores),
     _command("predict", _TRAIN, PredictOptions, "predict:predict", show.predicted),

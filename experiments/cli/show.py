@@ -8,6 +8,7 @@ from typing import Any
 from experiments.options.inspect import CountOptions, DescribeOptions, ListOptions, SampleOptions
 from experiments.options.search import DemoOptions, FrontierOptions, SearchOptions, WatchOptions
 from experiments.options.train import (
+    ElasticOptions,
     EvaluateOptions,
     ExportOptions,
     ImportOptions,
@@ -158,6 +159,8 @@ def shrunk(found: Found, options: ShrinkOptions) -> None:
     ]  # fmt: skip
     columns = ("", "candidate", "flops", "params", "px", "log kept", "cut %", "tuned %")
     print_table(columns, rows, right=columns[2:])
+    if found["latency"]:
+        print(f"latency: {found['latency']['least_ms']:.2f} ms measured, {found['latency']['predicted_ms']:.2f} ms predicted")
     print(f"weights: {found['inherited']} tensors, listed in {options.out / 'inheritance.csv'}")
     top1 = found["top1"]
     if top1["tuned"] is None:
@@ -167,6 +170,19 @@ def shrunk(found: Found, options: ShrinkOptions) -> None:
         seed = "" if top1["seed"] is None else f"seed {_percent(top1['seed'])} %, "
         cut, tuned = _percent(top1["after_cut"]), _percent(top1["tuned"])
         print(f"test top-1: {seed}right after the cut {cut} %, tuned {tuned} %: {options.out}")
+
+
+def elastic(found: Found, options: ElasticOptions) -> None:
+    """Print the accuracy of the seed, of the elastic seed at full size, and of some members as they are cut."""
+    rows = [
+        (*_costs(one), one["resolution"], f"{one['flops'] / found['seed']['flops']:.0%}", _percent(one["top1"]))
+        for one in found["members"]
+    ]
+    print_table(columns := ("flops", "params", "px", "of the seed", "test top-1 %"), rows, right=columns)
+    least = format_quantity(found["least_flops"])
+    print(f"{found['size']:,} members of {least} FLOPs and more; test top-1 of the seed {_percent(found['seed']['top1'])} %")
+    words = ("scaler", "search", str(options.out), "--score", "elastic", "--data", options.data, "--budget")
+    print(f"next: {shlex.join(words)} ...")
 
 
 def _percent(value: float | None) -> str:

@@ -47,7 +47,7 @@ def demo(options: DemoOptions) -> DemoResult:
     train(TrainOptions(variant=SEED, data=DATA, out=out / "seed"))
     say(f"2/4  the search: {TRIALS} candidates under {', '.join(BUDGETS)}")
     request = SearchOptions(
-        seed_model=SEED, budget=BUDGETS, data=DATA, out=out / "search", teacher=str(out / "seed"), trials=TRIALS
+        seed_model=str(out / "seed"), budget=BUDGETS, data=DATA, out=out / "search", teacher=str(out / "seed"), trials=TRIALS
     )
     variants = [choice.folder for choice in search(request)]
     say("3/4  the chosen variants, trained in full by the seed")
@@ -75,8 +75,11 @@ def _train_side_by_side(variants: Sequence[Path], out: Path) -> dict[Path, Recor
     With more than one core they share the cores: one after the other, the last would leave cores idle.
     """
     teacher, loaders = str(out / "seed"), None if cores() == 1 else 0
+    threads = None if cores() == 1 else 1
     folders = [(str(variant), out / "trained" / variant.name) for variant in variants]
-    jobs = [TrainOptions(variant=v, data=DATA, out=to, teacher=teacher, loader_workers=loaders) for v, to in folders]
+    jobs = [
+        TrainOptions(variant=v, data=DATA, out=to, teacher=teacher, loader_workers=loaders, threads=threads) for v, to in folders
+    ]
     run_side_by_side([["train", *job.words()] for job in jobs], at_once=1 if cores() == 1 else len(jobs))
     return {job.out: list(Ledger(job.out / LEDGER))[-1] for job in jobs}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.commands.inputs import require_trained
 from experiments.data.datasets import open_data
-from experiments.data.image_set import ImageData
+from experiments.data.image_set import HOLDOUT_SHARE, ImageData
 from experiments.options.train import EvaluateOptions
 from experiments.runtime.console import is_main_process, say
 from experiments.runtime.processes import pick_device
@@ -43,7 +43,14 @@ def _open_images(options: EvaluateOptions) -> ImageData:
         return open_data(options.data, skip_bad=skip_bad)
     if options.split == "holdout":
         _check_holdout(options.variant, trained_on)
-    return open_data(options.data, train_images=trained_on.train_images, seed=trained_on.seed or 0, skip_bad=skip_bad)
+    share = trained_on.holdout_share or HOLDOUT_SHARE
+    return open_data(
+        options.data,
+        train_images=trained_on.train_images,
+        seed=trained_on.seed or 0,
+        holdout_share=share,
+        skip_bad=skip_bad,
+    )
 
 
 def _check_holdout(name: str, trained_on: variant.TrainedOn) -> None:

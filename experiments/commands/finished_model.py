@@ -1,18 +1,22 @@
-"""The request of a training, kept in its folder, so that a finished model is not replaced by one of another request."""
+"""A finished model in its folder: the request of its training, which keeps it from being replaced by another, and its card."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.inputs import Inputs, recipe_of
+from experiments.commands.chosen_recipe import recipe_of
+from experiments.commands.inputs import Inputs
 from experiments.losses.teacher import weights_digest
-from experiments.options.train import TrainOptions
+from experiments.options.train import ShrinkOptions, TrainOptions
+from experiments.report.model_card import Training, write_card
 from experiments.runtime.console import is_main_process, say
 from experiments.scoring.backend import TrainingBackend
 from models.networks.model_spec import ModelSpec
 from scaler.errors import DamagedFileError, ScalerError
 from scaler.json_files import read_sealed, set_aside, write_sealed
+from scaler.results.ledger import Record
 from scaler.results.variant import WEIGHTS
 
 REQUEST = "train.json"
@@ -33,6 +37,13 @@ def keep_request(options: TrainOptions, spec: ModelSpec, inputs: Inputs, backend
         raise ScalerError(f"{options.out} holds a model {_difference(before, asked)}: {_WAY_OUT}")
     if is_main_process():
         write_sealed(path, asked)
+
+
+def card(options: TrainOptions | ShrinkOptions, record: Record, teacher: str | None) -> None:
+    """Write the model card of the finished model in ``options.out``; ``teacher`` names the model that taught it, if one did."""
+    command = "train" if isinstance(options, TrainOptions) else "shrink"
+    taught = f"`{teacher}`" if teacher else f"logits stored in `{options.logits}`" if options.logits else ""
+    write_card(options.out, record, Training(command=shlex.join(["scaler", command, *options.words()]), teacher=taught))
 
 
 def _request(options: TrainOptions, spec: ModelSpec, inputs: Inputs) -> dict[str, Any]:

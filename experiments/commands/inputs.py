@@ -1,15 +1,16 @@
 """The inputs of trainings and searches, opened and checked: images, teacher, stored logits, backend."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
+from experiments.commands.chosen_recipe import recipe_of
 from experiments.data.datasets import open_data
-from experiments.data.image_set import ImageData
+from experiments.data.image_set import HOLDOUT_SHARE, ImageData
 from experiments.logits.store import Store
 from experiments.losses.teacher import Teacher
-from experiments.options.search import SearchOptions
+from experiments.options.search import ELASTIC_SCORE, SEARCH_SHARE, SearchOptions
 from experiments.options.setup import SetupOptions
 from experiments.options.train import TrainOptions
-from experiments.recipes import DEFAULT_RECIPE, Recipe, get_recipe
+from experiments.recipes import DEFAULT_RECIPE
 from experiments.runtime.setup import Setup
 from experiments.scoring.backend import TrainingBackend
 from experiments.scoring.start import InheritedStart, is_untrained_cut
@@ -37,14 +38,24 @@ def open_inputs(options: TrainOptions | SearchOptions) -> Inputs:
     if options.logits is not None and options.teacher is not None:
         raise ScalerError("--teacher and --logits: give one of them, the model or what was stored of it")
     store = _open_store(options)
+    if store and isinstance(options, SearchOptions) and options.holdout_share is not None:
+        raise ScalerError(f"--holdout-share {options.holdout_share:g}: stored logits have a split of their own; leave it out")
     images = open_data(
         options.data,
         train_images=options.train_images or (store.manifest.train_images if store else None),
         seed=store.manifest.seed if store else options.seed,
+        holdout_share=HOLDOUT_SHARE if store else _holdout_share(options),
         skip_bad=options.on_bad_image == "skip",
     )
     teacher = None if options.teacher is None else open_teacher(options.teacher, images)
     return Inputs(images=images, teacher=teacher, store=store)
+
+
+def _holdout_share(options: TrainOptions | SearchOptions) -> float:
+    """Return the share of the training images that is held out; an elastic seed is scored on those held out of its training."""
+    if isinstance(options, TrainOptions) or options.score == ELASTIC_SCORE:
+        return HOLDOUT_SHARE
+    return options.holdout_share or SEARCH_SHARE
 
 
 def _open_store(options: TrainOptions | SearchOptions) -> Store | None:
@@ -53,13 +64,6 @@ def _open_store(options: TrainOptions | SearchOptions) -> Store | None:
     store = Store.open(options.logits)
     store.verify()
     return store
-
-
-def recipe_of(options: TrainOptions | SearchOptions) -> Recipe:
-    """Return the named recipe with the values of those options that are fields of `Recipe`."""
-    names = {item.name for item in fields(Recipe)} & {item.name for item in fields(options)}
-    changes = {name: value for name in names if (value := getattr(options, name)) is not None}
-    return replace(get_recipe(options.recipe or DEFAULT_RECIPE), **changes)
 
 
 def setup_of(options: SetupOptions) -> Setup:
@@ -96,12 +100,6 @@ def open_teacher(name: str, images: ImageData) -> Teacher:
     if is_untrained_cut(spec):
         raise ScalerError(f"{name} has weights that were cut and not trained since: train it first (`scaler train {name}`)")
     return Teacher.of(spec)
-
-
-def tells_same_classes(spec: ModelSpec, images: ImageData) -> bool:
-    """Return True if ``spec`` has as many classes as ``images``, of the same names in the same order where both have names."""
-    names = spec.label_names and images.class_names
-    return spec.num_classes == images.num_classes and (not names or spec.label_names == images.class_names)
 
 
 def require_trained(spec: ModelSpec, images: ImageData) -> None:

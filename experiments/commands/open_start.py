@@ -1,15 +1,16 @@
 """The weights from which the candidates of a search start, and the rule by which they are taken from a seed."""
 
-from experiments.commands.inputs import tells_same_classes
 from experiments.data.image_set import ImageData
 from experiments.options.search import SearchOptions
 from experiments.runtime.console import say
-from experiments.scoring.start import RANDOM, InheritedStart, require_seed, why_no_seed
+from experiments.scoring.start import RANDOM, InheritedStart, require_seed, tells_same_classes, why_no_seed
 from models.inheritance.choice import check_space
+from models.inheritance.members import member_rule
 from models.inheritance.rule import Rule
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
 from scaler.space.search_space import SearchSpace
+from search_spaces.elastic import read_note
 
 
 def open_start(options: SearchOptions, images: ImageData, space: SearchSpace) -> InheritedStart | None:
@@ -28,18 +29,19 @@ def open_start(options: SearchOptions, images: ImageData, space: SearchSpace) ->
         check_space(space, arch)
     except ScalerError as error:
         raise ScalerError(f"{error}; narrow the axis, or take --start random") from error
-    other = f" and a new head for {images.num_classes} classes" if images.num_classes != spec.num_classes else ""
+    other = "" if tells_same_classes(spec, images) else f" and a new head for the {images.num_classes} classes of {images.name}"
     _tell(options, f"candidates start from weights cut out of {options.seed_model}{other}; --start random trains them anew")
-    return InheritedStart.of(spec, calibrated_rule(spec, images, options.seed), images)
+    return InheritedStart.of(spec, calibrated_rule(spec, options.seed), images)
 
 
-def calibrated_rule(spec: ModelSpec, images: ImageData, seed: int) -> Rule:
+def calibrated_rule(spec: ModelSpec, seed: int) -> Rule:
     """Return the rule of inheritance where there are images; docs/inheritance_results.md has the evidence.
 
-    Channels are ranked by the loss's change if the images have the classes of ``spec``, else by norms of weights.
+    An elastic seed gives its members as it was trained with them.
     """
-    channels = "taylor" if tells_same_classes(spec, images) else "l2"
-    return Rule(channels=channels, batch_norm=True, random_seed=seed)
+    if spec.weights is not None and read_note(spec.weights.parent) is not None:
+        return member_rule(seed)
+    return Rule(channels="taylor", batch_norm=True, random_seed=seed)
 
 
 def _tell(options: SearchOptions, message: str) -> None:

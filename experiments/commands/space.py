@@ -7,9 +7,11 @@ import numpy as np
 from experiments.options.inspect import DescribeOptions, SampleOptions
 from scaler.budget import Budget
 from scaler.cost.architecture import Architecture
+from scaler.errors import ScalerError
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from search_spaces.problem import spaces
+from search_spaces.scaling_rules import RULES
 
 
 def space(options: DescribeOptions) -> dict[str, Any]:
@@ -33,9 +35,13 @@ def _described(feasible: FeasibleSet) -> dict[str, Any]:
 
 
 def sample(options: SampleOptions) -> list[dict[str, Any]]:
-    """Return architectures drawn uniformly from the feasible set, with their costs; write them as variants if asked."""
+    """Return architectures drawn uniformly from the feasible set, or a rule's one, with their costs; write them if asked.
+
+    Raises:
+        ScalerError: if several architectures of a rule are asked for.
+    """
     _, (feasible,) = spaces(options.seed_model, [options.budget], axes=options.axes, num_classes=options.num_classes)
-    drawn = feasible.sample(options.n, np.random.default_rng(options.seed))
+    drawn = _of_rule(options, feasible) if options.rule else feasible.sample(options.n, np.random.default_rng(options.seed))
     found = [{"arch": arch.to_dict(), **_costs(feasible.space, arch)} for arch in drawn]
     if options.out is None:
         return found
@@ -43,6 +49,13 @@ def sample(options: SampleOptions) -> list[dict[str, Any]]:
 
     folders = write_samples(drawn, options.out, options.seed_model, options.budget)
     return [{**one, "folder": str(folder)} for one, folder in zip(found, folders, strict=True)]
+
+
+def _of_rule(options: SampleOptions, feasible: FeasibleSet) -> list[Architecture]:
+    if options.n > 1:
+        raise ScalerError(f"-n {options.n}: --rule {options.rule} gives one architecture; leave one of both out")
+    feasible.require()
+    return [feasible.space.arch(RULES[str(options.rule)](feasible.space, feasible))]
 
 
 def _costs(space: SearchSpace, arch: Architecture) -> dict[str, float]:

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from experiments.commands.feasible_sets import smaller_set
+from experiments.commands.finished_model import card
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
 from experiments.commands.open_start import calibrated_rule
 from experiments.data.bad_images import record_skipped
@@ -11,8 +12,9 @@ from experiments.losses.teacher import Teacher
 from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.runtime.console import say
 from experiments.runtime.processes import world_size
-from experiments.scoring.start import InheritedStart, require_seed
-from experiments.search.run_folder import RESULT, require_same
+from experiments.scoring.start import InheritedStart, require_seed, tells_same_classes
+from experiments.search.request import require_same
+from experiments.search.run_folder import LEDGER, RESULT
 from experiments.search.shrinking import Shrinking, shrink_seed
 from models.inheritance.choice import check_space
 from models.inheritance.rule import Rule
@@ -20,6 +22,7 @@ from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
 from scaler.json_files import read_sealed, write_sealed
 from scaler.lock import is_empty, only_process_in
+from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 
@@ -40,7 +43,7 @@ def start_shrink(options: ShrinkOptions, problem: Problem | None) -> dict[str, A
     inputs = None if options.data is None else _inputs(options, seed)
     space, feasible = problem or smaller_set(options, inputs.images.num_classes if inputs else None)
     check_space(space, require_seed(seed))
-    rule = calibrated_rule(seed, inputs.images, options.seed) if inputs else Rule(random_seed=options.seed)
+    rule = calibrated_rule(seed, options.seed) if inputs else Rule(random_seed=options.seed)
     start = InheritedStart.of(seed, rule, inputs.images if inputs else None)
     request = Shrinking(
         seed=seed,
@@ -54,6 +57,9 @@ def start_shrink(options: ShrinkOptions, problem: Problem | None) -> dict[str, A
     with only_process_in(options.out):
         found = _run(request, options, _recorded(options, space, inputs, start))
         record_skipped(inputs.images.skipped if inputs else {}, options.out)
+        if inputs:
+            record = list(Ledger(options.out / LEDGER))[-1]
+            card(options, record, options.teacher or (seed.name if inputs.teacher else None))
         return found
 
 
@@ -75,8 +81,8 @@ def _inputs(options: ShrinkOptions, seed: ModelSpec) -> Inputs:
     inputs = open_inputs(_tuning(options))
     if inputs.teacher or inputs.store:
         return inputs
-    if seed.num_classes != inputs.images.num_classes:
-        classes = f"{seed.num_classes} classes and the images {inputs.images.num_classes}"
+    if not tells_same_classes(seed, inputs.images):
+        classes = f"{seed.num_classes} classes and the {inputs.images.num_classes} of {inputs.images.name} are others"
         say(f"{seed.name} has {classes}: the head is new and learns from the labels alone")
         return inputs
     return replace(inputs, teacher=Teacher.of(seed))

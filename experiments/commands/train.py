@@ -1,26 +1,25 @@
 """`scaler train`: one variant trained in full."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.commands.finished_model import keep_request
-from experiments.commands.inputs import make_backend, open_inputs, recipe_of, tells_same_classes
+from experiments.commands.chosen_recipe import recipe_of
+from experiments.commands.finished_model import card, keep_request
+from experiments.commands.inputs import make_backend, open_inputs
 from experiments.commands.teacher_remark import remark_on_teacher
 from experiments.data.bad_images import record_skipped
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
 from experiments.recipes import DEFAULT_RECIPE, HEAD_RECIPE
-from experiments.report.model_card import Training, write_card
 from experiments.runtime.console import is_main_process, say
 from experiments.runtime.determinism import deterministic_algorithms
 from experiments.runtime.parent import end_with_parent
 from experiments.runtime.processes import world_size
 from experiments.runtime.shares import cores, loaders_beside, threads_for, using_threads
 from experiments.scoring.records import variant_info
-from experiments.scoring.start import is_untrained_cut
+from experiments.scoring.start import is_untrained_cut, tells_same_classes
 from experiments.search.pipeline import train_variant
 from models.networks.model_spec import ModelSpec, open_model_spec
 from models.zoo.seeds import SEEDS
@@ -49,7 +48,7 @@ def train(options: TrainOptions) -> Record:
         record_skipped(inputs.images.skipped, options.out)
         record = train_variant(spec, info, backend, options.out, seed=options.seed)
         if is_main_process():
-            write_card(options.out, record, _training(options))
+            card(options, record, options.teacher)
         return record
 
 
@@ -70,12 +69,6 @@ def _note(spec: ModelSpec, name: str) -> variant.VariantInfo:
         was, now = format_quantity(before.flops), format_quantity(found.flops)
         _tell(f"{name} has {now} FLOPs at {spec.resolution} px instead of {was}, so that it may exceed {before.budget}")
     return found
-
-
-def _training(options: TrainOptions) -> Training:
-    """Return the parts of a model card that only the request holds."""
-    teacher = f"`{options.teacher}`" if options.teacher else f"logits stored in `{options.logits}`" if options.logits else ""
-    return Training(command=shlex.join(["scaler", "train", *options.words()]), teacher=teacher)
 
 
 def _with_shares(options: TrainOptions, flops: int) -> TrainOptions:

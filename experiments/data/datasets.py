@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.data.bad_images import check, without_bad_images
-from experiments.data.image_set import ImageData, ImageSet, Source
+from experiments.data.image_set import HOLDOUT_SHARE, ImageData, ImageSet, Source
 from experiments.data.sources import Arrays, Files, open_timm
 from experiments.data.splits import count_classes, stratified_split, stratified_subset
 from scaler.errors import ScalerError, UnknownNameError
@@ -23,7 +23,7 @@ FORMS = {
     "torch/NAME:ROOT": "torchvision's, as timm names them: torch/fashion_mnist:ROOT, torch/cifar10:ROOT, ...",
     "hfds/NAME:ROOT": "Hugging Face's map-style data sets, as timm names them",
 }
-_TEST_FRACTION, _HOLDOUT_FRACTION, _HOLDOUT_MOST = 0.2, 0.1, 10_000
+_TEST_FRACTION, _HOLDOUT_MOST = 0.2, 10_000
 _TEST_FOLDERS = ("val", "validation", "test")
 _TIMM = ("torch", "hfds", "hfids", "tfds", "wds")  # prefixes of timm's names
 _IN_SEQUENCE = ("hfids", "tfds", "wds")  # no access to an image by its index
@@ -32,12 +32,20 @@ _NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
 _FLIP_ALL_THE_SAME = ("fashion",)
 
 
-def open_data(spec: str, *, train_images: int | None = None, seed: int = 0, skip_bad: bool = False) -> ImageData:
+def open_data(
+    spec: str,
+    *,
+    train_images: int | None = None,
+    seed: int = 0,
+    holdout_share: float = HOLDOUT_SHARE,
+    skip_bad: bool = False,
+) -> ImageData:
     """Return the data set that ``spec`` names (see `FORMS`).
 
     Args:
         train_images: keep a stratified random subset of this many training images, held-out images included.
         seed: of the choice of held-out images and of the subset.
+        holdout_share: fraction of the training images to hold out, 10,000 at most.
         skip_bad: leave out files of a folder that cannot be read.
 
     Raises:
@@ -57,7 +65,7 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0, skip
     rng = np.random.default_rng(seed)
     if train_images is not None:
         training = stratified_subset(training, train_images, spec, rng)
-    train, holdout = stratified_split(training, _HOLDOUT_FRACTION, rng, most=_HOLDOUT_MOST)
+    train, holdout = stratified_split(training, holdout_share, rng, most=_HOLDOUT_MOST)
     if not len(holdout) or not len(test):
         raise ScalerError(f"{spec} leaves {len(holdout)} images to hold out and {len(test)} to test on: give each class 3")
     names, num_classes = training.source.class_names, count_classes(training, test, spec)
@@ -71,6 +79,7 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0, skip
         class_names=names if len(names) == num_classes else (),
         train_images=train_images,
         seed=seed,
+        holdout_share=holdout_share,
         skipped=skipped,
     )
 

@@ -9,6 +9,8 @@ from PIL import Image
 
 from experiments.data.sources import Indices
 
+HOLDOUT_SHARE = 0.1  # of the training images, where nothing else is asked for
+
 
 class Source(Protocol):
     """Access to images by their index, the labels of all images, and the classes' names if they are known."""
@@ -62,6 +64,7 @@ class ImageData:
         class_names: of the classes by index; empty if the data set has none.
         train_images: number of training images that were asked for, held-out ones included; None for all.
         seed: of the choice of held-out images.
+        holdout_share: fraction of the training images that is held out.
         skipped: the reason by the path of each file that could not be read and was left out.
     """
 
@@ -75,6 +78,7 @@ class ImageData:
     class_names: tuple[str, ...] = ()
     train_images: int | None = None
     seed: int = 0
+    holdout_share: float = HOLDOUT_SHARE
     skipped: dict[str, str] = field(default_factory=dict)
 
     @property

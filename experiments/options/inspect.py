@@ -7,6 +7,14 @@ from typing import ClassVar
 from experiments.options.common import MAX_CLASSES, WHAT, RandomOptions, SeedOptions, TaskOptions
 from experiments.options.declare import Options, argument, option
 
+
+def rules() -> list[str]:
+    """Return the names of the rules of thumb."""
+    from search_spaces.scaling_rules import RULES  # loads NumPy
+
+    return list(RULES)
+
+
 KINDS = ("all", "seeds", "families", "spaces", "strategies", "recipes", "data")
 
 
@@ -47,11 +55,14 @@ class DescribeOptions(SeedOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions(RandomOptions, SeedOptions):
-    """Draw architectures uniformly from all that meet a budget."""
+    """Draw architectures uniformly from all that meet a budget, or take the one that a rule of thumb gives."""
 
     EXAMPLE: ClassVar = "scaler sample tiny_vit_21m_224 --budget flops=60% -n 3"
 
     budget: str = option(help="A budget such as flops=1.3G,params=60%; see `scaler space --help`.", group=WHAT)
     out: Path | None = option(None, help="Folder to write the architectures to, each as a variant.", group=WHAT)
     n: int = option(1, help="Number of architectures.", group=WHAT, minimum=1, maximum=100_000, flag="-n")
+    rule: str | None = option(
+        None, help="The one architecture that a rule of thumb gives, instead of random draws.", group=WHAT, choices=rules
+    )
     num_classes: int | None = option(None, help="Number of classes.", group=WHAT, minimum=1, maximum=MAX_CLASSES)

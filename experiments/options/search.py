@@ -25,6 +25,8 @@ from scaler.trials.strategies import STRATEGIES
 STORAGE_VARIABLE = "SCALER_STORAGE"
 PRUNERS = ("none", "halving", "median")
 STARTS = ("inherited", "random")
+TRAINING_SCORE, ELASTIC_SCORE = "training", "elastic"
+DEFAULT_TRIALS, MAX_HOURS, SEARCH_SHARE = 24, 10_000, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +40,22 @@ class SearchOptions(DeterminismOptions, ThreadOptions, LoaderOptions, TeacherOpt
     EXAMPLE: ClassVar = "scaler search tiny_vit_1m_32 --budget flops=1M --data digits --out runs/search"
 
     budget: tuple[str, ...] = option(help="A budget such as flops=1.3G,params=60%; several make a family.", group=WHAT)
-    strategy: str = option("uniform", help="How candidates are proposed.", group=SCORING, choices=lambda: STRATEGIES)
-    trials: int = option(
-        24, help="Candidates to train, over all budgets.", group=SCORING, minimum=1, maximum=MAX_TRIALS, is_fixed=False
+    strategy: str = option("surrogate", help="How candidates are proposed.", group=SCORING, choices=lambda: STRATEGIES)
+    trials: int | None = option(
+        None,
+        help=f"Candidates to train, over all budgets: {DEFAULT_TRIALS}, or as many as --hours allows, by default.",
+        group=SCORING,
+        minimum=1,
+        maximum=MAX_TRIALS,
+        is_fixed=False,
+    )
+    hours: float | None = option(
+        None,
+        help="Hours that all trainings may take, finalists included; nothing starts that would not fit.",
+        group=SCORING,
+        minimum=0.001,
+        maximum=MAX_HOURS,
+        is_fixed=False,
     )
     recipe: str = option(
         "proxy", help="The short training that scores a candidate; proxy has 6 epochs.", group=SCORING, choices=recipes
@@ -51,6 +66,12 @@ class SearchOptions(DeterminismOptions, ThreadOptions, LoaderOptions, TeacherOpt
         group=SCORING,
         choices=lambda: STARTS,
     )
+    score: str = option(
+        TRAINING_SCORE,
+        help="What scores a candidate: the held-out top-1 after its training, or as it is cut out of an elastic seed.",
+        group=SCORING,
+        choices=lambda: (TRAINING_SCORE, ELASTIC_SCORE),
+    )
     pruner: str = option("none", help="Rule that stops trainings which lag behind.", group=SCORING, choices=lambda: PRUNERS)
     first_rung: int | None = option(
         None, help="Images seen when the pruner first looks; an epoch's by default.", group=SCORING, minimum=1, maximum=10**12
@@ -58,8 +79,33 @@ class SearchOptions(DeterminismOptions, ThreadOptions, LoaderOptions, TeacherOpt
     low_resolution: float = option(
         1.0, help="Fraction of its side at which a candidate's training begins.", group=SCORING, minimum=0.1, maximum=1.0
     )
-    finalists: int = option(0, help="Candidates of each budget that are trained again.", group=SCORING, minimum=0, maximum=1000)
-    seeds: int = option(2, help="Other seeds from which each finalist is trained.", group=SCORING, minimum=1, maximum=1000)
+    holdout_share: float | None = option(
+        None,
+        help=f"Fraction of the training images that scores candidates: {SEARCH_SHARE}, or that of stored logits, by default.",
+        group=SCORING,
+        minimum=0.02,
+        maximum=0.5,
+    )
+    finalists: int | None = option(
+        None,
+        help="Candidates of each budget that are trained again: as many as the noise asks for, but one for 8 trials, by default.",
+        group=SCORING,
+        minimum=0,
+        maximum=1000,
+    )
+    seeds: int = option(
+        2,
+        help="Other seeds from which each finalist is trained; fewer if --finalists is left out and the best is clear.",
+        group=SCORING,
+        minimum=1,
+        maximum=1000,
+    )
+    final_recipe: str | None = option(
+        None,
+        help="Recipe of the finalists, --recipe by default; half of them then correct the scores of resolutions and sizes.",
+        group=SCORING,
+        choices=recipes,
+    )
     workers: int | None = option(
         None,
         help="Processes that train candidates: one on each GPU, or as many as fill the cores, by default.",
@@ -77,6 +123,11 @@ class SearchOptions(DeterminismOptions, ThreadOptions, LoaderOptions, TeacherOpt
         variable=STORAGE_VARIABLE,
     )
     as_worker: bool = option(False, help="Join the search in --out and train its candidates.", group=RUNNING, is_recorded=False)
+
+    @property
+    def most_trials(self) -> int:
+        """The number of candidates after which the search ends, if no time ends it before."""
+        return self.trials or (DEFAULT_TRIALS if self.hours is None else MAX_TRIALS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -204,3 +204,23 @@ class ShrinkOptions(
     batch_size: int | None = option(
         None, help="Images of an update, instead of the recipe's.", group=TRAINING, minimum=2, maximum=10**6
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElasticOptions(DeterminismOptions, ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
+    """Make an elastic seed of a trained seed: smaller networks that are cut out of it work without tuning.
+
+    Its channels are sorted by importance, and it is trained together with members of a few coarse widths, depths and ratios.
+    The folder opens as an ordinary model. Interrupted, the same command continues.
+    """
+
+    EXAMPLE: ClassVar = "scaler elastic runs/seed --data digits --epochs 10 --out runs/elastic"
+
+    epochs: int | None = option(None, help="Epochs, instead of the recipe's.", group=TRAINING, minimum=1, maximum=MAX_EPOCHS)
+    least: float = option(
+        0.5, help="FLOPs of the smallest members, as a fraction of the seed's.", group=WHAT, minimum=0.001, maximum=0.99
+    )
+    recipe: str = option("shrink", help="How to train.", group=TRAINING, choices=recipes)
+    batch_size: int | None = option(
+        None, help="Images of an update, instead of the recipe's.", group=TRAINING, minimum=2, maximum=10**6
+    )

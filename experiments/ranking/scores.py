@@ -7,16 +7,18 @@ from typing import Any
 
 from experiments.data.image_set import ImageSet
 from experiments.data.input_format import InputFormat
-from experiments.ranking.readings import Probe, Reading
+from experiments.ranking.elastic_members import ElasticMembers
+from experiments.ranking.readings import TRAINING_PASSES, Probe, Reading
 from experiments.ranking.replaced_parts import ReplacedParts
 from experiments.ranking.shared_views import SharedCrops
 from experiments.ranking.short_trainings import ShortTraining
 from experiments.ranking.trainings import Workshop
 from experiments.ranking.zero_cost import Costs, nwot, synflow
+from models.inheritance.members import member_rule
 from models.inheritance.prepared_seed import PreparedSeed, prepare
 from models.inheritance.rule import Rule
 from models.networks.model_spec import open_model_spec
-from scaler.json_files import append_sealed, read_sealed_lines
+from scaler.json_files import append_sealed, read_sealed, read_sealed_lines
 
 SCORES = "scores.jsonl"
 _REMEDY = "restore it, or delete it, and the scores are computed again"
@@ -36,7 +38,7 @@ class Score:
 
 def probes(shop: Workshop, seed_folder: Path) -> list[Probe]:
     """Return the probes of a table, the cheapest first."""
-    seed = _seed(shop, seed_folder)
+    seed = _seed(shop, seed_folder, Rule(batch_norm=True))
     return [
         Costs(),
         synflow(),
@@ -45,6 +47,16 @@ def probes(shop: Workshop, seed_folder: Path) -> list[Probe]:
         ShortTraining(shop=shop, steps=0, seed=seed),
         *(ShortTraining(shop=shop, steps=steps, seed=start) for steps in _STEPS for start in (seed, None)),
     ]
+
+
+def elastic_probe(shop: Workshop, elastic_folder: Path) -> ElasticMembers:
+    """Return the probe of members of an elastic seed, whose making the networks of both groups share."""
+    made, networks = read_sealed(elastic_folder / "result.json", dict[str, Any], _REMEDY), 2 * shop.settings.nets
+    return ElasticMembers(
+        cut=ShortTraining(shop=shop, steps=0, seed=_seed(shop, elastic_folder, member_rule())),
+        flops=TRAINING_PASSES * made["train_flops"] // networks,
+        seconds=made["seconds"] / networks,
+    )
 
 
 def read_scores(folder: Path) -> list[Score]:
@@ -58,11 +70,11 @@ def add_scores(folder: Path, scores: Iterable[Score]) -> None:
         append_sealed(folder / SCORES, score)
 
 
-def _seed(shop: Workshop, folder: Path) -> PreparedSeed:
+def _seed(shop: Workshop, folder: Path, rule: Rule) -> PreparedSeed:
     spec = open_model_spec(str(folder))
     crops = _first(shop, _CALIBRATION_IMAGES).batches(InputFormat.of(spec))
     arch: Any = spec.arch
-    return prepare(spec.build(), arch, Rule(batch_norm=True), crops)
+    return prepare(spec.build(), arch, rule, crops)
 
 
 def _first(shop: Workshop, number: int) -> SharedCrops:

@@ -1,6 +1,7 @@
 """Processes that end with the one that started them, also if that is killed."""
 
 import os
+import sys
 import time
 from threading import Thread
 
@@ -22,6 +23,15 @@ def end_with_parent(parent: int | None = None) -> None:
     found = parent or int(os.environ.get(_PARENT, "0"))
     if found:
         Thread(target=_watch, args=(found,), daemon=True).start()
+
+
+def wait_for_parent() -> None:
+    """Wait until the process that set `environment_of_child` writes a line to this one; end if it ends without one.
+
+    Return at once in a process that has no such parent.
+    """
+    if _PARENT in os.environ and not sys.stdin.readline():
+        os._exit(1)
 
 
 def _watch(parent: int) -> None:

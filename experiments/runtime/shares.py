@@ -1,8 +1,8 @@
 """Shares of a machine: the threads of a training, and the place of each of several workers.
 
-A second thread makes the update of a small network less than twice as fast, and slower on a busy machine, so such networks are
-trained side by side, one thread each. Sums of floating-point numbers depend on the number of threads: a search records it in
-``run.json`` and a training in its checkpoints, and whatever continues them keeps it, on any machine.
+A second thread makes the update of a small network less than twice as fast, so such networks are trained side by side, one
+thread each, where there are several to train. Sums of floating-point numbers depend on the number of threads: a search records
+it in ``run.json`` and a training in its checkpoints, and whatever continues them keeps it, on any machine.
 """
 
 import os
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from math import ceil
 from multiprocessing import get_all_start_methods
 
-FLOPS_PER_THREAD = 4 * 10**9  # of an update's forward pass; `python -m benchmarks workers` measures the gain
+# Of an update's forward pass; `python -m benchmarks workers` measures the gain of a second thread: 1.4 and more from 0.25 GFLOPs.
+FLOPS_PER_THREAD = 250 * 10**6  # of a lone training
+FLOPS_PER_WORKERS_THREAD = 4 * 10**9  # of one of several side by side, which are better served by a core each
 _ROUNDS = 3  # a search has at least so many trials for each worker: a new process takes seconds to start
 
 
@@ -34,13 +36,13 @@ class Share:
         return {} if self.device is None else {"CUDA_VISIBLE_DEVICES": self.device}
 
 
-def threads_for(flops: int, cores: int) -> int:
-    """Return the number of threads of a training: one for each 4 GFLOPs of an update's forward pass, from 1 to ``cores``.
+def threads_for(flops: int, cores: int, flops_per_thread: int = FLOPS_PER_THREAD) -> int:
+    """Return the number of threads of a training: one for each ``flops_per_thread``, from 1 to ``cores``.
 
     Args:
         flops: of the forward pass of one update: those of an image times the images that pass through the network at once.
     """
-    return max(1, min(cores, flops // FLOPS_PER_THREAD))
+    return max(1, min(cores, flops // flops_per_thread))
 
 
 def share_out(
@@ -56,9 +58,10 @@ def share_out(
         devices: the GPUs; the workers take turns at them.
     """
     if workers is None:
-        room = len(devices) or cores // (threads or threads_for(flops, cores))
+        room = len(devices) or cores // (threads or threads_for(flops, cores, FLOPS_PER_WORKERS_THREAD))
         workers = max(1, min(room, ceil(trials / _ROUNDS)))
-    threads = threads or threads_for(flops, max(1, cores // workers))
+    per_thread = FLOPS_PER_THREAD if workers == 1 else FLOPS_PER_WORKERS_THREAD
+    threads = threads or threads_for(flops, max(1, cores // workers), per_thread)
     return [Share(threads=threads, device=devices[i % len(devices)] if devices else None) for i in range(workers)]
 
 

@@ -74,7 +74,7 @@ class TrainingBackend:
     ) -> Score:
         """Train ``spec`` and score it; see `Backend.score`. All processes of a launch must call it and get the same score."""
         key = self._key(spec, seed, final)
-        found = all_gather(_finished(folder, key) if is_main_process() else None)[0]
+        found = all_gather(finished(folder, key) if is_main_process() else None)[0]
         named = spec.with_label_names(self.data.class_names)
         if found is not None:
             _restore_config(folder, named)
@@ -87,7 +87,7 @@ class TrainingBackend:
         if is_main_process():
             named.write(folder, replace(note, trained_on=self._trained_on(final)), model.state_dict())
         wait_for_everyone()  # until the weights are written
-        score = self._score(spec, folder, training_cost(work, job, note.flops, low), log, final)
+        score = self._score(spec, folder, training_cost(work, job, self._flops(note, job), low), log, final)
         if rungs and not score.pruned:
             rungs.trial.report(rungs.end(job), score.metrics.top1)
         if is_main_process():
@@ -107,7 +107,9 @@ class TrainingBackend:
 
     def _trained_on(self, final: bool) -> TrainedOn:
         part, data = "all" if final else "train", self.data
-        return TrainedOn(part=part, data=data.name, train_images=data.train_images, seed=data.seed)
+        return TrainedOn(
+            part=part, data=data.name, train_images=data.train_images, seed=data.seed, holdout_share=data.holdout_share
+        )
 
     def _rung_log(self, work: Path, rungs: RungSchedule, job: Job, spec: ModelSpec) -> RungLog:
         """Return the log of the training in the folder ``work``. If it is damaged, that whole training is set aside."""
@@ -139,6 +141,10 @@ class TrainingBackend:
             workers=self.workers,
             setup=self.setup,
         )
+
+    def _flops(self, note: VariantInfo, job: Job) -> int:
+        """Return the FLOPs of an update for each of its images."""
+        return note.flops
 
     def _evaluate_on_holdout(self, spec: ModelSpec, model: nn.Module, resolution: int) -> Evaluation:
         input_format = replace(InputFormat.of(spec), resolution=resolution)
@@ -201,7 +207,7 @@ def _restore_config(folder: Path, spec: ModelSpec) -> None:
         say(f"{folder / CONFIG} was missing and is written again")
 
 
-def _finished(folder: Path, key: str) -> Score | None:
+def finished(folder: Path, key: str) -> Score | None:
     """Return the score kept in ``folder``; None if there is none of that key, or the weights that it is of are not there.
 
     Damaged files are set aside.

@@ -1,12 +1,13 @@
 """The start from a trained seed: the weights of every candidate are cut out of the seed's own (`models.inheritance`)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 
 import numpy as np
 import torch
+from torch import nn
 
 from experiments.data.centre_crops import centre_crops
 from experiments.data.image_set import ImageData, ImageSet
@@ -33,11 +34,13 @@ class InheritedStart:
     Attributes:
         digest: of everything that decides the weights that it gives: its own, the rule, the calibration images.
         input_format: of the seed, whose normalization candidates keep.
+        new_head: the images have other classes than the seed, so that the heads of candidates are new.
     """
 
     seed: PreparedSeed
     digest: str
     input_format: InputFormat
+    new_head: bool = False
 
     @classmethod
     def of(cls, spec: ModelSpec, rule: Rule, images: ImageData | None = None) -> "InheritedStart":
@@ -46,14 +49,17 @@ class InheritedStart:
         Raises:
             ScalerError: if ``spec`` has no trained weights, or its family is none whose weights can be cut.
         """
-        arch = require_seed(spec)
+        arch, new_head = require_seed(spec), images is not None and not tells_same_classes(spec, images)
         part = _calibration(images, rule.random_seed) if images else None
         facts = [weights_digest(spec), asdict(rule), [images.name, part.digest()] if images and part else None]
-        batches = _batches(spec, images, part) if images and part else ()
+        facts += ["new head"] if new_head else []
+        network = spec.build().to(pick_device()).eval()
+        batches = _batches(network, spec, part) if part else ()
         return cls(
-            seed=prepare(spec.build().to(pick_device()), arch, rule, batches),
+            seed=prepare(network, arch, rule, _answered(network, batches) if new_head else batches),
             digest=sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16],
             input_format=InputFormat.of(spec),
+            new_head=new_head,
         )
 
     def spec_of(self, name: str, arch: Architecture) -> ModelSpec:
@@ -70,7 +76,13 @@ class InheritedStart:
         """
         if not isinstance(spec.arch, VisionTransformer):
             raise ScalerError(f"{spec.name} is of no family whose weights can be cut: give a TinyViT, DeiT or Swin")
-        return inherit_from(self.seed, spec.arch)
+        return inherit_from(self.seed, spec.arch, new_head=self.new_head)
+
+
+def tells_same_classes(spec: ModelSpec, images: ImageData) -> bool:
+    """Return True if ``spec`` has as many classes as ``images``, of the same names in the same order where both have names."""
+    names = spec.label_names and images.class_names
+    return spec.num_classes == images.num_classes and (not names or spec.label_names == images.class_names)
 
 
 def require_seed(spec: ModelSpec) -> VisionTransformer:
@@ -115,8 +127,18 @@ def _calibration(images: ImageData, seed: int) -> ImageSet:
     return replace(images.train, indices=images.train.indices[chosen])
 
 
-def _batches(spec: ModelSpec, images: ImageData, part: ImageSet) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Yield batches at the resolution and normalization of ``spec``, with their classes if they are its own."""
-    device, same = pick_device(), spec.num_classes == images.num_classes
+def _batches(network: nn.Module, spec: ModelSpec, part: ImageSet) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield images as ``spec`` takes them with their classes, on the device of ``network``."""
+    device = next(network.parameters()).device
     for pixels, labels in centre_crops(part, InputFormat.of(spec), _BATCH):
-        yield pixels.to(device), labels.to(device) if same else None
+        yield pixels.to(device), labels.to(device)
+
+
+def _answered(
+    network: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the images of ``batches`` with the most probable of the network's own classes, whatever classes they are of."""
+    for images, _ in batches:
+        with torch.no_grad():
+            answers: torch.Tensor = network(images)
+        yield images, answers.argmax(1)

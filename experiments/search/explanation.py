@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+from experiments.search.confidence import Confidence
 from scaler.results.intervals import mean_interval, wilson
 from scaler.results.ledger import Record
 from scaler.space.feasible_set import FeasibleSet
@@ -15,10 +16,17 @@ _LOST = 5  # so many neighbours are listed
 
 @dataclass(frozen=True)
 class Contender:
-    """A trial that meets a budget, with the top-1 of its repeated trainings in percent."""
+    """A trial that meets a budget, with the top-1 of its repeated trainings in percent.
+
+    Attributes:
+        expected: its expected top-1, from all trainings of the budget's candidates; see `scaler.results.calibration`.
+        probability: that it is the best of them, likewise.
+    """
 
     record: Record
     again: tuple[float, ...] = ()
+    expected: float = 0.0
+    probability: float = 0.0
 
     @property
     def top1(self) -> float:
@@ -34,9 +42,19 @@ class Contender:
 
 
 def contenders(fitting: Sequence[Record], finals: Sequence[Record]) -> list[Contender]:
-    """Return the trials of a budget, the best first: repeated ones by their mean, then the others by their score."""
-    found = [Contender(row, tuple(final.top1 for final in finals if final.trial == row.trial)) for row in fitting]
-    return sorted(found, key=lambda contender: (not contender.again, -contender.top1, contender.record.loss))
+    """Return the trials of a budget, the best first: repeated ones by their expected top-1, then the others by their score."""
+    known = Confidence(fitting, finals)
+    best = known.probability_best()
+    found = [
+        Contender(row, tuple(one.top1 for one in finals if one.trial == row.trial), known.expected(row), best.get(row.trial, 0.0))
+        for row in fitting
+    ]
+    return sorted(found, key=_place)
+
+
+def _place(contender: Contender) -> tuple[bool, float, float]:
+    score = contender.expected if contender.again else contender.record.top1
+    return not contender.again, -score, contender.record.loss
 
 
 def explain(
@@ -48,6 +66,7 @@ def explain(
         "budget": feasible.budget.text,
         "chosen": _row(best),
         "reason": _reason(ranked),
+        "selection": _selection(ranked),
         "finalists": [_row(contender) for contender in ranked if contender.again],
         "baselines": _baselines(ranked),
         "neighbours": _neighbours(ranked, notes, space),
@@ -64,15 +83,32 @@ def _row(contender: Contender) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _selection(ranked: Sequence[Contender]) -> dict[str, Any]:
+    """Return how sure the choice is: the probability of being the best of all candidates, and the number of finalists."""
+    likely = sorted(ranked, key=lambda contender: -contender.probability)[:_LOST]
+    return {
+        "probability_best": ranked[0].probability,
+        "candidates": len(ranked),
+        "finalists": sum(bool(contender.again) for contender in ranked),
+        "repeats": sum(len(contender.again) for contender in ranked),
+        "most_probable": [
+            {"name": one.record.name, "probability": one.probability, "expected_top1": one.expected} for one in likely
+        ],
+    }
+
+
 def _reason(ranked: Sequence[Contender]) -> str:
     best = ranked[0]
-    again = f"mean of {len(best.again)} other seeds" if best.again else f"one training, {best.record.images} held-out images"
+    once = "one training" if best.record.epochs else "as it is cut, without training"
+    again = f"mean of {len(best.again)} other seeds" if best.again else f"{once}, {best.record.images} held-out images"
     text = f"the highest top-1 of {len(ranked)} candidates that meet the budget: {best.top1:.2f} % ({again})"
+    if best.again:
+        text = f"the highest expected top-1 of {len(ranked)} candidates that meet the budget; it has {best.top1:.2f} % ({again})"
     if len(ranked) > 1:
         rival = ranked[1]
         sure = "beyond" if best.interval[0] > rival.top1 else "within"
         text += f"; the next, {rival.record.name}, has {rival.top1:.2f} %, {sure} the uncertainty"
-    return text
+    return f"{text}; it is the best of all with a probability of {best.probability:.0%}"
 
 
 def _baselines(ranked: Sequence[Contender]) -> list[dict[str, Any]]:

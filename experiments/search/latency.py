@@ -4,7 +4,7 @@ A budget bounds the least of many runs, which is nearest to an undisturbed run. 
 they show how busy the machine was.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from math import exp, log
@@ -22,10 +22,11 @@ from scaler.budget import Bound, Budget
 from scaler.cost import latency
 from scaler.cost.architecture import Architecture
 from scaler.cost.latency import LatencyModel
-from scaler.errors import DamagedFileError
+from scaler.errors import DamagedFileError, ScalerError
 from scaler.json_files import read_sealed, set_aside, write_sealed
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
+from scaler.units import format_time
 from search_spaces import open_space
 
 NETWORKS = 40  # that the prices of parts are learned from
@@ -100,6 +101,15 @@ def read_latency(folder: Path) -> dict[str, Any] | None:
     except DamagedFileError as error:
         say(f"{error.fault}, and was set aside as {set_aside(path).name}")
         return None
+
+
+def none_meets(feasible: FeasibleSet, measured: Sequence[float], advice: str) -> ScalerError:
+    """Return the error that says that no candidate's measured latency, in nanoseconds, meets the budget, and what may help."""
+    nearest = format_time(min(measured, key=feasible.budget["latency"].miss))
+    return ScalerError(
+        f"none of {len(measured)} candidates meets {feasible.budget} when measured; the nearest takes {nearest}: "
+        f"{advice}, or learn the machine's latencies again (`scaler latency SEED --learn`)"
+    )
 
 
 def _in_ms(measured: MeasuredLatency) -> dict[str, Any]:

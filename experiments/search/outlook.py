@@ -5,6 +5,7 @@ from itertools import islice
 from math import inf
 from statistics import mean
 
+from experiments.options.search import TRAINING_SCORE
 from experiments.search.run_folder import SearchContext
 from scaler.budget import ADDITIVE_COSTS, Bound, format_value
 from scaler.space.feasible_set import FeasibleSet
@@ -18,16 +19,23 @@ _FAR, _BAND = 0.5, 0.9  # fractions of a bound
 
 def say_outlook(context: SearchContext, study: SearchStudy) -> None:
     """Print the outlook of a search that is not finished."""
-    left = context.options.trials - study.finished()
-    if left <= 0:
+    extent = context.extent
+    if not extent.is_open(study):
         return
     if not study.finished():
         for line in (*_wide_budgets(context), *_idle_strategy(context)):
             context.say(line)
-    seconds = left * mean(_seconds(feasible, context) for feasible in context.sets)
+    seconds = mean(_seconds(feasible, context) for feasible in context.sets)
+    left = extent.fitting(seconds) - study.finished()
     most = "at most " if context.options.pruner != "none" else ""
     alone = " in one process" if context.options.workers != 1 else ""
-    context.say(f"{left} candidates to train: {most}about {format_duration(seconds)}{alone}, by updates measured now")
+    trained = context.options.score == TRAINING_SCORE
+    work, measured = ("train", "updates") if trained else ("cut and score", "one")
+    if extent.hours is None:
+        needed = format_duration(left * seconds)
+        context.say(f"{left} candidates to {work}: {most}about {needed}{alone}, by {measured} measured now")
+    else:
+        context.say(f"about {max(left, 0)} candidates fit into --hours {extent.hours:g}, by {measured} measured now")
 
 
 def _wide_budgets(context: SearchContext) -> Iterator[str]:
@@ -51,7 +59,7 @@ def _is_far(feasible: FeasibleSet, cost: str) -> bool:
 
 def _idle_strategy(context: SearchContext) -> Iterator[str]:
     """Yield a line if the strategy proposes nothing in so few trials."""
-    if context.options.strategy == "surrogate" and context.options.trials <= STARTUP:
+    if context.options.strategy == "surrogate" and context.options.most_trials <= STARTUP:
         yield f"surrogate draws uniformly until {STARTUP} trials have a score: raise --trials for it to propose candidates"
 
 

@@ -12,9 +12,11 @@ from experiments.options.search import SearchOptions
 from experiments.runtime.console import is_main_process, say
 from experiments.scoring.records import record_of, variant_info
 from experiments.scoring.score import Backend
+from experiments.search.finalists import train_finalists
 from experiments.search.outlook import say_outlook
-from experiments.search.run_folder import LEDGER, REQUEST, TRIALS, SearchContext, check_request, open_run
-from experiments.search.selection import Chosen, choose_variants, train_finalists, variant_folder
+from experiments.search.request import REQUEST
+from experiments.search.run_folder import LEDGER, TRIALS, SearchContext, check_request, open_run
+from experiments.search.selection import Chosen, choose_variants, variant_folder
 from experiments.search.workers import TrainAll
 from experiments.training.rungs import RungSchedule
 from models.networks.model_spec import ModelSpec
@@ -78,8 +80,9 @@ def run_worker(context: SearchContext, study: SearchStudy, *, alone: bool = True
 
     ``alone``: no other process trains candidates, so that this one writes the ledger.
     """
-    pace = _Pace(study.finished(), context.options.trials)
-    for asked in study.ask(context.options.trials):
+    extent = context.extent
+    pace = _Pace(study.finished(), extent.trials if extent.hours is None else None)
+    for asked in study.ask(extent.trials, lambda: extent.is_open(study)):
         try:
             record = _score_and_tell(asked, context, study)
         except LostTrialError as error:
@@ -150,15 +153,16 @@ def _rungs(candidate: Candidate, options: SearchOptions) -> RungSchedule | None:
 class _Pace:
     """Formats the progress of a search: trials done, and time left at the pace of this call."""
 
-    def __init__(self, finished: int, wanted: int) -> None:
+    def __init__(self, finished: int, wanted: int | None) -> None:
         self.finished, self.wanted, self.began = finished, wanted, time.monotonic()
 
     def line(self, record: Record, finished: int) -> str:
-        left = (time.monotonic() - self.began) / max(1, finished - self.finished) * max(0, self.wanted - finished)
+        pace, wanted = (time.monotonic() - self.began) / max(1, finished - self.finished), self.wanted or 0
         cost = f"{format_quantity(record.flops)} FLOPs, {format_quantity(record.params)} parameters, {record.resolution} px"
-        ahead = f", about {format_duration(left)} left" if finished < self.wanted else ""
+        ahead = f", about {format_duration(pace * (wanted - finished))} left" if finished < wanted else ""
+        count = f"{finished} of {wanted}" if wanted else f"{finished}"
         stopped = f", stopped after {record.epochs:.3g} epochs" if record.role == "pruned" else ""
         return (
-            f"{record.name} ({finished} of {self.wanted})  {record.budget}: {cost}  {record.origin}  "
+            f"{record.name} ({count})  {record.budget}: {cost}  {record.origin}  "
             f"top-1 {record.top1:.2f} %{stopped}  {record.seconds:.0f} s{ahead}"
         )

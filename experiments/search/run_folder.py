@@ -1,4 +1,4 @@
-"""The folder of a search: the names of its files, and ``run.json``, which keeps the request."""
+"""The folder of a search: the names of its files, and what its ``run.json`` records."""
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +10,14 @@ from typing import Any
 from experiments.options.search import SearchOptions
 from experiments.runtime.environment import environment
 from experiments.scoring.score import Backend
-from experiments.scoring.start import RANDOM, InheritedStart
+from experiments.scoring.start import InheritedStart
+from experiments.search.extent import Extent
+from experiments.search.request import REQUEST, require_same
 from experiments.search.trial_rows import TrialRows
 from models.networks.model_spec import ModelSpec, model_spec_of
 from scaler.cost.architecture import Architecture
 from scaler.errors import ScalerError
-from scaler.json_files import read_sealed, write_sealed
+from scaler.json_files import write_sealed
 from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
@@ -24,11 +26,9 @@ from scaler.trials.strategies import STRATEGIES, strategy
 from scaler.trials.study import STUDY, STUDY_NAME, SearchStudy
 from scaler.trials.study_file import set_damaged_study_aside
 
-LEDGER, REQUEST, RESULT = "ledger.csv", "run.json", "result.json"
+LEDGER, RESULT = "ledger.csv", "result.json"
 TRIALS, FINALS, VARIANTS, BASELINES = "trials", "finalists", "variants", "baselines"
 Say = Callable[[str], None]
-_REMEDY = "restore it, or choose another --out"
-_BEFORE = {"start": RANDOM, "on_bad_image": "stop", "deterministic": False}  # of runs that recorded none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,7 @@ class SearchContext:
         backend: scores candidates.
         say: prints a message for people.
         start: gives the candidates their first weights; None for random ones.
+        final_backend: scores finalists; None for ``backend``.
     """
 
     options: SearchOptions
@@ -53,6 +54,7 @@ class SearchContext:
     backend: Backend
     say: Say
     start: InheritedStart | None = None
+    final_backend: Backend | None = None
 
     @property
     def out(self) -> Path:
@@ -73,24 +75,32 @@ class SearchContext:
         """The rows of its trials."""
         return TrialRows(self.ledger, self.say)
 
+    @property
+    def extent(self) -> Extent:
+        """The end of the search, whose hours are shared by the workers that it began with."""
+        options = self.options
+        workers = self.resolved.get("lag") or options.workers or 1
+        return Extent(trials=options.most_trials, hours=options.hours, workers=workers)
+
     def study(self) -> SearchStudy:
         """Open the study of this search."""
         options = self.options
-        proposer = strategy(options.strategy, options.trials)
+        proposer = strategy(options.strategy, options.most_trials)
         return SearchStudy(self.out, self.space, self.sets, proposer, options.seed, options.storage, options.pruner, self._lag())
 
     def _lag(self) -> int | None:
         """Return the lag of the study: all trials where no proposal or decision follows from other trials' scores."""
         options, lag = self.options, self.resolved.get("lag", 1)
         depends = STRATEGIES[options.strategy].learns or options.pruner != "none"
-        return lag if depends or lag is None else max(lag, options.trials)
+        return lag if depends or lag is None else max(lag, options.most_trials)
 
     def recorded(self) -> dict[str, Any]:
         """Return the content of ``run.json``."""
         bounds = [{"text": feasible.budget.text, "bounds": _bounds(feasible)} for feasible in self.sets]
         storage = self.options.storage and without_password(self.options.storage)
         command = shlex.join(["scaler", "search", *replace(self.options, storage=storage).words()])
-        told = {"command": command, "environment": environment()}
+        wanted = self.extent.trials if self.extent.hours is None else self.options.trials
+        told = {"trials": wanted, "command": command, "environment": environment()}
         return {**self.options.recorded(), "storage": storage, **self.resolved, "bounds": bounds, **told}
 
 
@@ -123,31 +133,6 @@ def check_request(context: SearchContext) -> None:
     found = context.recorded()
     names = context.options.fixed_names() | ({"start_weights"} & found.keys())
     require_same("search", context.out / REQUEST, {name: found[name] for name in names})
-
-
-def require_same(kind: str, path: Path, request: Mapping[str, Any]) -> None:
-    """Check that the file at ``path``, which keeps the request of a ``kind`` of run, has every value of ``request``.
-
-    Raises:
-        ScalerError: if it differs; the message names the first difference.
-        DamagedFileError: if it is not as it was written.
-    """
-    before = _BEFORE | read_sealed(path, dict[str, Any], _REMEDY)
-    for name, value in sorted(request.items()):
-        if before.get(name) != value:
-            raise ScalerError(
-                f"{path.parent} holds a {kind} with {name} = {before.get(name)}, not {value}: choose another --out to start anew"
-            )
-
-
-def recorded_request(out: Path) -> dict[str, Any]:
-    """Return the content of ``run.json`` in ``out``; empty if there is none.
-
-    Raises:
-        DamagedFileError: if it is not as it was written.
-    """
-    path = out / REQUEST
-    return read_sealed(path, dict[str, Any], _REMEDY) if path.exists() else {}
 
 
 def _bounds(feasible: FeasibleSet) -> dict[str, list[float | None]]:

@@ -1,18 +1,17 @@
-"""The choice among scored trials: finalists are trained again, and the best candidate of each budget becomes a variant."""
+"""The choice among scored trials: the best candidate of each budget becomes a variant."""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from pathlib import Path
 from typing import Any
 
-from experiments.scoring.records import record_of, variant_info
+from experiments.scoring.records import variant_info
 from experiments.scoring.start import INHERITED, RANDOM
 from experiments.search import explanation
-from experiments.search.latency import LATENCY, confirm_latency, read_latency
-from experiments.search.run_folder import BASELINES, FINALS, RESULT, TRIALS, VARIANTS, SearchContext
+from experiments.search.latency import LATENCY, confirm_latency, none_meets, read_latency
+from experiments.search.run_folder import BASELINES, RESULT, TRIALS, VARIANTS, SearchContext
 from models.networks.model_spec import ModelSpec, open_model_spec
 from models.zoo.families import family
 from scaler.budget import Bound
@@ -68,29 +67,9 @@ def _arch(row: Record) -> Architecture:
     return family(row.family).from_dict(json.loads(row.arch))
 
 
-def _spec(row: Record, context: SearchContext) -> ModelSpec:
+def spec_of_record(row: Record, context: SearchContext) -> ModelSpec:
     """Return a trial's model as its record has it; the files in its folder may be damaged."""
     return context.spec_of(row.name, _arch(row))
-
-
-def train_finalists(context: SearchContext, feasible: FeasibleSet, rows: Sequence[Record]) -> list[Record]:
-    """Train the best trials of a budget again from other seeds, since the score that selected them is biased upwards."""
-    found = []
-    known = {(row.trial, row.seed): row for row in context.ledger if row.role == "finalist"}
-    for row in feasible_records(feasible, rows)[: context.options.finalists]:
-        spec = _spec(row, context)
-        for seed in range(row.seed + 1, row.seed + 1 + context.options.seeds):
-            if (row.trial, seed) not in known:
-                note = variant_info(spec, context.options.seed_model, row.budget)
-                folder = inside(context.out / FINALS, f"{row.name}-seed{seed}")
-                score = context.backend.score(spec, note, folder, seed=seed, final=False)
-                known[row.trial, seed] = record_of(
-                    "finalist", row.trial, spec, note, score, context.backend, seed, row.origin
-                )  # fmt: skip
-                context.ledger.append(known[row.trial, seed])
-                context.say(f"finalist {row.name}, seed {seed}: top-1 {score.metrics.top1:.2f} % (as a trial {row.top1:.2f} %)")
-            found.append(known[row.trial, seed])
-    return found
 
 
 def choose_variants(context: SearchContext, study: SearchStudy, rows: Sequence[Record], again: Sequence[Record]) -> list[Chosen]:
@@ -124,25 +103,22 @@ def _confirmed(ranked: list[explanation.Contender], feasible: FeasibleSet, conte
     Raises:
         ScalerError: if no contender's latency meets the budget.
     """
-    bound, nearest = feasible.budget["latency"], inf
+    bound, measured = feasible.budget["latency"], list[float]()
     if bound == Bound():
         return ranked
     for i, contender in enumerate(ranked):
         row = contender.record
-        measured = confirm_latency(inside(context.out / TRIALS, row.name), _spec(row, context), feasible)["least_ms"] * 1e6
-        if bound.admits(measured):
+        found = confirm_latency(inside(context.out / TRIALS, row.name), spec_of_record(row, context), feasible)
+        measured.append(found["least_ms"] * 1e6)
+        if bound.admits(measured[-1]):
             return ranked[i:]
-        nearest = min(nearest, measured, key=bound.miss)
-        context.say(f"{contender.record.name} takes {format_time(measured)}, outside {feasible.budget}: trying the next one")
-    raise ScalerError(
-        f"none of {len(ranked)} candidates meets {feasible.budget} when measured; the nearest takes {format_time(nearest)}: "
-        "raise --trials, widen the bound, or learn the machine's latencies again (`scaler latency SEED --learn`)"
-    )
+        context.say(f"{row.name} takes {format_time(measured[-1])}, outside {feasible.budget}: trying the next one")
+    raise none_meets(feasible, measured, "raise --trials, widen the bound")
 
 
 def _emit(feasible: FeasibleSet, best: Record, context: SearchContext) -> Path:
     """Write a trial as the variant of a budget, and count the reloaded model again."""
-    spec, folder = _spec(best, context), variant_folder(context, feasible)
+    spec, folder = spec_of_record(best, context), variant_folder(context, feasible)
     write_untrained(spec, folder, feasible.budget.text, context, "chosen")
     confirmed = read_latency(inside(context.out / TRIALS, best.name))
     if confirmed is not None:

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from experiments.options.search import SearchOptions
 from experiments.runtime.shares import Share, cores, share_out, visible_gpus
-from experiments.search.run_folder import recorded_request
+from experiments.search.request import recorded_request
 from scaler.space.feasible_set import FeasibleSet
 
 
@@ -42,6 +40,8 @@ def shares_of(options: SearchOptions, sets: Sequence[FeasibleSet], batch_size: i
     Raises:
         DamagedFileError: if ``run.json`` is not as it was written.
     """
+    import torch  # seconds to load
+
     before = recorded_request(options.out)
     workers = share_out(
         options.workers,
@@ -49,7 +49,7 @@ def shares_of(options: SearchOptions, sets: Sequence[FeasibleSet], batch_size: i
         flops=_largest(sets) * batch_size,
         cores=cores(),
         devices=visible_gpus(torch.cuda.device_count()),
-        trials=options.trials,
+        trials=options.most_trials,
     )
     lag = before["lag"] if "lag" in before else len(workers)
     return SearchShares(workers=workers, lag=None if options.storage else lag)

@@ -20,45 +20,21 @@ from experiments.runtime.console import say
 from experiments.scoring.backend import TrainingBackend, evaluate_spec
 from experiments.scoring.records import variant_info
 from experiments.scoring.start import INHERITED, InheritedStart
+from experiments.search.latency import LATENCY
 from experiments.search.pipeline import train_variant
+from experiments.search.shrink_candidates import Candidate, competing
 from experiments.training.evaluation import evaluate_model
-from models.inheritance.choice import choose
-from models.inheritance.importance import retained_importance, score_of
 from models.inheritance.inherit import Inherited
 from models.inheritance.report import Row, summary
 from models.networks.model_spec import ModelSpec
 from scaler.files import write_text
+from scaler.json_files import write_sealed
 from scaler.results.variant import VariantInfo
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
-from search_spaces.compound_scaling import compound_scaling
 
 CANDIDATES, REPORT = "candidates", "inheritance.csv"
 _SHORT = 5  # a candidate is tuned for this part of the whole tuning
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """An architecture under the budget.
-
-    Attributes:
-        name: "importance" or "uniform scaling".
-        importance: its score of retained importance.
-        after_cut, tuned: held-out top-1 in percent, before and after the short tuning; None if it was not measured.
-    """
-
-    name: str
-    spec: ModelSpec
-    importance: float
-    after_cut: float | None = None
-    tuned: float | None = None
-
-    def row(self) -> dict[str, Any]:
-        """Return the candidate as JSON values, with its cost."""
-        note = variant_info(self.spec, "")
-        values = {"name": self.name, "flops": note.flops, "params": note.params, "resolution": self.spec.resolution}
-        scores = {"importance": self.importance, "after_cut": self.after_cut, "tuned": self.tuned}
-        return values | scores | {"arch": note.arch}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +62,16 @@ def shrink_seed(request: Shrinking) -> dict[str, Any]:
 
     An interrupted call continues when it is repeated.
     """
-    candidates, seconds = _candidates(request)
+    candidates, choice = competing(request.space, request.feasible, request.start, request.out / CANDIDATES)
     if request.backend is not None:
         candidates = [_tried(candidate, request, request.backend) for candidate in candidates]
     best = max(candidates, key=lambda candidate: candidate.tuned or 0.0)
     began = time.perf_counter()
     cut = request.start.cut(best.spec)
-    seconds["cut"] = time.perf_counter() - began
+    seconds = {"choice": choice, "cut": time.perf_counter() - began}
     write_text(request.out / REPORT, _csv(cut.report))
+    if best.latency is not None:
+        write_sealed(request.out / LATENCY, best.latency)
     top1 = _cut_alone(best, cut, request) if request.backend is None else _tuned(best, cut, request, request.backend)
     return {
         "folder": str(request.out),
@@ -102,25 +80,10 @@ def shrink_seed(request: Shrinking) -> dict[str, Any]:
         "candidates": [candidate.row() for candidate in candidates],
         "chosen": best.name,
         "top1": top1,
+        "latency": best.latency,
         "inherited": summary(cut.report),
         "seconds": seconds,
     }
-
-
-def _candidates(request: Shrinking) -> tuple[list[Candidate], dict[str, float]]:
-    """Return the competing architectures, the optimum first, and the seconds that the optimum took."""
-    feasible, seed, space = request.feasible, request.start.seed, request.space
-    began = time.perf_counter()
-    optimum, _ = choose(feasible, seed)
-    seconds = {"choice": time.perf_counter() - began}
-    archs = {"uniform scaling": space.arch(compound_scaling(space, feasible)), "importance": optimum}
-    tables = retained_importance(feasible.space, seed)
-    names = {arch: name for name, arch in archs.items()}  # both may be one
-    found = [
-        Candidate(name=name, spec=request.start.spec_of(name, arch), importance=score_of(feasible.space, tables, arch))
-        for arch, name in names.items()
-    ]
-    return sorted(found, key=lambda candidate: -candidate.importance), seconds
 
 
 def _tried(candidate: Candidate, request: Shrinking, backend: TrainingBackend) -> Candidate:
@@ -129,8 +92,7 @@ def _tried(candidate: Candidate, request: Shrinking, backend: TrainingBackend) -
     epochs = max(1, round(recipe.epochs / _SHORT))
     short = backend.with_recipe(replace(recipe, epochs=epochs, warmup_epochs=recipe.warmup_epochs * epochs / recipe.epochs))
     after_cut = _top1(request.start.cut(spec).network, spec, backend.data.holdout, backend)
-    folder = request.out / CANDIDATES / candidate.name.replace(" ", "-")
-    tuned = short.score(spec, _note(candidate, request), folder, seed=request.random_seed, final=False).metrics.top1
+    tuned = short.score(spec, _note(candidate, request), candidate.folder, seed=request.random_seed, final=False).metrics.top1
     say(f"{candidate.name}: held-out top-1 {after_cut:.2f} % right after the cut, {tuned:.2f} % after {epochs} epochs of tuning")
     return replace(candidate, after_cut=after_cut, tuned=tuned)
 
@@ -144,8 +106,8 @@ def _cut_alone(best: Candidate, cut: Inherited, request: Shrinking) -> dict[str,
 def _tuned(best: Candidate, cut: Inherited, request: Shrinking, backend: TrainingBackend) -> dict[str, float | None]:
     """Tune the chosen candidate in full, and return the test top-1 of the seed, of the cut and of the tuned network."""
     test, seed = backend.data.test, request.seed
-    comparable = seed.num_classes == best.spec.num_classes
-    before = evaluate_spec(seed, test, backend.device, backend.workers).metrics.top1 if comparable else None
+    other = request.start.new_head
+    before = None if other else evaluate_spec(seed, test, backend.device, backend.workers).metrics.top1
     after_cut = _top1(cut.network, best.spec, test, backend)
     record = train_variant(
         replace(best.spec, name=request.out.name),

@@ -15,7 +15,7 @@ KEPT = Path(__file__).parents[2] / "docs" / "studies"
 _PACKAGES = ("numpy", "torch", "timm")
 
 
-def write_results(out: Path, study: str, settings: Mapping[str, Any], rows: Sequence[Any], summary: Sequence[Any]) -> None:
+def write_results(out: Path, study: str, settings: Mapping[str, Any], rows: Sequence[Any], summary: Any) -> None:
     """Write ``out``/results.json: the rows, their summary, and the command, versions, machine and date."""
     found = {
         "command": f"python -m experiments.studies.{study} {_options(sys.argv[1:])}".strip(),

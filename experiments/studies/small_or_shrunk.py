@@ -3,16 +3,14 @@
 `python -m experiments.studies.small_or_shrunk --data torch/fashion_mnist:ROOT --out DIR`: a large seed and a hand-made small
 model (the seed at half its width) are trained on the first five classes. Then 1,000 images of the other five, and the digits,
 are learned in equally many updates by networks of the small one's FLOPs: two shrunk from the large one, the small one, and one
-from scratch, each at two learning rates. Interrupted, the same command continues.
+from scratch. The time to choose and to cut is charged. Interrupted, the same command continues.
 """
 
-import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from statistics import mean
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,6 +18,7 @@ import torch
 import typer
 from torch import nn
 
+from experiments.commands.open_start import calibrated_rule
 from experiments.data.datasets import open_data
 from experiments.data.image_set import ImageData, ImageSet, Source
 from experiments.data.input_format import InputFormat
@@ -31,8 +30,6 @@ from experiments.studies.results import markdown, shown, write_results
 from experiments.studies.small_seeds import ARCHS, random_network, scaled_arch, trained_model
 from experiments.studies.trainings import Trainings, open_images
 from models.inheritance.choice import choose
-from models.inheritance.rule import Rule
-from models.networks.loading import with_new_head
 from models.networks.model_spec import ModelSpec
 from scaler.budget import Bound, Budget
 from scaler.results.intervals import mean_with_interval
@@ -42,10 +39,9 @@ from search_spaces.spaces import SPACES
 FAMILY = "tiny_vit"
 SMALL = "small, fine-tuned"
 WAYS = ("shrunk, uniform scaling", "shrunk, most importance", SMALL, "small, from scratch")
-RATES = (8e-3, 16e-3)  # for a batch of 512
 TASKS = ("other five classes", "digits")
 _HALF: dict[str, Any] = {"embed_dims": (16, 32, 64, 80), "num_heads": (1, 2, 4, 5)}
-_RECIPE = replace(RECIPES["proxy"], epochs=8, warmup_epochs=0.5)
+_RECIPE = replace(RECIPES["proxy"], epochs=8, lr=16e-3, warmup_epochs=0.5)
 
 
 _Start = tuple[nn.Module, InputFormat, float]  # a network, its images, and the seconds to get it
@@ -64,7 +60,7 @@ class _Classes:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return ()
+        return tuple(self.source.class_names[number] for number in self.classes)
 
     def image(self, index: int) -> Any:
         return self.source.image(index)
@@ -105,76 +101,65 @@ def of_classes(images: ImageData, classes: tuple[int, ...]) -> ImageData:
         return ImageSet(_Classes(part.source, classes), part.indices[np.isin(part.labels, classes)])
 
     some_parts = replace(images, train=some(images.train), holdout=some(images.holdout), test=some(images.test))
-    return replace(some_parts, name=f"{images.name}, classes {classes}", num_classes=len(classes), class_names=())
+    names = tuple(images.class_names[number] for number in classes)
+    return replace(some_parts, name=f"{images.name}, classes {classes}", num_classes=len(classes), class_names=names)
 
 
 def _tuned(task: str, trained: Mapping[str, ModelSpec], images: ImageData, folder: Path, seed: int) -> list[dict[str, Any]]:
-    """One row for each way of learning a task, and rate."""
+    """One row for each way of learning a task."""
     trainings, rows = Trainings(folder=folder, data=images), []
-    networks = {**_shrunk(trained["large"], trained["small"], images), **_small(trained["small"], seed)}
-    for way, rate in product(WAYS, RATES):
-        network, input_format, before = networks[way]
-        say(f"{task}, seed {seed}, {way}, rate {rate}")
-        network = copy.deepcopy(network)
-        _renew_head(network, images.num_classes, seed)
-        outcome = trainings.run(way, network, input_format, replace(_RECIPE, lr=rate), seed)
-        which = {"task": task, "way": way, "seed": seed, "rate": rate}
-        rows.append({**which, "top1": outcome.top1, "seconds": round(outcome.seconds + before, 1)})
+    starts = {**_shrunk(trained["large"], trained["small"], images, seed), **_small(trained["small"], images.num_classes, seed)}
+    for way in WAYS:
+        network, input_format, before = starts[way]
+        say(f"{task}, seed {seed}, {way}")
+        outcome = trainings.run(way, network, input_format, _RECIPE, seed)
+        rows.append({"task": task, "way": way, "seed": seed, "top1": outcome.top1, "seconds": round(outcome.seconds + before, 1)})
     return rows
 
 
-def _shrunk(large: ModelSpec, small: ModelSpec, images: ImageData) -> dict[str, _Start]:
-    """The large model shrunk to the FLOPs of the small one."""
-    began, flops = time.perf_counter(), small.count().flops
-    start = InheritedStart.of(large, Rule(), images)
-    space = SPACES[FAMILY](FAMILY, start.seed.arch, None)
-    feasible = FeasibleSet(space, Budget((("flops", Bound(0.98 * flops, flops)),)))
+def _shrunk(large: ModelSpec, small: ModelSpec, images: ImageData, seed: int) -> dict[str, _Start]:
+    """The large model shrunk to the FLOPs of the small one, as `scaler shrink` does for images of other classes."""
+    began = time.perf_counter()
+    start = InheritedStart.of(large, calibrated_rule(large, seed), images)
+    arch = start.seed.arch.with_task(num_classes=images.num_classes)
+    flops = small.for_classes(images.class_names, images.num_classes).count().flops
+    feasible = FeasibleSet(SPACES[FAMILY](FAMILY, arch, None), Budget((("flops", Bound(0.98 * flops, flops)),)))
     archs = scaled_arch(feasible), choose(feasible, start.seed)[0]
     specs = {way: start.spec_of(way, arch) for way, arch in zip(WAYS, archs, strict=False)}
     networks = {way: start.cut(spec).network for way, spec in specs.items()}
-    before = (time.perf_counter() - began) / len(specs)
+    before = time.perf_counter() - began
     return {way: (networks[way], InputFormat.of(spec), before) for way, spec in specs.items()}
 
 
-def _small(small: ModelSpec, seed: int) -> dict[str, _Start]:
-    own = InputFormat.of(small)
-    return {SMALL: (small.build(), own, 0.0), WAYS[3]: (random_network(small, seed), own, 0.0)}
-
-
-def _renew_head(network: nn.Module, num_classes: int, seed: int) -> None:
-    """Give a network a new classifier, as the classes are others."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network.reset_classifier(num_classes)  # type: ignore[operator]
-        network.load_state_dict(with_new_head(network, network.state_dict()))
+def _small(small: ModelSpec, num_classes: int, seed: int) -> dict[str, _Start]:
+    """The small model with its weights and with random ones, each with a head that timm draws."""
+    networks = small.build(), random_network(small, seed)
+    for network in networks:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network.reset_classifier(num_classes)  # type: ignore[operator]
+    return {way: (network, InputFormat.of(small), 0.0) for way, network in zip(WAYS[2:], networks, strict=True)}
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Of each task and way at its better rate: top-1, seconds and the lead over `SMALL`, over seeds."""
+    """Of each task and way: top-1, seconds and the lead over `SMALL`, over seeds."""
     found = []
     for task in TASKS:
-        best = {way: _at_best_rate([row for row in rows if (row["task"], row["way"]) == (task, way)]) for way in WAYS}
-        for way, mine in best.items():
+        by_way = {way: [row for row in rows if (row["task"], row["way"]) == (task, way)] for way in WAYS}
+        for way, mine in by_way.items():
             if mine:
-                leads = [a["top1"] - b["top1"] for a, b in zip(mine, best[SMALL], strict=True)]
+                leads = [a["top1"] - b["top1"] for a, b in zip(mine, by_way[SMALL], strict=True)]
                 values = {"top1": [row["top1"] for row in mine], "seconds": [row["seconds"] for row in mine], "lead": leads}
-                which = {"task": task, "way": way, "rate": mine[0]["rate"], "seeds": len(mine)}
-                found.append({**which, **{key: mean_with_interval(value) for key, value in values.items()}})
+                found.append(
+                    {"task": task, "way": way, "seeds": len(mine), **{k: mean_with_interval(v) for k, v in values.items()}}
+                )
     return found
-
-
-def _at_best_rate(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    by_rate = [[row for row in rows if row["rate"] == rate] for rate in RATES]
-    return max((found for found in by_rate if found), key=lambda found: mean(row["top1"] for row in found), default=[])
 
 
 def table(results: Mapping[str, Any]) -> str:
     """The summary as a table in Markdown."""
-    columns = ("task", "way", "rate", "top-1", "seconds", "lead over the small one, fine-tuned")
-    lines = [
-        (row["task"], row["way"], row["rate"], *(shown(row[key]) for key in ("top1", "seconds", "lead")))
-        for row in results["summary"]
-    ]
+    columns = ("task", "way", "top-1", "seconds", "lead over the small one, fine-tuned")
+    lines = [(row["task"], row["way"], *(shown(row[key]) for key in ("top1", "seconds", "lead"))) for row in results["summary"]]
     return markdown(columns, lines)
 
 

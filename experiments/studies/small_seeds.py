@@ -31,6 +31,12 @@ ARCHS: dict[str, Any] = {
     "deit": replace(SEEDS["deit_1m_patch4_32"], **_DEIT),
     "swin": replace(SEEDS["swin_1m_patch2_32"], **_SWIN),
 }
+# The same, multiplexed.
+MINIS: dict[str, Any] = {
+    "tiny_vit": SEEDS["mini_tiny_vit_1m_32"],
+    "deit": replace(SEEDS["mini_deit_1m_patch4_32"], **_DEIT),
+    "swin": replace(SEEDS["mini_swin_1m_patch2_32"], **_SWIN),
+}
 
 
 def trained_seed(family: str, images: ImageData, folder: Path, epochs: int) -> ModelSpec:

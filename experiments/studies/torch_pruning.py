@@ -17,6 +17,7 @@ import torch.nn.functional as F
 import typer
 from torch import nn
 
+from experiments.commands.open_start import calibrated_rule
 from experiments.data.datasets import open_data
 from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
@@ -27,7 +28,6 @@ from experiments.studies.small_seeds import part_of, scaled_arch, trained_seed
 from experiments.studies.trainings import Trainings, open_images
 from models.inheritance.choice import choose
 from models.inheritance.criteria import Batch
-from models.inheritance.rule import Rule
 from scaler.cost.fvcore_count import count
 from scaler.results.intervals import mean_with_interval
 
@@ -51,7 +51,7 @@ def study(
     """Train everything, print the results as JSON and write them to ``out``/results.json."""
     images, more = open_images(data, train_images, test_images=2000), open_data(data, train_images=seeds_images)
     trained = trained_seed(FAMILY, more, out / "seeds" / FAMILY, seeds_epochs)
-    start = InheritedStart.of(trained, Rule(), images)
+    start = InheritedStart.of(trained, calibrated_rule(trained, 0), images)
     trainings = Trainings(folder=out / "trainings", data=images)
     cuts = {part: _cuts(start, share) for part, share in PARTS.items()}
     rows: list[dict[str, Any]] = []

@@ -67,9 +67,9 @@ class Trainings:
         return digest.hexdigest()[:16]
 
 
-def open_images(data: str, train_images: int, test_images: int) -> ImageData:
-    """Return a data set with stratified subsets of its training and its test images, always the same ones."""
-    images = open_data(data, train_images=train_images)
+def open_images(data: str, train_images: int, test_images: int, seed: int = 0) -> ImageData:
+    """Return a data set with stratified subsets of its training images, by ``seed``, and of its test images, always the same."""
+    images = open_data(data, train_images=train_images, seed=seed)
     test = stratified_subset(images.test, min(test_images, len(images.test)), data, np.random.default_rng(0))
     return replace(images, test=test)
 

@@ -13,6 +13,7 @@ from experiments.runtime.processes import pick_device, rank, world_size
 from experiments.runtime.setup import Setup
 from experiments.training.batches import BatchLoader
 from scaler.errors import ScalerError
+from search_spaces.elastic import MemberPlan
 
 # Fraction of a training at the lower resolution: the first of halving's three thirds. MosaicML Composer's default of one half
 # (ProgressiveResizing's delay_fraction) left the short trainings of a search too little time at their own resolution.
@@ -31,6 +32,7 @@ class Job:
         teacher: to distil from as the training goes.
         store: stored logits of a teacher, instead of ``teacher``.
         workers: processes that load images.
+        members: smaller members of an elastic network, which are trained with it; None for the network alone.
 
     Raises:
         ScalerError: if the recipe's batch cannot be split among the processes, or the recipe needs more than a store holds.
@@ -46,6 +48,7 @@ class Job:
     device: torch.device = field(default_factory=pick_device)
     workers: int = 0
     setup: Setup = field(default_factory=Setup)
+    members: MemberPlan | None = None
 
     def __post_init__(self) -> None:
         if self.recipe.batch_size % self._unit:

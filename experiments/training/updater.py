@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from experiments.data.seeding import key, set_generators
 from experiments.losses.distillation import Distillation, make_task
+from experiments.losses.elastic import ElasticLoss
 from experiments.losses.stored_logits import StoredLogitsTask
 from experiments.runtime.processes import rank, world_size
 from experiments.runtime.setup import ForwardOnly
@@ -41,6 +42,7 @@ class Updater:
         self._schedule = make_schedule(self.optimizer, job)
         self._accelerated_optimizer = self.accelerator.prepare_optimizer(self.optimizer, device_placement=False)
         self._task = self._make_task()
+        self._elastic = ElasticLoss(self.model, job.members, job.recipe, job.steps) if job.members is not None else None
 
     def train_mode(self) -> None:
         """Set the network to training mode, except for batch norms that the recipe freezes."""
@@ -76,15 +78,16 @@ class Updater:
             set_generators(key(self.job.seed, -1, number, index * world_size() + rank()), self.job.device)
             is_last = index + 1 == len(parts)
             with nullcontext() if is_last else self.accelerator.no_sync(self._task.trainable_module):
-                loss = self._loss(*part) / len(parts)
+                loss = self._loss(*part, number) / len(parts)
                 self.accelerator.backward(loss)
             mean_loss += loss.detach()
         return mean_loss
 
-    def _loss(self, images: torch.Tensor, target: Target) -> torch.Tensor:
+    def _loss(self, images: torch.Tensor, target: Target, number: int) -> torch.Tensor:
         layout = torch.channels_last if self.job.setup.channels_last else torch.contiguous_format
-        loss: torch.Tensor = self._task(images.to(memory_format=layout), target)["loss"]
-        return loss
+        images = images.to(memory_format=layout)
+        found: dict[str, torch.Tensor] = self._task(images, target)
+        return found["loss"] if self._elastic is None else self._elastic(found, images, target, number)
 
     @property
     def lr(self) -> float:

@@ -1,5 +1,6 @@
 """The tensors of a smaller network, cut out of those of a seed."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,11 +29,21 @@ class Cut:
         made = [self._tensor(name, tensor) for name, tensor in self.network.state_dict().items()]
         return {row.name: tensor for tensor, row in made}, tuple(row for _, row in made)
 
+    def taken_from(self, given: Mapping[str, torch.Tensor], names: Iterable[str]) -> dict[str, torch.Tensor]:
+        """Return the tensors called ``names``, cut out of ``given`` in place of the seed's tensors; gradients flow into it."""
+        shapes = self.shapes
+        found = {name: [self._one(name, given[source], shapes[name])[0] for source in self.sources[name]] for name in names}
+        return {name: torch.stack(cuts).mean(0) if len(cuts) > 1 else cuts[0] for name, cuts in found.items()}
+
+    @cached_property
+    def shapes(self) -> dict[str, torch.Size]:
+        """The shape of every tensor of the network's state dict."""
+        return {name: tensor.shape for name, tensor in self.network.state_dict().items()}
+
     @cached_property
     def selections(self) -> Selections:
         """The channels that stay, for all tensors alike."""
-        shapes = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
-        return Selections(self.seed, self.arch, self.sources, shapes)
+        return Selections(self.seed, self.arch, self.sources, self.shapes)
 
     def _tensor(self, name: str, own: torch.Tensor) -> tuple[torch.Tensor, Row]:
         sources, shape = self.sources[name], tuple(own.shape)
@@ -48,7 +59,7 @@ class Cut:
         """One source's entries for ``name``, and whether they were resized."""
         for dim in range(tensor.ndim):
             entries = self.selections.entries(name, dim)
-            tensor = tensor if entries is None else tensor.index_select(dim, entries.to(tensor.device))
+            tensor = tensor if entries is None else tensor.index_select(dim, entries)
         if name.endswith("pos_embed"):
             tensor = tables.without_prefix(tensor, self._lost_tokens())
         if tensor.shape == shape:

@@ -10,6 +10,7 @@ from torch import nn
 from models.checkpoints.resize import heads
 from models.common.architecture import VisionTransformer
 from models.common.multiplexing import aliases
+from models.inheritance.bare_network import bare_network
 from models.inheritance.checks import check_depths, check_kinds
 from models.inheritance.correction import correct_std, renew_batch_norms
 from models.inheritance.cutting import Cut
@@ -18,7 +19,7 @@ from models.inheritance.naming import Sources, sources_of
 from models.inheritance.prepared_seed import PreparedSeed, at_resolution, prepare
 from models.inheritance.report import Row
 from models.inheritance.rule import Rule
-from models.zoo.families import build
+from models.networks.loading import with_new_head
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,36 +57,46 @@ def inherit(
     return inherit_from(prepare(seed_network, seed_arch, rule or Rule(), calibration), arch)
 
 
-def inherit_from(seed: PreparedSeed, arch: VisionTransformer) -> Inherited:
+def inherit_from(seed: PreparedSeed, arch: VisionTransformer, *, new_head: bool = False) -> Inherited:
     """Build the network of ``arch`` with weights cut out of ``seed``.
+
+    Args:
+        new_head: its classes are others than the seed's, though their number may be the same: its head is drawn anew.
+
+    Raises:
+        ScalerError: with the axis at which ``arch`` does not fit into the seed.
+    """
+    is_new = new_head or arch.num_classes != seed.arch.num_classes
+    cut = cut_for(seed, arch, new_head=is_new)
+    network, (state, rows) = cut.network, cut.tensors()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed.rule.random_seed)
+        network.load_state_dict(with_new_head(network, state) if is_new else state)
+    _correct(cut, network)
+    return Inherited(network=network, report=rows)
+
+
+def cut_for(seed: PreparedSeed, arch: VisionTransformer, *, new_head: bool = False, **overrides: Any) -> Cut:
+    """Return the cut of ``arch`` out of ``seed``, with its network built and no weights taken yet.
+
+    ``overrides`` go to timm's constructor.
 
     Raises:
         ScalerError: with the axis at which ``arch`` does not fit into the seed.
     """
     check_kinds(seed.arch, arch)
     like = next(seed.network.parameters())
-    network = _build(arch, seed.rule.random_seed).to(like.device, like.dtype)
-    cut = Cut(seed=seed, arch=arch, network=network, sources=_sources(seed, arch, network))
-    state, rows = cut.tensors()
-    network.load_state_dict(state)
-    _correct(cut, network)
-    return Inherited(network=network, report=rows)
+    network = bare_network(arch, **({} if arch.is_plain else {"identity": True}), **overrides).to(like.device, like.dtype)
+    return Cut(seed=seed, arch=arch, network=network, sources=_sources(seed, arch, network, new_head))
 
 
-def _build(arch: VisionTransformer, random_seed: int) -> nn.Module:
-    """The network with what it has of its own at the start: neutral transformations, a head that timm draws."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_seed)
-        return build(arch, **({} if arch.is_plain else {"identity": True}))
-
-
-def _sources(seed: PreparedSeed, arch: VisionTransformer, network: nn.Module) -> Sources:
+def _sources(seed: PreparedSeed, arch: VisionTransformer, network: nn.Module, new_head: bool) -> Sources:
     names = network.state_dict()
     depths = {stage: (depth_of(stage, seed.tensors), depth_of(stage, names)) for stage in stages_of(arch)}
     check_depths(seed.arch, arch, depths)
     kept = kept_blocks(seed.rule.depth, depths, seed.distances)
     found = sources_of(names, aliases(network), seed.names, kept)
-    other_head = heads(network) & names.keys() if arch.num_classes != seed.arch.num_classes else ()
+    other_head = heads(network) & names.keys() if new_head else ()
     return found | dict.fromkeys(other_head, ())
 
 

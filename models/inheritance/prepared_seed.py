@@ -11,12 +11,12 @@ from torch import nn
 
 from models.common.architecture import VisionTransformer
 from models.common.multiplexing import aliases
+from models.inheritance.bare_network import bare_network
 from models.inheritance.correction import Moments, output_moments
 from models.inheritance.criteria import CRITERIA, Batch, Criterion, SeedView
 from models.inheritance.depth import block_distances, stages_of
 from models.inheritance.rule import Rule
 from models.inheritance.structure import Structure, structure_of
-from models.zoo.families import build
 from scaler.errors import ScalerError
 
 
@@ -91,9 +91,7 @@ def prepare(network: nn.Module, arch: VisionTransformer, rule: Rule, calibration
 @lru_cache(maxsize=16)
 def _structure(arch: VisionTransformer) -> Structure:
     """The structure of the network of ``arch``, of which one is built for the purpose; the last ones are remembered."""
-    with torch.random.fork_rng(devices=[]):
-        network = build(arch)
-    return structure_of(network, (arch.in_chans, arch.resolution, arch.resolution))
+    return structure_of(bare_network(arch), (arch.in_chans, arch.resolution, arch.resolution))
 
 
 def at_resolution(images: torch.Tensor, resolution: int) -> torch.Tensor:

@@ -51,6 +51,7 @@ class Selections:
 
     def __init__(self, seed: PreparedSeed, arch: VisionTransformer, sources: Sources, shapes: Mapping[str, torch.Size]) -> None:
         self._seed, self._arch, self._sources = seed, arch, sources
+        self._entries: dict[tuple[str, int], torch.Tensor | None] = {}
         needs: dict[int, _Need] = {}
         together = [(0, 0)]
         for name, size, found in self._dimensions(shapes):
@@ -63,7 +64,13 @@ class Selections:
         self._selected = {kind: self._select(kind, needs) for kind in {int(self._kinds[number]) for number in needs}}
 
     def entries(self, name: str, dim: int) -> torch.Tensor | None:
-        """The seed's entry for every entry of a tensor along ``dim``; None where it keeps all, or has no channels."""
+        """The seed's entries along ``dim`` of a tensor, on its device; None where all are kept, or it has no channels."""
+        if (name, dim) not in self._entries:
+            found, device = self._found(name, dim), self._seed.tensors[self._sources[name][0]].device
+            self._entries[name, dim] = None if found is None else found.to(device)
+        return self._entries[name, dim]
+
+    def _found(self, name: str, dim: int) -> torch.Tensor | None:
         source = self._sources[name][0]
         if (source, dim) in self._seed.structure.in_heads:
             return self._selected[int(self._kinds[self._seed.structure.in_heads[source, dim]])].inside

@@ -35,12 +35,14 @@ class TrainedOn:
         data: name of the data set.
         train_images: number of training images that were used, held-out ones included; None for all.
         seed: of the choice of held-out images.
+        holdout_share: fraction of the training images that was held out; None for a tenth, in notes of earlier versions.
     """
 
     part: str = ""
     data: str = ""
     train_images: int | None = None
     seed: int | None = None
+    holdout_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

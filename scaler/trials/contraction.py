@@ -3,7 +3,8 @@
 Source: Wu et al. 2022 and the authors' account of their search, whose code was not released: from the seed, candidates are made
 by changing the contraction factors of the current model; those under the current limits are trained and scored on held-out
 training images; the best becomes the next base; the limits tighten until the target. The original limits were parameters and
-throughput on a V100; here they are the costs that the budget bounds, FLOPs and parameters.
+throughput on a V100; here they are the costs that the budget bounds, FLOPs and parameters. As one score is noisy, candidates of a
+step start from the best few of the step before in turn, the best one first.
 
 Several budgets lie on one path, from the largest to the smallest, as TinyViT-11M and -5M do.
 """
@@ -22,6 +23,7 @@ from scaler.trials.strategy import Proposal, ProposalContext, as_point
 # widths move by 32), depths by two blocks. If no neighbour is under the limits, the radius grows.
 RADIUS = 2
 _MOST_STEPS, _POPULATION = 4, 4  # per budget, and candidates per step at least
+_BASES = 3  # the best of a step, but half of it at most, that are the next bases
 _DRAWS = 64  # neighbours drawn to find one that was not tried yet
 
 
@@ -50,7 +52,8 @@ class Contraction:
 
     def __init__(self, trials: int) -> None:
         self.trials = trials
-        self._latest: tuple[ContractionStep, tuple[int, ...], FeasibleSet, FeasibleSet] | None = None
+        self._latest: tuple[ContractionStep, FeasibleSet] | None = None
+        self._made: dict[tuple[int, ...], FeasibleSet] = {}  # of the latest step, by base
 
     def propose(self, context: ProposalContext) -> Proposal:
         """Return a neighbour of the open step's base that meets the step's limits."""
@@ -71,11 +74,12 @@ class Contraction:
         return Proposal(point, step.budget, "contraction", limits, {"step": number, "base": list(base)})
 
     def _neighbours(self, space: SearchSpace, feasible: FeasibleSet, step: ContractionStep, base: tuple[int, ...]) -> FeasibleSet:
-        """The step's set; it is made once for all its candidates."""
-        latest = self._latest
-        if latest is None or latest[:2] != (step, base) or latest[2] is not feasible:
-            latest = self._latest = step, base, feasible, step_set(space, feasible, step.limits, base)
-        return latest[3]
+        """The set of a step and base; it is made once for all their candidates."""
+        if self._latest is None or self._latest[0] != step or self._latest[1] is not feasible:
+            self._latest, self._made = (step, feasible), {}
+        if base not in self._made:
+            self._made[base] = step_set(space, feasible, step.limits, base)
+        return self._made[base]
 
 
 def plan(space: SearchSpace, sets: Sequence[FeasibleSet], steps_per_budget: int) -> list[ContractionStep]:
@@ -120,14 +124,16 @@ def _open_step(history: History, population: int) -> int:
 
 
 def _base(context: ProposalContext, number: int, budget: int | None) -> tuple[int, ...]:
-    """The best of the step before; the seed at the beginning; after the path's end the best under ``budget``."""
+    """One of the best of the step before; the seed at the beginning; after the path's end one of the best under ``budget``."""
     history = context.history
+    turn = sum(note.get("step", -1) == number for note in history.notes)
     of_step_before = [i for i, note in enumerate(history.notes) if note.get("step", -1) == number - 1 >= 0]
     under_budget = [i for i, note in enumerate(history.notes) if budget is not None and _was_under(note, budget)]
     for trials in (under_budget, of_step_before):
         scored = [i for i in trials if history.scored[i]]
         if scored:
-            return as_point(history.points[max(scored, key=lambda i: float(history.scores[i, 0]))])
+            best = sorted(scored, key=lambda i: -float(history.scores[i, 0]))[: min(_BASES, max(1, len(scored) // 2))]
+            return as_point(history.points[best[turn % len(best)]])
     if of_step_before:
         return tuple(history.notes[of_step_before[0]]["base"])
     return context.space.nearest(context.space.seed.values())

@@ -1,4 +1,4 @@
-"""Early stopping of trials: Optuna's pruners, each candidate compared with those of its own budget alone.
+"""Early stopping of trials: Optuna's pruners, each candidate compared with those of its own budget and resolution alone.
 
 A pruner's steps are the rungs' distances from the start of the training, in units of the first rung's: an epoch, or fewer images
 (see `experiments.training.rungs`).
@@ -61,7 +61,9 @@ def pruner(name: str, lag: int | None = None) -> BasePruner:
 
 
 class PerBudget(BasePruner):
-    """Shows a pruner the trials of one budget: a larger budget's are more accurate and would crowd out the smaller one's.
+    """Shows a pruner the trials of one budget and one resolution.
+
+    A larger budget's are more accurate and would crowd out the smaller one's. A low resolution learns faster and may end lower.
 
     Args:
         lag: candidate n is compared with those up to n - ``lag`` alone; None for all that there are.
@@ -78,10 +80,10 @@ class PerBudget(BasePruner):
 
 
 class _Rivals:
-    """A study with the trials that one is compared with: itself, and those before it of its budget."""
+    """A study with the trials that one is compared with: itself, and those before it of its budget and resolution."""
 
     def __init__(self, study: Study, trial: FrozenTrial, lag: int | None) -> None:
-        self._inner, self._budget, self._own, self._lag = study, _budget(trial), trial.number, lag
+        self._inner, self._kind, self._own, self._lag = study, _kind(trial), trial.number, lag
         self._numbering = Numbering()
         if lag is not None:
             self._numbering.update(all_trials(study))
@@ -92,13 +94,12 @@ class _Rivals:
 
     def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:
         trials = self._inner.get_trials(deepcopy=deepcopy, states=states)
-        return [trial for trial in trials if _budget(trial) == self._budget and self._is_seen(trial)]
+        return [trial for trial in trials if _kind(trial) == self._kind and self._is_seen(trial)]
 
     def _is_seen(self, trial: FrozenTrial) -> bool:
         return self._lag is None or trial.number == self._own or self._numbering.of(trial) <= self._last
 
 
-def _budget(trial: FrozenTrial) -> int | None:
-    """Index of the budget that a trial was proposed for."""
-    found: int | None = trial.user_attrs.get(NOTES, {}).get("budget")
-    return found
+def _kind(trial: FrozenTrial) -> tuple[Any, Any]:
+    """Index of the budget that a trial was proposed for, and its resolution; None where it has none."""
+    return trial.user_attrs.get(NOTES, {}).get("budget"), trial.params.get("resolution")

@@ -42,7 +42,14 @@ STRATEGIES: dict[str, _Entry] = {
         "TinyViT's: from the seed in steps of tightening limits, the best as the next base",
     ),
     "tpe": _Entry(
-        "scaler.trials.tpe", "Tpe", "Optuna's TPE with the budget as a constraint; what does not meet it is not trained"
+        "scaler.trials.optuna_samplers",
+        "tpe",
+        "Optuna's TPE with the budget as a constraint; what does not meet it is not trained",
+    ),
+    "gp": _Entry(
+        "scaler.trials.optuna_samplers",
+        "gaussian_process",
+        "Optuna's Gaussian process with the budget as a constraint; what does not meet it is not trained",
     ),
 }
 

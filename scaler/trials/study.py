@@ -5,7 +5,7 @@ queues another one of the same parameters; both count as one candidate, so that 
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -165,12 +165,17 @@ class SearchStudy:
         """Return the number of candidates that have a score or have failed."""
         return len(self._candidates().finished)
 
-    def ask(self, trials: int) -> Iterator[Candidate]:
+    def running(self) -> int:
+        """Return the number of candidates in training."""
+        return len(self._running())
+
+    def ask(self, trials: int, is_open: Callable[[], bool] = lambda: True) -> Iterator[Candidate]:
         """Yield candidates until ``trials`` are finished in all: first those that wait, then new ones.
 
-        Where other workers still train the last ones, it waits for them, and takes up what a dead one left.
+        Where other workers still train the last ones, it waits for them, and takes up what a dead one left. It ends earlier if
+        ``is_open`` returns False.
         """
-        while self.finished() < trials:
+        while self.finished() < trials and is_open():
             self._retry_lost()
             with self._turn():
                 candidate = self._ask_one(trials) if self._is_ready(trials) else None

@@ -2,7 +2,7 @@
 
 The model is Bayesian ridge regression (MacKay 1992, scikit-learn's) on every axis's logarithm, its square, and the logarithms of
 both costs: few enough coefficients for twenty noisy scores, with the uncertainty that expected improvement needs. Trials of all
-budgets and of all fidelities teach it.
+budgets and of all fidelities teach it. It ranks 10^5 draws from the feasible set, made once, and neighbours of the best trials.
 """
 
 from collections.abc import Callable
@@ -11,20 +11,25 @@ from functools import cache, cached_property
 from importlib import import_module
 from math import pi, sqrt
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scaler.arrays import Floats, Ints
 from scaler.budget import Budget
+from scaler.errors import ScalerError
 from scaler.space.cost_table import CostTable
+from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.space.segment_tables import FLOPS_AND_PARAMS, Costs
-from scaler.trials.history import History
+from scaler.trials.history import History, translate_points
 from scaler.trials.strategy import Proposal, ProposalContext, Uniform, as_point
 
 STARTUP = 8  # scores before the model is used
-_POOL = 1024  # candidates that are drawn and ranked
+_POOL = 100_000  # candidates that are drawn once for each feasible set
+_PROMISING = 2048  # of them, those of the highest mean, whose uncertainty is computed
+_CENTRES = 3  # trials of the highest mean, whose neighbours are candidates too
 _REMEMBERED = 512  # latest trials that the model learns from; more cost time and change little
 Inputs = Callable[[Ints], Floats]  # of points (n, variables), the values (n, inputs) that the model learns from
 
@@ -40,22 +45,74 @@ class Surrogate:
 
     def __init__(self) -> None:
         self._features: Features | None = None
+        self._pools: WeakKeyDictionary[FeasibleSet, Pool] = WeakKeyDictionary()
 
     def propose(self, context: ProposalContext) -> Proposal:
-        """Return the best of some feasible candidates, drawn at random; before there are enough scores, a random one."""
+        """Return the most promising untried candidate; before there are enough scores, a random architecture."""
         if context.history.scored.sum() < STARTUP:
             return Uniform().propose(context)
         if self._features is None or self._features.space is not context.space:
             self._features = Features(context.space)
         feasible = context.sets[context.budget]
-        candidates = context.draw(feasible, _POOL)
+        if feasible not in self._pools:
+            self._pools[feasible] = Pool.of(feasible, self._features)
         weights = context.rng.dirichlet(np.ones(context.history.scores.shape[1]))
         with one_thread():
             fitted = fit(self._features, context.history, weights)
-            mean, deviation = fitted.predict(candidates)
             met = self._features.meets(fitted.points, feasible.budget)
+            near = neighbours(fitted.best_points(met, _CENTRES), context.space)
+            near = near[self._features.meets(near, feasible.budget)]
+            candidates = np.concatenate([self._pools[feasible].promising(fitted), near])
+            mean, deviation = fitted.predict(candidates)
             gain = expected_improvement(mean, deviation, fitted.best_of(met))
-        return Proposal(as_point(candidates[int(gain.argmax())]), context.budget, "surrogate")
+        return self._best_new(candidates[np.argsort(-gain, kind="stable")], feasible, context)
+
+    def _best_new(self, ranked: Ints, feasible: FeasibleSet, context: ProposalContext) -> Proposal:
+        """Return the first of ``ranked`` that is untried and can be built; a random architecture if there is none."""
+        for point in context.history.untried(ranked):
+            if _is_member(context.space, feasible, point):
+                return Proposal(as_point(point), context.budget, "surrogate")
+        return Uniform().propose(context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Draws from a feasible set and the model's inputs at them, in float32 for speed."""
+
+    points: Ints
+    inputs: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, feasible: FeasibleSet, inputs: "Features") -> "Pool":
+        """Return the same draws for the same set, so that a proposal does not depend on those before it; all of a small set."""
+        rng = np.random.default_rng(0)
+        ranks = np.arange(feasible.size) if feasible.size <= _POOL else rng.integers(feasible.size, size=_POOL)
+        points = translate_points(feasible.points(ranks), feasible.space, inputs.space)
+        return cls(points=points, inputs=inputs(points).astype(np.float32))
+
+    def promising(self, fitted: "FittedModel") -> Ints:
+        """Return the points of the highest mean."""
+        mean = self.inputs @ fitted.model.coef_[:-1].astype(np.float32)  # the last input is the fidelity
+        most = min(_PROMISING, len(mean))
+        found: Ints = self.points[np.argpartition(-mean, most - 1)[:most]]
+        return found
+
+
+def neighbours(points: Ints, space: SearchSpace) -> Ints:
+    """Return the points that differ from one of ``points`` by one choice along one axis or two, whatever they cost."""
+    sizes = np.array([len(choices) for choices in space.variables.values()])
+    steps = np.concatenate([sign * np.eye(len(sizes), dtype=np.int64) for sign in (-1, 1)])
+    pairs = (steps[:, None, :] + steps[None, :, :]).reshape(-1, len(sizes))
+    moved = (points[:, None, :] + np.concatenate([steps, pairs])[None, :, :]).reshape(-1, len(sizes))
+    found: Ints = moved[((moved >= 0) & (moved < sizes)).all(axis=1)]
+    return found
+
+
+def _is_member(space: SearchSpace, feasible: FeasibleSet, point: Ints) -> bool:
+    try:
+        return space.arch(as_point(point)) in feasible
+    except ScalerError:  # it cannot be built
+        return False
 
 
 class Features:
@@ -110,6 +167,10 @@ class FittedModel:
     @cached_property
     def _means(self) -> Floats:
         return self.predict(self.points)[0]
+
+    def best_points(self, met: NDArray[np.bool_], number: int) -> Ints:
+        """Return the points of ``number`` trials of ``met``, shape (trials,), those of the greatest means."""
+        return self.points[met][np.argsort(-self._means[met], kind="stable")[:number]]
 
     def best_of(self, met: NDArray[np.bool_]) -> float:
         """Return the greatest mean among the trials of ``met``, shape (trials,), or the least of all if there are none."""

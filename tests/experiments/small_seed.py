@@ -1,5 +1,6 @@
 """A small seed in a folder, with weights of its own."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ ARCH = TinyViTArch(
 )
 
 
-def seed_in(folder: Path, arch: TinyViTArch = ARCH, random_seed: int = 5) -> ModelSpec:
+def seed_in(folder: Path, arch: TinyViTArch = ARCH, random_seed: int = 5, label_names: Sequence[str] = ()) -> ModelSpec:
     """Write the seed with every tensor drawn at random, and open it; images are normalized as in no family of timm's."""
     spec = model_spec_of("seed", arch)
     cfg = {**spec.config["pretrained_cfg"], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
@@ -30,6 +31,6 @@ def seed_in(folder: Path, arch: TinyViTArch = ARCH, random_seed: int = 5) -> Mod
             for tensor in (*network.parameters(), *network.buffers()):
                 if tensor.is_floating_point():
                     tensor.add_(torch.rand_like(tensor) * 0.1)
-    named = replace(spec, config={**spec.config, "pretrained_cfg": cfg})
+    named = replace(spec, config={**spec.config, "pretrained_cfg": cfg}).with_label_names(label_names)
     named.write(folder, variant_info(named, "seed"), network.state_dict())
     return open_model_spec(str(folder))

@@ -12,7 +12,7 @@ import torch
 
 from experiments.data.input_format import InputFormat
 from experiments.recipes import RECIPES
-from experiments.studies import inheritance_rules, inherited_start, results, small_or_shrunk, torch_pruning
+from experiments.studies import elastic, inheritance_rules, inherited_start, results, small_or_shrunk, torch_pruning
 from experiments.studies.small_seeds import ARCHS, random_network, smaller_arch
 from experiments.studies.tables import STUDIES, tables
 from experiments.studies.trainings import Outcome, Trainings, open_images
@@ -21,7 +21,8 @@ from models.zoo.families import build
 from scaler.cost.architecture import cost_of
 from scaler.cost.fvcore_count import count
 
-PAGE = results.KEPT.parent / "inheritance_results.md"
+PAGES = {"elastic": "elastic.md"}  # of the others the page is this one
+PAGE = "inheritance_results.md"
 
 
 def _name(study: Any) -> str:
@@ -123,9 +124,46 @@ def test_the_page_says_what_was_kept(study: Any) -> None:
     name = _name(study)
     kept = json.loads((results.KEPT / f"{name}.json").read_text())
     assert kept["summary"] == study.summary(kept["rows"])
-    assert tables()[name] in PAGE.read_text()
+    page = (results.KEPT.parent / PAGES.get(name, PAGE)).read_text()
+    assert tables()[name] in page
     assert kept["command"].startswith(f"python -m experiments.studies.{name} ")
-    assert kept["date"] in PAGE.read_text()
+    assert kept["date"] in page
+
+
+def test_cut_members_are_compared_with_the_same_networks_trained_alone() -> None:
+    leads, losses = (-3.0, 0.25, -0.75), (0.9, 0.5, 0.7)
+    rows = [
+        {
+            "member": member, "share": 0.6 + 0.15 * member, "resolution": 28 + 4 * (member > 0), "alone": 80.0 + 2 * member,
+            "cut": {"trained": {"top1": 80 + 2 * member + lead, "holdout": {"loss": loss, "top1": 70.0 - member}}},
+        }
+        for member, (lead, loss) in enumerate(zip(leads, losses, strict=True))
+    ]  # fmt: skip
+    (found,) = elastic.summary(rows)
+    assert (found["start"], found["members"], found["median"], found["worst"], found["worst_member"]) == (
+        "trained",
+        3,
+        -0.75,
+        -3,
+        0,
+    )
+    assert (found["within_half"], found["within_one"]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert found["parts"] == {
+        "below 3/4 of the FLOPs": -3.0, "from 3/4 of the FLOPs": -0.25, "28 px": -3.0, "32 px": -0.25
+    }  # fmt: skip
+    assert (found["tau_loss"], found["tau_top1"]) == (pytest.approx(1 / 3), pytest.approx(-1))
+
+
+@pytest.mark.slow
+def test_a_member_is_trained_alone_and_cut_out_of_elastic_seeds(tmp_path: Path) -> None:
+    asked = {"train_images": 60, "seeds_images": 60, "seeds_epochs": 1, "epochs": 1, "test_images": 50}
+    elastic.study(data="digits", out=tmp_path, members=1, starts="random,trained", **asked)  # type: ignore[arg-type]
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert [row["start"] for row in kept["elastic"]] == ["random", "trained"]
+    assert all(1.5 < row["cost"] < 3 for row in kept["elastic"])
+    (row,) = kept["rows"]
+    assert row["cut"].keys() == {"random", "trained"}
+    assert row["share"] >= 0.5
 
 
 @pytest.mark.slow
@@ -147,19 +185,15 @@ def test_three_ways_learn_other_classes(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(small_or_shrunk, "_RECIPE", replace(small_or_shrunk._RECIPE, epochs=1))
     small_or_shrunk.study(data="digits", out=tmp_path, seeds=1, pretraining_images=120, pretraining_epochs=1, tuning_images=60)
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
-    expected = product(small_or_shrunk.TASKS, small_or_shrunk.WAYS, small_or_shrunk.RATES)
-    assert [(row["task"], row["way"], row["rate"]) for row in rows] == list(expected)
+    expected = product(small_or_shrunk.TASKS, small_or_shrunk.WAYS)
+    assert [(row["task"], row["way"]) for row in rows] == list(expected)
 
 
-def test_every_way_is_compared_at_its_better_rate() -> None:
-    tops = {
-        ("shrunk, uniform scaling", 8e-3): 70.0,
-        ("shrunk, uniform scaling", 16e-3): 75.0,
-        (small_or_shrunk.SMALL, 8e-3): 73.0,
-    }
+def test_every_way_is_compared_with_the_small_one_by_seed() -> None:
+    tops = {"shrunk, uniform scaling": 75.0, small_or_shrunk.SMALL: 73.0}
     rows = [
-        {"task": "digits", "way": way, "rate": rate, "seed": seed, "top1": top + seed, "seconds": 1.0}
-        for (way, rate), top in tops.items() for seed in range(2)
+        {"task": "digits", "way": way, "seed": seed, "top1": top + seed, "seconds": 1.0}
+        for way, top in tops.items() for seed in range(2)
     ]  # fmt: skip
     shrunk, small = small_or_shrunk.summary(rows)
-    assert (shrunk["rate"], shrunk["top1"]["mean"], shrunk["lead"]["mean"], small["lead"]["mean"]) == (16e-3, 75.5, 2.0, 0.0)
+    assert (shrunk["top1"]["mean"], shrunk["lead"]["mean"], small["lead"]["mean"]) == (75.5, 2.0, 0.0)

@@ -93,13 +93,13 @@ def test_a_table_of_truth_and_its_scores_are_made_once(tmp_path: Path, monkeypat
     )  # fmt: skip
     for _ in range(2):
         truth.build(settings, "digits", tmp_path)
-        scores.study("digits", tmp_path)
+        scores.study("digits", tmp_path, elastic_epochs=1)
     rows = TruthTable(tmp_path).trainings()
     assert [row.key for row in rows] == [("equal", 0, 0), ("equal", 0, 1), ("range", 0, 0), ("range", 0, 1), ("longer", 0, 0)]
     assert [row.epochs for row in rows] == [1, 1, 1, 1, 2]
     found = read_scores(tmp_path)
     names = {score.name for score in found}
-    assert {"params", "nwot", "synflow", "replaced_parts", "inherited_0_loss", "random_1_train_losses"} <= names
+    assert {"params", "nwot", "synflow", "replaced_parts", "inherited_0_loss", "random_1_train_losses", "elastic_loss"} <= names
     assert len({(score.name, score.group, score.net) for score in found}) == len(found) == len(names) * 2
     with pytest.raises(ScalerError, match="holds other settings than Settings"):
         truth.build(replace(settings, epochs=2), "digits", tmp_path)

@@ -15,14 +15,11 @@ import pytest
 from experiments.cli import run
 from experiments.data.datasets import open_data
 from scaler.errors import ScalerError
-
-ROOT = Path(__file__).parents[3]
-ENV = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+from tests.command_line import ENV, ROOT, run_scaler
 
 
 def scaler(*words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "scaler.launch", *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or ROOT, env={**ENV, **env}, check=False)
+    return run_scaler(words, cwd or ROOT, ENV | env)
 
 
 SEARCH = ("search", "tiny_vit_1m_32", "--budget", "flops=50%", "--data", "digits", "--out", "x")

@@ -1,24 +1,28 @@
 """`scaler shrink`: what is refused, what a folder keeps, and that a repeated command continues."""
 
 import csv
-from dataclasses import replace
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
+from torch import nn
 
+from experiments.commands.feasible_sets import smaller_set
 from experiments.commands.shrink import shrink
 from experiments.commands.train import train
 from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.report.frontier import write_frontier
-from experiments.search import shrinking
+from experiments.search import latency, shrink_candidates, shrinking
+from experiments.search.latency import read_latency
+from models.networks.latency import MeasuredLatency
 from models.networks.model_spec import open_model_spec
 from scaler.budget import Bound
 from scaler.errors import InfeasibleError, ScalerError
 from scaler.results.ledger import Ledger
 from scaler.results.variant import read_info
-from tests.experiments.small_seed import ARCH, seed_in
+from tests.experiments.small_seed import seed_in
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +79,12 @@ def test_with_images_the_better_candidate_is_tuned_and_a_repeated_command_goes_o
     assert info is not None
     assert (info.start, info.trained_on.part) == ("", "all")
     assert timm.create_model(f"local-dir:{out}", pretrained=True).num_classes == 10
+    text = (out / "README.md").read_text()
+    assert re.search(rf"^scaler shrink {seed} .*--budget flops=60%", text, re.MULTILINE)
+    assert f"| teacher | `{seed}` |" in text
     assert write_frontier([out], tmp_path / "frontier")["csv"].exists()
     with monkeypatch.context() as patched:
-        patched.setattr(shrinking, "choose", None)
+        patched.setattr(shrink_candidates, "choose", None)
         assert shrunk(seed, out, **TUNED) == found  # read, not made again
         patched.undo()
         patched.setattr(shrinking, "train_variant", _interrupt)
@@ -111,11 +118,39 @@ def test_a_cut_folder_is_trained_on_and_teaches_nobody_before(
 
 @pytest.mark.slow
 def test_other_classes_are_learned_from_labels_by_a_new_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    seed_in(tmp_path / "seed", replace(ARCH, num_classes=7))
+    seed_in(tmp_path / "seed", label_names="abcdefghij")
     found = shrunk(tmp_path / "seed", tmp_path / "small", **TUNED)
-    assert "has 7 classes and the images 10: the head is new and learns from the labels alone" in capsys.readouterr().err
+    said = "has 10 classes and the 10 of digits are others: the head is new and learns from the labels alone"
+    assert said in capsys.readouterr().err
     assert found["top1"]["seed"] is None
     assert "2 new" in found["inherited"]
+
+
+def test_a_bound_on_latency_holds_when_it_is_measured(seed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that takes 30 % longer than when its prices were learned, and then a hundred times as long."""
+    factor = 1.0
+
+    def steady(model: nn.Module, *_: Any, **__: Any) -> MeasuredLatency:
+        least = factor * (1e5 + 10 * sum(parameter.numel() for parameter in model.parameters()))
+        return MeasuredLatency(least=least, median=least, low=least, high=least, runs=1, machine="steady")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(latency, "NETWORKS", 10)
+    monkeypatch.setattr(latency, "measure_latency", steady)
+    latency.learn_around(str(seed))
+    factor = 1.3
+    found = shrunk(seed, tmp_path / "small", budget="latency=70%")
+    bound = (
+        smaller_set(ShrinkOptions(seed_model=str(seed), budget="latency=70%", out=tmp_path), None)[1].budget["latency"].high / 1e6
+    )
+    assert found["latency"]["predicted_ms"] < found["latency"]["least_ms"] <= bound
+    assert read_latency(tmp_path / "small") is not None
+    assert all(one["latency"]["least_ms"] <= bound for one in found["candidates"])
+    factor = 100.0
+    with pytest.raises(
+        ScalerError, match=r"none of \d+ candidates meets latency=70% when measured; the nearest takes \S+: widen"
+    ):
+        shrunk(seed, tmp_path / "slow", budget="latency=70%")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_recorded_options_are_those_that_decide_the_result() -> None:
     recorded = SearchOptions(**SEARCH).recorded()
     assert not {"workers", "loader_workers", "out", "as_worker"} & recorded.keys()
     assert {"seed_model", "budget", "trials", "pruner", "seed"} <= recorded.keys()
-    assert SearchOptions.fixed_names() == recorded.keys() - {"trials"}
+    assert SearchOptions.fixed_names() == recorded.keys() - {"trials", "hours"}
 
 
 def test_every_option_has_a_sentence_of_help_and_a_group() -> None:

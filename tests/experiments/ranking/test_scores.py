@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from experiments.data.input_format import InputFormat
+from experiments.ranking.elastic_members import ElasticMembers
 from experiments.ranking.replaced_parts import ReplacedParts
 from experiments.ranking.shared_views import SharedCrops
 from experiments.ranking.short_trainings import ShortTraining
@@ -76,6 +77,15 @@ def test_a_score_without_training_is_of_the_cut_itself(shop: Workshop, prepared:
     assert found["inherited_0_loss"].value == -expected.loss
     flops = cost_of(SEED_ARCH).flops
     assert found["inherited_0_loss"].flops == (50 + len(shop.data.holdout)) * flops
+
+
+def test_members_of_an_elastic_seed_are_charged_with_their_share_of_its_making(shop: Workshop, prepared: PreparedSeed) -> None:
+    cut = ShortTraining(shop=shop, steps=0, seed=prepared)
+    found, plain = ElasticMembers(cut=cut, flops=1000, seconds=60.0)(SEED_ARCH), cut(SEED_ARCH)
+    for leaf in ("top1", "loss"):
+        reading, own = found[f"elastic_{leaf}"], plain[f"inherited_0_{leaf}"]
+        assert (reading.value, reading.flops) == (own.value, own.flops + 1000)
+        assert reading.seconds > 60
 
 
 def test_a_short_training_is_charged_with_its_updates_and_its_evaluation(shop: Workshop) -> None:

@@ -15,7 +15,7 @@ from scaler.errors import ScalerError
 from scaler.json_files import read_json, write_sealed
 from scaler.results.frontier import FrontierInfo
 from scaler.trials.storage import worker_name
-from tests.experiments.cli.test_cli import ENV
+from tests.command_line import ENV
 from tests.experiments.report.fake_ledger import fake_info, write_run
 from tests.experiments.report.fake_study import MINUTE, failed, finished, running, write_study
 

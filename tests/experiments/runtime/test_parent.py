@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.runtime.parent import environment_of_child
+
 CHILD = """import time
 from experiments.runtime.parent import end_with_parent
 end_with_parent()
@@ -49,3 +51,12 @@ def test_a_worker_that_was_started_by_hand_goes_on(monkeypatch: pytest.MonkeyPat
     child = CHILD.replace("time.sleep(60)", "time.sleep(1.5); print('done')")
     done = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
     assert done.stdout == "up\ndone\n"
+
+
+def test_a_process_waits_for_a_line_of_its_parent_or_ends() -> None:
+    child = "from experiments.runtime.parent import wait_for_parent\nwait_for_parent()\nprint('on')"
+    for line, printed in (("\n", "on\n"), ("", "")):
+        done = subprocess.run(
+            [sys.executable, "-c", child], env=environment_of_child(), input=line, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.returncode) == (printed, 0 if line else 1)

@@ -3,9 +3,17 @@
 import pytest
 import torch
 
-from experiments.runtime.shares import FLOPS_PER_THREAD, Share, share_out, threads_for, using_threads, visible_gpus
+from experiments.runtime.shares import (
+    FLOPS_PER_THREAD,
+    FLOPS_PER_WORKERS_THREAD,
+    Share,
+    share_out,
+    threads_for,
+    using_threads,
+    visible_gpus,
+)
 
-SMALL, LARGE = 64 * 6_600_000, 100 * FLOPS_PER_THREAD
+SMALL, LARGE = 64 * 6_600_000, 100 * FLOPS_PER_WORKERS_THREAD
 
 
 def test_threads_grow_with_the_network_up_to_the_cores() -> None:
@@ -15,7 +23,7 @@ def test_threads_grow_with_the_network_up_to_the_cores() -> None:
 @pytest.mark.parametrize(
     ("flops", "cores", "trials", "expected"),
     [(SMALL, 2, 6, (2, 1)), (SMALL, 16, 24, (8, 1)), (SMALL, 16, 300, (16, 1)), (SMALL, 2, 3, (1, 1)),
-     (LARGE, 16, 24, (1, 16)), (3 * FLOPS_PER_THREAD, 16, 24, (5, 3)), (SMALL, 1, 24, (1, 1))],
+     (LARGE, 16, 24, (1, 16)), (3 * FLOPS_PER_WORKERS_THREAD, 16, 24, (5, 3)), (SMALL, 1, 24, (1, 1))],
 )  # fmt: skip
 def test_workers_fill_the_cores(flops: int, cores: int, trials: int, expected: tuple[int, int]) -> None:
     shares = share_out(None, None, flops=flops, cores=cores, trials=trials)

@@ -140,7 +140,7 @@ def test_a_variant_knows_its_training_images_and_its_classes(tmp_path: Path, fin
     backend.score(model_spec_of("tiny", ARCH), NOTE, tmp_path, seed=7, final=final)
     info = read_info(tmp_path)
     assert info is not None
-    assert info.trained_on == TrainedOn(part=part, data="digits", train_images=150, seed=3)
+    assert info.trained_on == TrainedOn(part=part, data="digits", train_images=150, seed=3, holdout_share=0.1)
     assert info.weights == file_digest(tmp_path / "model.safetensors")
     by_timm: Any = timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
     assert by_timm.pretrained_cfg["label_names"] == list("0123456789")

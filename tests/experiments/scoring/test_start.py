@@ -112,11 +112,19 @@ def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_other_classes_get_a_new_head_and_the_body_stays(tmp_path: Path) -> None:
-    seed = seed_in(tmp_path, replace(ARCH, num_classes=7))
+@pytest.mark.parametrize(("number", "names"), [(7, ""), (10, "abcdefghij")])
+def test_other_classes_get_a_new_head_and_the_body_stays(number: int, names: str, tmp_path: Path) -> None:
+    """Also where they are as many, and known by their names to be others."""
+    seed = seed_in(tmp_path, replace(ARCH, num_classes=number), label_names=names)
     start = InheritedStart.of(seed, CALIBRATED, digits())
     found = start.cut(start.spec_of("full", ARCH))
     assert {row.name for row in found.report if row.action == "new"} == {"head.fc.weight", "head.fc.bias"}
+    assert 0 < found.network.head.fc.weight.abs().max() < 1e-3  # all classes are equally probable at first
+    (images, answers), *_ = start.seed.batches
+    assert torch.equal(seed.build().eval()(images).argmax(1), answers)  # what Taylor ranks by, as the labels say nothing
+    same = InheritedStart.of(seed.with_label_names(()), CALIBRATED, digits())
+    assert same.new_head == (number != 10)
+    assert (same.digest == start.digest) == (number != 10)
 
 
 def test_models_that_cannot_give_weights_are_refused(seed: ModelSpec, tmp_path: Path) -> None:

@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from experiments.commands.open_start import calibrated_rule
 from experiments.commands.search import search
-from experiments.data.datasets import open_data
 from experiments.options.search import SearchOptions
-from experiments.search.run_folder import require_same
-from models.networks.model_spec import model_spec_of, open_model_spec
-from models.zoo.seeds import SEEDS
+from experiments.search.request import require_same
+from models.networks.model_spec import open_model_spec
 from scaler.errors import ScalerError
 from scaler.json_files import write_sealed
 from scaler.results.ledger import Ledger, Record
@@ -92,10 +89,3 @@ def test_a_search_that_recorded_no_start_continues_from_random_weights(tmp_path:
     require_same("search", tmp_path / "run.json", {"seed": 0, "start": "random", "start_weights": None})
     with pytest.raises(ScalerError, match="holds a search with start = random, not inherited"):
         require_same("search", tmp_path / "run.json", {"seed": 0, "start": "inherited", "start_weights": "x"})
-
-
-def test_channels_are_ranked_by_the_loss_where_the_images_have_the_seeds_classes() -> None:
-    images, arch = open_data("digits", train_images=60), SEEDS["deit_1m_patch4_32"]
-    kinds = [calibrated_rule(model_spec_of("seed", arch.with_task(num_classes=classes)), images, seed=3) for classes in (10, 7)]
-    assert [rule.channels for rule in kinds] == ["taylor", "l2"]
-    assert all(rule.batch_norm and not rule.std_correction and rule.random_seed == 3 for rule in kinds)

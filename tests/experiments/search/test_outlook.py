@@ -21,8 +21,11 @@ class Finished:
     def finished(self) -> int:
         return self.number
 
+    def records(self) -> list[Any]:
+        return []
 
-def said(out: Path, budget: str, finished: int = 0, trials: int = 9, **options: Any) -> list[str]:
+
+def said(out: Path, budget: str, finished: int = 0, trials: int | None = 9, **options: Any) -> list[str]:
     space, sets = spaces("tiny_vit_1m_32", [budget])
     request: dict[str, Any] = {"workers": 1, "data": "made up", "trials": trials, "out": out, **options}
     asked = SearchOptions(seed_model="tiny_vit_1m_32", budget=budget, **request)

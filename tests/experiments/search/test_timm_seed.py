@@ -61,8 +61,8 @@ def test_every_strategy_searches_around_a_timm_model(strategy_name: str, tmp_pat
     space, sets = problem("vit_tiny_patch16_224", tmp_path)
     origins = search(tmp_path / "run", space, sets, strategy_name, TRIALS)
     assert len(origins) == TRIALS
-    assert origins[:4] == ["uniform scaling", "uniform scaling", "random", "random"]
-    assert ("random" if strategy_name == "uniform" else strategy_name) in origins[4:]
+    assert origins[:4] == ["uniform scaling", "uniform scaling", "highest resolution", "highest resolution"]
+    assert ("random" if strategy_name == "uniform" else strategy_name) in origins[6:]
 
 
 @pytest.mark.slow

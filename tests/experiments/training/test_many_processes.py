@@ -23,7 +23,7 @@ from experiments.runtime.setup import Setup
 from experiments.training.job import Job
 from scaler.errors import ScalerError
 from scaler.results.ledger import Record
-from tests.experiments.cli.test_cli import ENV, ROOT
+from tests.command_line import ENV, ROOT
 
 # No batch norm and no stochastic depth: the loss of a batch is then the mean of its parts'.
 MODEL, EPOCHS, IMAGES, SIDE = "deit_1m_patch4_32", 2, 256, 16

@@ -21,6 +21,19 @@ def test_each_budget_has_its_own_rungs() -> None:
     assert outcome == [False, False, True, False, True, False]
 
 
+def test_each_resolution_has_its_own_rungs() -> None:
+    study = optuna.create_study(direction="maximize", pruner=pruner("halving"))
+    outcome = []
+    for resolution, score in [(24, 50.0), (32, 5.0), (24, 40.0), (32, 6.0), (32, 4.0)]:
+        study.enqueue_trial({"resolution": resolution})
+        trial = study.ask()
+        trial.suggest_categorical("resolution", [24, 32])
+        trial.report(score, 1)
+        outcome.append(trial.should_prune())
+        study.tell(trial, score)
+    assert outcome == [False, False, True, False, True]
+
+
 def test_halving_looks_where_its_rungs_are() -> None:
     """A third goes on at each of 1, 3 and 9, which are all that its rule looks at."""
     rungs = [RULES["halving"].growth ** i for i in range(3)]

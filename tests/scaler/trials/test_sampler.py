@@ -24,6 +24,8 @@ from tests.scaler.toy import toy_space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 pytestmark = pytest.mark.filterwarnings("ignore:PartialFixedSampler is experimental")
+
+QUICK = [name for name in STRATEGIES if name != "gp"]  # which takes a second for each proposal
 SPACE = toy_space({"widths": [[1, 2, 4]] * 3, "kinds": [[1, 2]] * 3, "scale": [1, 2]})
 SETS = [
     FeasibleSet(SPACE, Budget((("flops", Bound(40, 300)),), "flops=40..300")),
@@ -69,7 +71,7 @@ def alone(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", QUICK)
 def test_threads_of_one_study_propose_one_after_the_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = sampler(name)
     monkeypatch.setattr(shared.strategy, "propose", alone(shared.strategy.propose))
@@ -79,7 +81,7 @@ def test_threads_of_one_study_propose_one_after_the_other(name: str, monkeypatch
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("fixed", [{"widths[1]": 2}, {"scale": 2, "kinds[2]": 2}, {"scale": 1, "lr": 0.1}])
 def test_an_enqueued_trial_keeps_the_values_that_were_set(name: str, fixed: dict[str, Any]) -> None:
     study = optuna.create_study(sampler=sampler(name), direction="maximize")
@@ -102,7 +104,7 @@ def test_a_waiting_trial_keeps_the_parameters_that_it_has() -> None:
     assert all(trial.params.items() >= has.items() for trial in study.trials)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_partial_fixed_sampler_keeps_its_values(name: str) -> None:
     study = optuna.create_study(direction="maximize")
     study.sampler = PartialFixedSampler({"widths[1]": 4, "scale": 1}, sampler(name, SETS[:1]))
@@ -199,7 +201,7 @@ def test_a_study_with_other_choices_is_refused_by_trial_and_value() -> None:
 
 
 def test_trials_that_were_added_without_a_proposal_teach_every_strategy() -> None:
-    for name in STRATEGIES:
+    for name in QUICK:
         study = optuna.create_study(sampler=sampler(name), direction="maximize")
         for point in SETS[0].points(range(9)):
             study.add_trial(create_trial(params=SPACE.values(point), distributions=distributions(SPACE), value=1.0))

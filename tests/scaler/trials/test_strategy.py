@@ -24,6 +24,9 @@ BUDGET = Budget((("flops", Bound(40, 300)),), "flops=40..300")
 SETS = [FeasibleSet(SPACE, BUDGET), FeasibleSet(SPACE, Budget((("params", Bound(0, 9)),), "params=9"))]
 
 
+QUICK = [name for name in STRATEGIES if name != "gp"]  # which takes a second for each proposal
+
+
 def sampler(name: str, sets: list[FeasibleSet] = SETS, seed: int = 3, trials: int = 24) -> FeasibleSampler:
     return FeasibleSampler(sets[0].space, sets, strategy(name, trials), seed)
 
@@ -36,7 +39,7 @@ def score(arch: Architecture) -> float:
     return log(SPACE.cost(arch).flops) - 0.1 * arch.values()["kinds[0]"]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_plain_optuna_study_gets_only_what_meets_the_limits_and_repeats(name: str) -> None:
     def run() -> list[dict[str, object]]:
         study = optuna.create_study(sampler=sampler(name), direction="maximize")
@@ -54,7 +57,21 @@ def test_a_plain_optuna_study_gets_only_what_meets_the_limits_and_repeats(name: 
     assert run() == run()
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.slow
+def test_the_gaussian_process_repeats_and_proposes_what_meets_the_budget_alone() -> None:
+    def run() -> list[optuna.trial.FrozenTrial]:
+        study = optuna.create_study(sampler=sampler("gp", SETS[1:]), direction="maximize")
+        study.optimize(lambda trial: score(suggested(trial)), n_trials=4)
+        return study.trials
+
+    first, again = run(), run()
+    assert all(SPACE.arch_of(trial.params) in SETS[1] for trial in first)
+    assert {trial.user_attrs[NOTES]["origin"] for trial in first} <= {"gp", "random"}
+    assert "gp" in {trial.user_attrs[NOTES]["origin"] for trial in first}
+    assert [trial.params for trial in first] == [trial.params for trial in again]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_a_study_that_is_left_and_taken_up_repeats_one_that_is_not(name: str, tmp_path: Path) -> None:
     def run(file: str, *stops: int) -> list[dict[str, object]]:
         for stop in stops:
@@ -68,7 +85,7 @@ def test_a_study_that_is_left_and_taken_up_repeats_one_that_is_not(name: str, tm
     assert run("whole", 20) == run("stopped", 7, 1, 12)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_set_of_one_is_proposed_again_and_again(name: str) -> None:
     tight = FeasibleSet(SPACE, Budget((("params", Bound(0, 6)), ("flops", Bound(0, 30))), "tight"))
     assert tight.size == 1
