@@ -30,6 +30,7 @@ from scaler.lock import only_process_in
 from scaler.results.variant import TrainedOn, read_info
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
+from scaler.trials.storage import storage_errors
 
 Problem = tuple[SearchSpace, list[FeasibleSet]]
 
@@ -55,7 +56,7 @@ def start_search(options: SearchOptions, problem: Problem | None, workers: Worke
     if options.as_worker:
         wait_for_parent()
     shares = workers.start(problem[1], recipe.batch_size)
-    with using_threads(shares.threads), deterministic_algorithms(options.deterministic):
+    with using_threads(shares.threads), deterministic_algorithms(options.deterministic), storage_errors():
         return _run(_context(options, problem, inputs, shares), workers, inputs.images)
 
 

@@ -24,17 +24,21 @@ from scaler.files import write_json
 
 _SHARES = (0.1, 0.5, 0.9)  # of the room that a command needs
 _ROOM = "512m"
+_FULL = ("No space left on device", "database or disk is full", "disk I/O error")
 _JUMPS = ("+2h", "-1h", "+0")
 _FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 
-def study(out: Annotated[Path, typer.Option("--out")]) -> None:
+def study(
+    out: Annotated[Path, typer.Option("--out")],
+    only: Annotated[list[str] | None, typer.Option("--only", help="A command; may be repeated.")] = None,
+) -> None:
     """Disturb each command in every way, compare with an undisturbed one, and write ``out``/results.json."""
     ways: dict[str, Callable[[Job, Path], dict[str, int]]] = {"two processes": _two_at_once}
     ways |= {"full disk": _full_disk, "read-only folder": _read_only} if os.geteuid() == 0 else {}
     ways |= {"clock that jumps": _jumping_clock} if _FAKETIME else {}
     found: dict[str, Any] = {}
-    for job in make_jobs(out / "inputs", run_whole):
+    for job in (job for job in make_jobs(out / "inputs", run_whole) if not only or job.name in only):
         place = out / job.name
         run_whole(job.command(place / "whole" / NAME), place / "whole.log")
         expected = job.result(place / "whole" / NAME)
@@ -69,7 +73,7 @@ def _full_disk(job: Job, place: Path) -> dict[str, int]:
         with _mounted(place / NAME, f"size={max(4096, int(share * needed))}"):
             process = start(job.command(place / NAME), log := place / f"full-{share}.log")
             process.join()
-        told = process.exitcode == 2 and "No space left on device" in _last(log)
+        told = process.exitcode == 2 and any(reason in _last(log) for reason in _FULL)
         counts["ended" if process.exitcode == 0 else "told" if told else "other"] += 1
     return counts
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from experiments.options.search import SearchOptions
 from experiments.search import workers
@@ -85,7 +86,7 @@ def test_each_worker_sees_its_own_gpu_alone(
     tmp_path: Path, started: Started, monkeypatch: pytest.MonkeyPatch, gpus: int, number: int | None, expected: list[str]
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     shares = start_workers(tmp_path, workers=number, trials=60)
     assert [environment["CUDA_VISIBLE_DEVICES"] for _, environment in started] == expected
     assert shares.summary.startswith(f"{len(expected)} workers on {gpus} GPU")
@@ -94,7 +95,7 @@ def test_each_worker_sees_its_own_gpu_alone(
 def test_without_a_gpu_each_worker_has_its_share_of_the_cores(
     tmp_path: Path, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr("experiments.search.shares.cores", lambda: 8)
     monkeypatch.setattr("experiments.runtime.shares.FLOPS_PER_THREAD", 10**6)  # so that one training would fill them all
     shares = start_workers(tmp_path, workers=4, trials=60)
