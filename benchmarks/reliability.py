@@ -26,8 +26,8 @@ def _kills(found: dict[str, Any]) -> str:
 
 
 def _disturbances(found: dict[str, Any]) -> str:
-    names = list(next(iter(found.values())))
-    rows = [(way, *(_counts(jobs[name]) for name in names)) for way, jobs in found.items()]
+    names = list(dict.fromkeys(name for jobs in found.values() for name in jobs))
+    rows = [(way, *(_counts(jobs[name]) if name in jobs else "not run" for name in names)) for way, jobs in found.items()]
     return _table(("disturbance", *names), rows)
 
 
@@ -45,7 +45,7 @@ def _trials(found: dict[str, Any]) -> str:
     rows = []
     for name, after in ((name, after) for name in ("uniform", "surrogate") for after in ("few", "many")):
         one, trials = figures[name][after], 100 if after == "few" else figures["trials"]
-        parts = (f"{one[part]:.1f}" for part in _PARTS)
+        parts = (f"{one[part]:.0f}" for part in _PARTS)
         rows.append((name, f"{trials:,}", f"{one['trial_ms']:.0f}", *parts, f"{one['memory_mb']:.0f}"))
     return _table(("strategy", "trials before", "a trial, ms", *_PARTS.values(), "memory, MB"), rows)
 
