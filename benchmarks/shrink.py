@@ -63,8 +63,8 @@ def run(quick: bool) -> Figures:
 def ours(tasks: Mapping[str, Task], repeats: int) -> Figures:
     """By task: seconds to trace the seed's structure, once for all cuts, to choose and to cut; and the miss of the FLOPs.
 
-    A cut includes that timm builds the smaller network and draws its weights, which ``*_build_s`` is alone. ``tiny_vit_s`` and
-    the like are the seconds to choose and to cut, ``worst_gap`` is the greatest miss.
+    A cut includes that timm builds the smaller network, but not the draws of its weights; ``*_build_s`` is a building with
+    them. ``tiny_vit_s`` and the like are the seconds to choose and to cut, ``worst_gap`` is the greatest miss.
     """
     figures: dict[str, Any] = {}
     for name, task in tasks.items():

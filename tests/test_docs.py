@@ -40,6 +40,15 @@ def a_users_images_and_weights(place: Path) -> dict[str, str]:
     return {"HF_HOME": str(place / "huggingface")}
 
 
+def test_options_of_commands_that_are_not_run_exist() -> None:
+    sections = re.split(r"^## scaler ", (ROOT / "docs" / "options.md").read_text(), flags=re.MULTILINE)[1:]
+    known = {section.split()[0]: set(re.findall(r"^\| `(-[-a-z]+)`", section, re.MULTILINE)) for section in sections}
+    for page in PAGES:
+        text = page.read_text().replace("\\\n", "")
+        for name, words in re.findall(r"^(?:.*-m scaler\.launch|scaler) ([a-z]+) (.*)$", text, re.MULTILINE):
+            assert set(re.findall(r"(?<= )--?[a-z][-a-z]*", words)) <= known[name] | {"--help"}, f"{page.name}: {name} {words}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_run(page: Path, tmp_path: Path) -> None:

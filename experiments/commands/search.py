@@ -29,6 +29,8 @@ def search(options: SearchOptions) -> "list[Chosen]":
         ScalerError: if an input cannot be opened, or ``options.out`` holds another search.
     """
     _check_score(options)
+    if options.hours and not options.trials and options.strategy == "contraction":
+        raise ScalerError(f"--hours {options.hours:g}: contraction plans its steps over a number of trials: add --trials")
     num_classes = peek_num_classes(options.data)
     problem = None if num_classes is None else feasible_sets(options, num_classes)
     from experiments.search.workers import Workers  # loads Optuna

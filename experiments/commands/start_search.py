@@ -45,8 +45,6 @@ def start_search(options: SearchOptions, problem: Problem | None, workers: Worke
     """
     if world_size() > 1:
         raise ScalerError(f"a search under torchrun ({world_size()} processes): start `scaler search` by itself")
-    if options.hours and not options.trials and options.strategy == "contraction":
-        raise ScalerError(f"--hours {options.hours:g}: contraction plans its steps over a number of trials: add --trials")
     if options.as_worker:
         end_with_parent()
     inputs = open_inputs(options)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.data.image_set import HOLDOUT_SHARE
 from experiments.options.search import TRAINING_SCORE
 from scaler.errors import ScalerError
 from scaler.json_files import read_sealed
@@ -11,7 +12,13 @@ from scaler.json_files import read_sealed
 REQUEST = "run.json"
 _REMEDY = "restore it, or choose another --out"
 # Values of runs that recorded none.
-_BEFORE = {"start": "random", "score": TRAINING_SCORE, "on_bad_image": "stop", "deterministic": False}
+_BEFORE = {
+    "start": "random",
+    "score": TRAINING_SCORE,
+    "holdout_share": HOLDOUT_SHARE,
+    "on_bad_image": "stop",
+    "deterministic": False,
+}
 
 
 def require_same(kind: str, path: Path, request: Mapping[str, Any]) -> None:

@@ -158,8 +158,11 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def table(results: Mapping[str, Any]) -> str:
     """The summary as a table in Markdown."""
-    columns = ("task", "way", "top-1", "seconds", "lead over the small one, fine-tuned")
-    lines = [(row["task"], row["way"], *(shown(row[key]) for key in ("top1", "seconds", "lead"))) for row in results["summary"]]
+    columns = ("task", "way", "seeds", "top-1", "seconds", "lead over the small one, fine-tuned")
+    lines = [
+        (row["task"], row["way"], row["seeds"], *(shown(row[key]) for key in ("top1", "seconds", "lead")))
+        for row in results["summary"]
+    ]
     return markdown(columns, lines)
 
 

@@ -132,15 +132,16 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if tops:
             flops = next(row["flops"] for row in rows if (row["part"], row["way"]) == (part, way))
             lead = mean_with_interval([a - b for a, b in zip(tops, theirs, strict=True)])
-            found.append({"part": part, "way": way, "flops": flops, "top1": mean_with_interval(tops), "lead": lead})
+            which = {"part": part, "way": way, "flops": flops, "seeds": len(tops)}
+            found.append({**which, "top1": mean_with_interval(tops), "lead": lead})
     return found
 
 
 def table(results: Mapping[str, Any]) -> str:
     """The summary as a table in Markdown."""
-    columns = ("of the seed's FLOPs", "way", "MFLOPs", "top-1", "lead over Torch-Pruning")
+    columns = ("of the seed's FLOPs", "way", "MFLOPs", "seeds", "top-1", "lead over Torch-Pruning")
     lines = [
-        (row["part"], row["way"], f"{row['flops'] / 1e6:.2f}", shown(row["top1"]), shown(row["lead"]))
+        (row["part"], row["way"], f"{row['flops'] / 1e6:.2f}", row["seeds"], shown(row["top1"]), shown(row["lead"]))
         for row in results["summary"]
     ]
     return markdown(columns, lines)

@@ -65,7 +65,7 @@ def _holds_more(path: Path, found: str) -> ScalerError:
     out = path.with_suffix(".weights.pth").name
     code = f"import torch; torch.save(torch.load('{path.name}', weights_only=False)['model'], '{out}')"
     return ScalerError(
-        f"{path} holds more than tensors ({found}), and reading that could run code: it is not opened\n"
+        f"{path} holds more than tensors ({found}), and reading that could run code: it is not opened; "
         f'if you trust its source, save the weights alone and import those: python -c "{code}"'
     )
 

@@ -49,7 +49,7 @@ def fit(network: nn.Module, tensors: State, changes: AllowedChanges, name: str) 
         said = [_listed("missing", missing), _listed("unknown", extra), _listed("of another shape or kind", shapes)]
         way_out = _way_out(network, layout, tensors, {} if missing or extra else wrong, derived)
         raise ScalerError(
-            f"the checkpoint does not fit {name} ({layout.name} layout): {'; '.join(filter(None, said))}\n{way_out}"
+            f"the checkpoint does not fit {name} ({layout.name} layout): {'; '.join(filter(None, said))}: {way_out}"
         )
     return FittedState(state={n: t.to(own[n].dtype) for n, t in state.items()}, layout=layout.name, changed=resized.done)
 

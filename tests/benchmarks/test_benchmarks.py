@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import feasible, first_feasible, layerwise, optimum, results, step, store
+from benchmarks import feasible, first_feasible, layerwise, optimum, propose, results, step, store
 from benchmarks.measure import cold, median_s, peer
 from benchmarks.original_format import Original
 from benchmarks.peers import Problem
@@ -47,8 +47,18 @@ def test_an_unknown_benchmark_ends_with_status_2_and_a_failed_process_with_its_l
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("unknown benchmark 'coast': did you mean 'cost'?")
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "cost", "--train"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "--train: cost has no such mode; `python -m benchmarks search --train` has\n")
     with pytest.raises(ScalerError, match="No module named no_such_module"):
         cold("no_such_module")
+
+
+@pytest.mark.slow
+def test_proposals_are_timed_on_a_space_of_ten_to_the_ten() -> None:
+    figures = propose.run(quick=True)
+    assert figures["space_size"] > 10**10
+    assert 0 < figures["surrogate_s"] < figures["law_s"]
+    assert figures["surrogate_s"] < figures["surrogate_first_s"]
 
 
 def test_json_is_one_document_with_the_promised_figures() -> None:

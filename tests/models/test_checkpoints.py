@@ -142,7 +142,7 @@ def refusal(tensors: dict[str, Tensor], model: str = SMALL, changes: AllowedChan
     with pytest.raises(ScalerError) as caught:
         fit(network_of(model, **kwargs), tensors, changes or AllowedChanges(), model)
     message = str(caught.value)
-    assert len(message.splitlines()) <= 2
+    assert len(message.splitlines()) == 1
     assert len(message) < 1500
     return message
 
@@ -281,7 +281,7 @@ def test_files_that_are_no_checkpoints_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("no")
     (tmp_path / "plain.pkl").write_bytes(pickle.dumps({"a": 1}))
     for name, message in {
-        "training.pth": r"holds more than tensors \(argparse.Namespace\), and reading that could run code.*\n.*save the weights",
+        "training.pth": r"holds more than tensors \(argparse.Namespace\), and reading that could run code.*; .*save the weights",
         "empty.pth": r"has no state dict \(epoch\)",
         "text.pth": r"text.pth is not a checkpoint that torch.save wrote",
         "nothing.pt": r"is not a checkpoint that torch.save wrote",

@@ -46,6 +46,9 @@ def test_it_tells_cost_accuracy_training_and_classes() -> None:
                  "35,000,000", "1,000,000", "`small`, 60 epochs", "| teacher | `runs/seed` |", "given weights", TRAINING.command,
                  "1. `one`", "widths 32, 64, 96"):  # fmt: skip
         assert said in text
+    assert "| --- | --- |\n| top-1 |" in text  # the rows of a table follow each other
+    assert "| data | `digits` |\n| recipe |" in text
+    assert "\n0. `zero`\n1. `one`\n" in text
 
 
 def test_names_with_markup_are_code() -> None:

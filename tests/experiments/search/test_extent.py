@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from experiments.commands.start_search import start_search
+from experiments.commands import search as command
 from experiments.options.search import DEFAULT_TRIALS, SearchOptions
 from experiments.search import extent
 from experiments.search.extent import Extent
@@ -61,7 +61,7 @@ def test_hours_take_the_place_of_the_number_of_trials() -> None:
     assert SearchOptions(**request, hours=2).most_trials > 1000
     assert SearchOptions(**request, hours=2, trials=7).most_trials == 7
     with pytest.raises(ScalerError, match="--hours 2: contraction plans its steps over a number of trials: add --trials"):
-        start_search(SearchOptions(**request, hours=2, strategy="contraction"), None)
+        command.search(SearchOptions(**request, hours=2, strategy="contraction"))
 
 
 def test_the_outlook_says_how_many_candidates_fit(tmp_path: Path) -> None:

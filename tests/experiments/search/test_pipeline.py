@@ -228,19 +228,19 @@ def test_finalists_are_trained_again_and_their_mean_decides(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_a_trial_that_a_user_enqueued_is_explained_as_any_other(tmp_path: Path) -> None:
-    search(tmp_path, ClosedForm(), trials=8)
+    search(tmp_path, ClosedForm(), trials=9, strategy="uniform")
     space, sets = spaces("tiny_vit_1m_32", BUDGETS)
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/study.db")
     drawn = sets[2].sample_points(50, np.random.default_rng(0))
     large = [space.values(point) for point in drawn if space.arch(point) not in sets[1]][:2]
     study.enqueue_trial(large[0])
     study.enqueue_trial({"resolution": 32})
-    study.enqueue_trial(large[1])  # trial 10, when it is the turn of a budget that it does not meet
-    chosen, _ = search(tmp_path, ClosedForm(), trials=12)
+    study.enqueue_trial(large[1])  # trial 11, when it is the turn of a budget that it does not meet
+    chosen, _ = search(tmp_path, ClosedForm(), trials=13, strategy="uniform")
     found = {row.trial: row for row in rows(tmp_path)}
-    assert sorted(found) == list(range(12))
-    assert [(found[number].origin, found[number].budget) for number in (8, 10)] == [("enqueued", BUDGETS[2])] * 2
-    assert (found[9].origin, found[9].resolution) == ("random", 32)
+    assert sorted(found) == list(range(13))
+    assert [(found[number].origin, found[number].budget) for number in (9, 11)] == [("enqueued", BUDGETS[2])] * 2
+    assert (found[10].origin, found[10].resolution) == ("random", 32)
     points = {name for choice in chosen for other in choice.why["neighbours"] for name in other["changed"]}
     assert points <= space.variables.keys()
 
@@ -258,7 +258,7 @@ def test_the_ledger_is_read_at_the_start_alone(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.slow
 def test_halving_stops_what_lags_behind_its_own_budget(tmp_path: Path) -> None:
     backend = ClosedForm()
-    chosen, said = search(tmp_path, backend, trials=18, pruner="halving")
+    chosen, said = search(tmp_path, backend, trials=18, strategy="uniform", pruner="halving")
     pruned = [row for row in rows(tmp_path) if row.role == "pruned"]
     assert len(rows(tmp_path)) == 18
     assert {row.epochs for row in pruned} <= {1, 3}

@@ -97,7 +97,7 @@ def test_without_a_gpu_each_worker_has_its_share_of_the_cores(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr("experiments.search.shares.cores", lambda: 8)
-    monkeypatch.setattr("experiments.runtime.shares.FLOPS_PER_THREAD", 10**6)  # so that one training would fill them all
+    monkeypatch.setattr("experiments.runtime.shares.FLOPS_PER_WORKERS_THREAD", 10**6)  # so that one training would fill them all
     shares = start_workers(tmp_path, workers=4, trials=60)
     assert [share.threads for share in shares.workers] == [2] * 4
     assert all("CUDA_VISIBLE_DEVICES" not in share.environment for share in shares.workers)
