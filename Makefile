@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check static docs install clean vendor pictures
+.PHONY: demo test test-lowest test-wheel check static docs install clean vendor pictures
 
 demo: install
 	$(BIN)/scaler demo --out runs/demo
@@ -15,6 +15,21 @@ test: static
 # For the work in between: everything but the tests marked slow.
 check: static
 	$(BIN)/pytest -m "not slow"
+
+# The tests with the lowest versions that pyproject.toml names, in an environment of its own.
+LOWEST := .venv-lowest
+test-lowest:
+	test -x $(LOWEST)/bin/uv || ($(PYTHON) -m venv $(LOWEST) && $(LOWEST)/bin/python -m pip install --quiet uv)
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --group dev --editable .
+	$(LOWEST)/bin/pytest
+
+# The wheel, without the checkout, in an empty environment.
+WHEEL := .venv-wheel
+test-wheel:
+	rm -rf $(WHEEL) && $(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEEL)/dist .
+	$(WHEEL)/bin/python -m pip install --quiet $(WHEEL)/dist/*.whl
+	mkdir $(WHEEL)/empty && cd $(WHEEL)/empty && ../bin/scaler demo --out demo
 
 static: install
 	$(BIN)/ruff check .
@@ -48,4 +63,4 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWEST) $(WHEEL)

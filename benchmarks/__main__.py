@@ -14,7 +14,7 @@ from benchmarks.measure import Figures
 from scaler.errors import ScalerError, UnknownNameError
 
 NAMES = (
-    *("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "workers"),
+    *("cost", "feasible", "first_feasible", "optimum", "layerwise", "store", "step", "loop", "workers", "trials"),
     *("search", "propose", "shrink", "inherit", "ranking"),
 )
 app = typer.Typer(add_completion=False)

@@ -141,7 +141,7 @@ def read_sealed_lines(path: Path, kind: type[T], remedy: str) -> list[T]:
 def _unsealed(path: Path, number: int, line: bytes, kind: type[T], remedy: str) -> T:
     try:
         fields = dict(json.loads(line))
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:  # no JSON, no object, or one nested too deep
         raise DamagedFileError(path, f"line {number}: {error}", remedy) from error
     if fields.pop(_DIGEST, None) != json_digest(fields):
         raise DamagedFileError(path, f"line {number} does not match its digest", remedy)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from benchmarks.faults.values import NUMBERS, TEXTS, documents, numbers, texts
 from benchmarks.faults.world import DATA, SEED, World
 from experiments.cli import COMMANDS
+from experiments.options.common import MAX_PROCESSES
 from experiments.options.declare import flag_of, info_of
 
 _KEYS = ("flops", "params", "latency", "resolution", "FLOPS", "", "flops ", "top1")
@@ -16,8 +17,8 @@ _UNITS = ("", "k", "M", "G", "T", "ms", "us", "s", "%", "x", " M", "e9")
 _AXES = ("embed_dims", "depths", "window_sizes", "mlp_ratio", "mbconv_expand_ratio", "resolution", "head_dim", "share")
 _AMOUNTS = (0, 1, 3, 30, 60.5, -1, 1e6, ".5", "1.", "1e3", "nan", 10**20, "²")
 _UNKNOWN = ("--nosuch", "-q", "--epochs=", "--=", "--json=1", "extra", "--help", "--seed", "-n")
-# Options whose accepted values start many processes, a long compilation or a long measurement.
-_COSTLY = ("--workers", "--loader-workers", "--processes", "--compile", "--learn")
+# Options whose accepted values start many processes, and those that start a long compilation or a long measurement.
+_PROCESSES, _COSTLY = ("--workers", "--loader-workers", "--processes"), ("--compile", "--learn")
 _PLACES = ("{AT}", "{AT}/none/none", "/etc/passwd", "/proc/x/y", "/dev/null", "/dev/full/x")
 
 
@@ -86,6 +87,16 @@ def _option(item: Any) -> st.SearchStrategy[tuple[str, ...]]:
     extreme = [str(number) for number in NUMBERS if number not in (7, 2**31, 1)]
     limits = [str(limit) for limit in (info.minimum, info.maximum) if limit is not None and limit < 100]
     values = st.sampled_from([*TEXTS, *extreme, *limits, *_PLACES]) | texts
+    if flag in _PROCESSES:
+        values = values.filter(lambda text: not _is_number(text))
     if flag == "--out":  # a folder of the machine is none to write in
         values = values.filter(lambda text: text not in ("/", "..", "../../x", "") and "\0" not in text)
     return values.map(lambda value: (f"{flag}={value}",) if len(flag) > 2 else (flag, value))
+
+
+def _is_number(text: str) -> bool:
+    """Return True if ``text`` is a number of processes that a machine can start."""
+    try:
+        return 1 <= int(text) <= MAX_PROCESSES
+    except ValueError:
+        return False

@@ -14,7 +14,10 @@ from benchmarks.faults.values import NESTED, documents, texts
 from scaler.files import write_json
 from scaler.json_files import write_sealed
 
-_OF_BYTES = ("flip", "flip", "flip", "cut", "zero", "insert", "double", "empty", "garbage", "delete", "folder", "deep")
+_OF_BYTES = (
+    *("flip", "flip", "flip", "cut", "zero", "insert", "double", "empty", "garbage", "delete", "folder"),
+    *("deep", "nested", "lines"),
+)
 _OF_JSON = ("set", "set", "drop", "add")
 _ZEROES = 64
 
@@ -40,7 +43,7 @@ class Edit:
     def apply(self, folder: Path) -> None:
         """Change the file in ``folder``."""
         path = folder / self.path
-        if self.how in _OF_JSON:
+        if self.how in (*_OF_JSON, "put"):
             _edit_json(path, self)
         elif self.how in ("delete", "folder"):
             path.unlink()
@@ -62,15 +65,25 @@ def _changed(data: bytes, edit: Edit) -> bytes:
         "empty": b"",
         "garbage": bytes(edit.at % 251 for _ in range(200)),
         "deep": b"[" * (50 * NESTED),
+        "nested": b'{"digest": "", "x": ' + b"[" * (edit.at % (50 * NESTED)) + b"]" * (edit.at % (50 * NESTED)) + b"}",
+        "lines": b"".join(_some(data.splitlines(keepends=True), edit.at)),
     }[edit.how]
 
 
+def _some(lines: list[bytes], at: int) -> list[bytes]:
+    """Return the first lines of a file, one at least and without the last."""
+    return lines[: 1 + at % max(len(lines) - 1, 1)]
+
+
 def _edit_json(path: Path, edit: Edit) -> None:
-    """Change one entry at any depth, if the file holds JSON at all."""
+    """Change one entry at any depth, or the outermost one of `Edit.key`, if the file holds JSON at all."""
     with suppress(ValueError):
         data = json.loads(path.read_text(encoding="utf-8"))
         places = [data, *_containers(data)]
-        _edit_container(places[edit.at % len(places)], edit)
+        if edit.how == "put":
+            data[edit.key] = edit.value
+        else:
+            _edit_container(places[edit.at % len(places)], edit)
         if edit.sealed and isinstance(data, dict):
             write_sealed(path, {key: value for key, value in data.items() if key != "digest"})
         else:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
 
 from experiments.cli import run
@@ -40,7 +41,7 @@ def run_words(words: Sequence[str], limit: float = 600.0) -> Ran:
     status, crash, argv, before = 1, "", sys.argv, Path.cwd()
     sys.argv = ["scaler", *words]
     try:
-        with redirect_stdout(out), redirect_stderr(err), _limited(limit):
+        with _errors_of_children() as beside, redirect_stdout(out), redirect_stderr(err), _limited(limit):
             status = run()
             out.flush()
     except HangError:
@@ -50,7 +51,7 @@ def run_words(words: Sequence[str], limit: float = 600.0) -> Ran:
     finally:
         sys.argv = argv
         os.chdir(before)
-    return Ran(words=tuple(words), status=status, out=_text(out), err=_text(err), crash=crash)
+    return Ran(words=tuple(words), status=status, out=_text(out), err=_text(err) + beside.getvalue(), crash=crash)
 
 
 def _text(stream: io.TextIOWrapper) -> str:
@@ -65,6 +66,21 @@ def _place_of(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
     return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''} ({place})"
+
+
+@contextmanager
+def _errors_of_children() -> Iterator[io.StringIO]:
+    """Collect what processes that are started while the block runs write to stderr; it is there once the block has ended."""
+    found, before = io.StringIO(), os.dup(2)
+    with TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield found
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            file.seek(0)
+            found.write(file.read().decode(errors="replace"))
 
 
 @contextmanager

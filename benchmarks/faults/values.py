@@ -22,7 +22,8 @@ numbers = st.sampled_from(NUMBERS) | st.integers(-5, 300)
 floats = st.sampled_from(FLOATS) | st.floats()
 
 
-def _nested(levels: int) -> Any:
+def nested(levels: int) -> Any:
+    """Return 1 in so many lists."""
     value: Any = 1
     for _ in range(levels):
         value = [value]
@@ -31,7 +32,7 @@ def _nested(levels: int) -> Any:
 
 leaves = st.none() | st.booleans() | numbers | floats | texts.filter(lambda text: text.isprintable())
 documents = st.recursive(
-    leaves | st.just(_nested(200)),
+    leaves | st.just(nested(200)),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(texts.filter(str.isprintable), inner, max_size=4),
     max_leaves=12,
 )

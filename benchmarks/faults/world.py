@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.faults.judge import Ran, run_words
+from benchmarks.faults.surroundings import quick_measurements
 
 SEED = "tiny_vit_1m_32"
 _AXES = {"embed_dims": [[16], [16], [16, 32], [32]], "depths": [[1], [1], [1, 2], [1]], "head_dim": [16], "resolution": [16, 24]}
@@ -60,11 +61,14 @@ def make_world(root: Path) -> World:
         "seen": ("train", str(root / "small"), "--data", f"folder:{root / 'images'}", "--epochs", "1"),
         "interrupted": slow,
         "pruned": (*search, "--pruner", "halving", "--seed", "1"),
+        "shrunk": ("shrink", str(root / "trained"), "--budget", "flops=60%"),
     }
-    for name in ("small", "trained", "search", "logits", "seen"):
+    for name in ("small", "trained", "search", "logits", "seen", "shrunk"):
         _require(run_words([*commands[name], "--out", str(root / name)]), 0)
         if name == "small":
             _move_up(root / name)
+    with quick_measurements(root / "cache"):
+        _require(run_words(["latency", SEED, *axes, "--learn"]), 0)
     _interrupt(root / "interrupted", commands["interrupted"], "**/checkpoint-*.pt", 2)
     _interrupt(root / "pruned", commands["pruned"], "**/rungs.json", 1)
     return World(root=root, commands=commands)

@@ -38,12 +38,19 @@ def _open_images(options: EvaluateOptions) -> ImageData:
     folder = Path(options.variant)
     info = variant.read_info(folder) if folder.is_dir() else None
     trained_on = info.trained_on if info else variant.TrainedOn()
+    skip_bad = options.on_bad_image == "skip"
     if options.split == "test":
-        return open_data(options.data)
+        return open_data(options.data, skip_bad=skip_bad)
     if options.split == "holdout":
         _check_holdout(options.variant, trained_on)
     share = trained_on.holdout_share or HOLDOUT_SHARE
-    return open_data(options.data, train_images=trained_on.train_images, seed=trained_on.seed or 0, holdout_share=share)
+    return open_data(
+        options.data,
+        train_images=trained_on.train_images,
+        seed=trained_on.seed or 0,
+        holdout_share=share,
+        skip_bad=skip_bad,
+    )
 
 
 def _check_holdout(name: str, trained_on: variant.TrainedOn) -> None:

@@ -45,6 +45,7 @@ def open_inputs(options: TrainOptions | SearchOptions) -> Inputs:
         train_images=options.train_images or (store.manifest.train_images if store else None),
         seed=store.manifest.seed if store else options.seed,
         holdout_share=HOLDOUT_SHARE if store else _holdout_share(options),
+        skip_bad=options.on_bad_image == "skip",
     )
     teacher = None if options.teacher is None else open_teacher(options.teacher, images)
     return Inputs(images=images, teacher=teacher, store=store)

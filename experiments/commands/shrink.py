@@ -8,6 +8,7 @@ from typing import Any
 from experiments.commands.feasible_sets import smaller_set
 from experiments.data.datasets import peek_num_classes
 from experiments.options.train import ShrinkOptions
+from experiments.runtime.determinism import deterministic_algorithms
 from scaler.errors import ScalerError
 
 
@@ -28,4 +29,5 @@ def shrink(options: ShrinkOptions) -> dict[str, Any]:
     problem = smaller_set(options, num_classes) if is_known else None
     from experiments.commands.start_shrink import start_shrink  # loads torch
 
-    return start_shrink(options, problem)
+    with deterministic_algorithms(options.deterministic):
+        return start_shrink(options, problem)

@@ -6,8 +6,10 @@ from typing import Any
 from experiments.commands.feasible_sets import member_plan
 from experiments.commands.inputs import Inputs, make_backend, open_inputs, require_trained
 from experiments.commands.open_start import calibrated_rule
+from experiments.data.bad_images import record_skipped
 from experiments.losses.teacher import Teacher
 from experiments.options.train import ElasticOptions, TrainOptions
+from experiments.runtime.determinism import deterministic_algorithms
 from experiments.runtime.processes import world_size
 from experiments.runtime.shares import cores, threads_for, using_threads
 from experiments.scoring.backend import evaluate_spec
@@ -44,8 +46,10 @@ def start_elastic(options: ElasticOptions, plan: MemberPlan | None) -> dict[str,
     start = InheritedStart.of(seed, calibrated_rule(seed, options.seed), inputs.images)
     backend = ElasticTraining.of(make_backend(_training(options), inputs, sorted_start(start)), plan)
     threads = options.threads or threads_for(plan.space.cost(arch).flops * backend.recipe.batch_size, cores())
-    with using_threads(threads), only_process_in(options.out):
-        return _run(options, seed, backend, _recorded(options, inputs, start, plan))
+    with using_threads(threads), deterministic_algorithms(options.deterministic), only_process_in(options.out):
+        found = _run(options, seed, backend, _recorded(options, inputs, start, plan))
+        record_skipped(inputs.images.skipped, options.out)
+        return found
 
 
 def _run(options: ElasticOptions, seed: ModelSpec, backend: ElasticTraining, recorded: dict[str, Any]) -> dict[str, Any]:

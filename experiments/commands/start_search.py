@@ -8,9 +8,12 @@ from experiments.commands.feasible_sets import feasible_sets
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
 from experiments.commands.open_start import open_start
 from experiments.commands.teacher_remark import remark_on_teacher
+from experiments.data.bad_images import record_skipped
+from experiments.data.image_set import ImageData
 from experiments.options.search import ELASTIC_SCORE, SearchOptions
 from experiments.recipes import Recipe
 from experiments.runtime.console import say
+from experiments.runtime.determinism import deterministic_algorithms
 from experiments.runtime.parent import end_with_parent, wait_for_parent
 from experiments.runtime.processes import world_size
 from experiments.runtime.shares import using_threads
@@ -27,6 +30,7 @@ from scaler.lock import only_process_in
 from scaler.results.variant import TrainedOn, read_info
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
+from scaler.trials.storage import storage_errors
 
 Problem = tuple[SearchSpace, list[FeasibleSet]]
 
@@ -50,19 +54,20 @@ def start_search(options: SearchOptions, problem: Problem | None, workers: Worke
     if options.as_worker:
         wait_for_parent()
     shares = workers.start(problem[1], recipe.batch_size)
-    with using_threads(shares.threads):
-        return _run(_context(options, problem, inputs, shares), workers, inputs.images.num_classes)
+    with using_threads(shares.threads), deterministic_algorithms(options.deterministic), storage_errors():
+        return _run(_context(options, problem, inputs, shares), workers, inputs.images)
 
 
-def _run(context: SearchContext, workers: Workers, num_classes: int) -> list[Chosen]:
+def _run(context: SearchContext, workers: Workers, images: ImageData) -> list[Chosen]:
     options = context.options
     if options.as_worker:
         join_search(context)
         return []
-    remark_on_teacher(options.teacher, num_classes)
+    remark_on_teacher(options.teacher, images.num_classes)
     with only_process_in(options.out):
         say(workers.shares.summary)
         chosen = run_search(context, workers.train_all(context.extent, context.trial_rows.sync))
+        record_skipped(images.skipped, options.out)
         from experiments.report.frontier import write_frontier  # loads Matplotlib, which workers do without
 
         write_frontier([options.out], options.out / "frontier")

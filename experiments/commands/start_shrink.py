@@ -7,6 +7,7 @@ from experiments.commands.feasible_sets import smaller_set
 from experiments.commands.finished_model import card
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
 from experiments.commands.open_start import calibrated_rule
+from experiments.data.bad_images import record_skipped
 from experiments.losses.teacher import Teacher
 from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.runtime.console import say
@@ -55,6 +56,7 @@ def start_shrink(options: ShrinkOptions, problem: Problem | None) -> dict[str, A
     )
     with only_process_in(options.out):
         found = _run(request, options, _recorded(options, space, inputs, start))
+        record_skipped(inputs.images.skipped if inputs else {}, options.out)
         if inputs:
             record = list(Ledger(options.out / LEDGER))[-1]
             card(options, record, options.teacher or (seed.name if inputs.teacher else None))

@@ -5,12 +5,14 @@ from typing import Any
 
 from experiments.commands.inputs import require_trained
 from experiments.data.augmentation import Augmentation
+from experiments.data.bad_images import record_skipped
 from experiments.data.datasets import open_data
 from experiments.logits.manifest import Manifest
 from experiments.logits.writer import BATCH, ROWS, LogitsWriter, write_store
 from experiments.losses.teacher import weights_digest
 from experiments.options.train import TeachOptions
 from experiments.recipes import get_recipe
+from experiments.runtime.determinism import deterministic_algorithms
 from experiments.runtime.processes import pick_device
 from experiments.runtime.shares import cores, loaders_beside, threads_for, using_threads
 from models.networks.model_spec import open_model_spec
@@ -20,7 +22,8 @@ from scaler.lock import only_process_in
 
 def teach(options: TeachOptions) -> dict[str, Any]:
     """Store the logits of a trained model for every view of some epochs; return the manifest."""
-    images = open_data(options.data, train_images=options.train_images, seed=options.seed)
+    skip_bad = options.on_bad_image == "skip"
+    images = open_data(options.data, train_images=options.train_images, seed=options.seed, skip_bad=skip_bad)
     topk = options.topk or _default_topk(images.num_classes)
     if topk > images.num_classes:
         raise ScalerError(f"--topk {topk}: {images.name} has {images.num_classes} classes, of which {topk} cannot be kept")
@@ -46,8 +49,9 @@ def teach(options: TeachOptions) -> dict[str, Any]:
     )
     threads = threads_for(spec.count().flops * BATCH, cores())
     writer = LogitsWriter(spec=spec, data=final, device=pick_device(), workers=_loaders(options, threads))
-    with using_threads(threads), only_process_in(options.out):
+    with using_threads(threads), deterministic_algorithms(options.deterministic), only_process_in(options.out):
         store = write_store(writer, manifest, options.out, options.processes)
+        record_skipped(images.skipped, options.out)
     named = {"digest": manifest.digest, "folder": str(options.out), "bytes_per_view": store.bytes_per_view}
     return asdict(manifest) | named
 

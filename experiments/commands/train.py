@@ -1,6 +1,7 @@
 """`scaler train`: one variant trained in full."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ from experiments.commands.chosen_recipe import recipe_of
 from experiments.commands.finished_model import card, keep_request
 from experiments.commands.inputs import make_backend, open_inputs
 from experiments.commands.teacher_remark import remark_on_teacher
+from experiments.data.bad_images import record_skipped
 from experiments.data.image_set import ImageData
 from experiments.options.train import TrainOptions
 from experiments.recipes import DEFAULT_RECIPE, HEAD_RECIPE
 from experiments.runtime.console import is_main_process, say
+from experiments.runtime.determinism import deterministic_algorithms
 from experiments.runtime.parent import end_with_parent
 from experiments.runtime.processes import world_size
 from experiments.runtime.shares import cores, loaders_beside, threads_for, using_threads
@@ -39,13 +42,21 @@ def train(options: TrainOptions) -> Record:
     options = replace(options, recipe=options.recipe or (HEAD_RECIPE if spec.has_new_head else DEFAULT_RECIPE))
     info = _note(spec, name)
     options = _with_shares(options, info.flops)
-    backend, threads = make_backend(options, inputs), options.threads
-    with using_threads(threads), only_process_in(options.out) if is_main_process() else nullcontext():
+    backend = make_backend(options, inputs)
+    with _computing(options), only_process_in(options.out) if is_main_process() else nullcontext():
         keep_request(options, spec, inputs, backend)
+        record_skipped(inputs.images.skipped, options.out)
         record = train_variant(spec, info, backend, options.out, seed=options.seed)
         if is_main_process():
             card(options, record, options.teacher)
         return record
+
+
+@contextmanager
+def _computing(options: TrainOptions) -> Iterator[None]:
+    """Have PyTorch compute as ``options`` ask while the block runs."""
+    with using_threads(options.threads), deterministic_algorithms(options.deterministic):
+        yield
 
 
 def _note(spec: ModelSpec, name: str) -> variant.VariantInfo:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from experiments.data.bad_images import check, without_bad_images
 from experiments.data.image_set import HOLDOUT_SHARE, ImageData, ImageSet, Source
-from experiments.data.sources import Arrays, Files, check, open_timm
+from experiments.data.sources import Arrays, Files, open_timm
 from experiments.data.splits import count_classes, stratified_split, stratified_subset
 from scaler.errors import ScalerError, UnknownNameError
 
@@ -31,23 +32,32 @@ _NO_FLIP = ("mnist", "digits", "svhn", "kmnist", "omniglot", "usps")
 _FLIP_ALL_THE_SAME = ("fashion",)
 
 
-def open_data(spec: str, *, train_images: int | None = None, seed: int = 0, holdout_share: float = HOLDOUT_SHARE) -> ImageData:
+def open_data(
+    spec: str,
+    *,
+    train_images: int | None = None,
+    seed: int = 0,
+    holdout_share: float = HOLDOUT_SHARE,
+    skip_bad: bool = False,
+) -> ImageData:
     """Return the data set that ``spec`` names (see `FORMS`).
 
     Args:
         train_images: keep a stratified random subset of this many training images, held-out images included.
         seed: of the choice of held-out images and of the subset.
         holdout_share: fraction of the training images to hold out, 10,000 at most.
+        skip_bad: leave out files of a folder that cannot be read.
 
     Raises:
         ScalerError: if the form is unknown, a folder is missing or empty, there are fewer than two classes or too few images to
             hold some out, or an image cannot be read.
     """
     kind, _, place = spec.partition(":")
+    skipped: dict[str, str] = {}
     if spec == "digits":
         training, test = _digits()
     elif kind == "folder":
-        training, test = _folder(_existing(place), spec)
+        training, test, skipped = _folder(_existing(place), spec, skip_bad)
     elif kind.startswith(tuple(f"{library}/" for library in _TIMM)):
         training, test = _timm(kind, place)
     else:
@@ -70,6 +80,7 @@ def open_data(spec: str, *, train_images: int | None = None, seed: int = 0, hold
         train_images=train_images,
         seed=seed,
         holdout_share=holdout_share,
+        skipped=skipped,
     )
 
 
@@ -102,8 +113,10 @@ def _digits() -> tuple[ImageSet, ImageSet]:
     return stratified_split(everything, _TEST_FRACTION, np.random.default_rng(0))
 
 
-def _folder(root: Path, spec: str) -> tuple[ImageSet, ImageSet]:
+def _folder(root: Path, spec: str, skip_bad: bool) -> tuple[ImageSet, ImageSet, dict[str, str]]:
     """Return the images in ``root``/train and in its test folder, or a split of ``root``, always the same one.
+
+    The third value has the files that were left out, with the reason of each.
 
     The test folder is the first that exists of ``val``, ``validation`` and ``test``; the others are not read.
     """
@@ -117,9 +130,14 @@ def _folder(root: Path, spec: str) -> tuple[ImageSet, ImageSet]:
     if unknown:
         raise ScalerError(f"{tests[0]} has classes that {training_root} has not: {', '.join(unknown[:5])}; make both the same")
     files = [_files_of(place, classes) for place in (training_root, *tests[:1])]
-    check(files, spec)
+    skipped: dict[str, str] = {}
+    if skip_bad:
+        files, skipped = without_bad_images(files, spec)
+    else:
+        check(files, spec)
     training, *test = map(_all, files)
-    return (training, test[0]) if test else stratified_split(training, _TEST_FRACTION, np.random.default_rng(0))
+    split = (training, test[0]) if test else stratified_split(training, _TEST_FRACTION, np.random.default_rng(0))
+    return *split, skipped
 
 
 def _timm(name: str, root: str) -> tuple[ImageSet, ImageSet]:

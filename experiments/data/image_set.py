@@ -1,6 +1,6 @@
 """Sets of images with their labels, and the three sets of a data set."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
 
@@ -65,6 +65,7 @@ class ImageData:
         train_images: number of training images that were asked for, held-out ones included; None for all.
         seed: of the choice of held-out images.
         holdout_share: fraction of the training images that is held out.
+        skipped: the reason by the path of each file that could not be read and was left out.
     """
 
     name: str
@@ -78,6 +79,7 @@ class ImageData:
     train_images: int | None = None
     seed: int = 0
     holdout_share: float = HOLDOUT_SHARE
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[int, ...]:

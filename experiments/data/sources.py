@@ -2,9 +2,6 @@
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +11,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from experiments.data.pixels import bit_depth, to_rgb
-from experiments.runtime.console import is_main_process, say
-from experiments.runtime.progress import meter
 from scaler.errors import ScalerError
 
-_CHECKED_MOST = 20_000
 # Errors of Pillow for files that are truncated, damaged or no image; RuntimeError comes from its AVIF decoder.
 _UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
 Indices = NDArray[np.int64]
+
+
+class UnreadableImageError(ScalerError):
+    """The file ``path`` cannot be read as an image, for ``reason``."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"cannot read the image {path} ({reason}): repair or remove it")
+        self.path, self.reason = path, reason
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Files:
         """Return an image in RGB.
 
         Raises:
-            ScalerError: if the file cannot be read.
+            UnreadableImageError: if the file cannot be read.
         """
         return self.decode(index)[0]
 
@@ -58,13 +60,13 @@ class Files:
         """Return an image in RGB, and the bit depth of its file; see `bit_depth`.
 
         Raises:
-            ScalerError: if the file cannot be read.
+            UnreadableImageError: if the file cannot be read.
         """
         try:
             with Image.open(self.paths[index]) as image:
                 return to_rgb(image), bit_depth(image)
         except _UNREADABLE as error:
-            raise ScalerError(f"cannot read the image {self.paths[index]} ({error}): repair or remove it") from error
+            raise UnreadableImageError(self.paths[index], str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -89,31 +91,6 @@ class TimmSet:
             return to_rgb(image)
         except _UNREADABLE as error:
             raise ScalerError(f"cannot read image {index} of the data set ({error}): repair or remove it") from error
-
-
-def check(sources: Sequence[Files], name: str) -> None:
-    """Decode every file, or 20,000 evenly spread files of a larger source, to find broken ones before work begins.
-
-    One message tells how many images of the data set called ``name`` have more than 8 bits and are scaled.
-
-    Raises:
-        ScalerError: if a file cannot be read.
-    """
-    chosen = [(source, index) for source in sources for index in _spread(len(source.paths))]
-    depths: Counter[int] = Counter()
-    with ThreadPoolExecutor() as pool, meter("reading every image once", len(chosen)) as progress:
-        for depth in pool.map(lambda at: at[0].decode(at[1])[1], chosen):
-            depths[depth] += 1
-            progress.advance(1)
-    deep = [f"{depths[depth]:,} of {len(chosen):,} images of {depth} bits" for depth in sorted(depths) if depth > 8]
-    if deep and is_main_process():
-        say(f"{name}: {' and '.join(deep)} are scaled to 8")
-
-
-def _spread(number: int) -> list[int]:
-    """Return the indices of ``number`` files, or of 20,000 that are evenly spread among more."""
-    indices: list[int] = np.unique(np.linspace(0, number - 1, min(number, _CHECKED_MOST)).astype(int)).tolist()
-    return indices
 
 
 def open_timm(name: str, root: str, split: str) -> TimmSet:

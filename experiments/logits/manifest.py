@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.data.augmentation import Augmentation
 from experiments.data.image_set import ImageData
+from experiments.options.common import MAX_CLASSES
 from experiments.recipes import Recipe
 from scaler.errors import DamagedFileError, ScalerError
 from scaler.files import write_json
@@ -17,6 +18,7 @@ from scaler.json_files import check_form, read_json
 
 _REMEDY = "restore it, or teach into another folder"
 MANIFEST, FORMAT = "manifest.json", 1
+_MOST_ROWS = 2**20  # of a file, and the most files
 _DRAWING = ("pillow", "timm", "torchvision", "torch", "numpy")  # a new version of any may draw other pixels from the same seed
 
 
@@ -93,9 +95,22 @@ class Manifest:
             raise DamagedFileError(path, f"missing or unknown: {', '.join(sorted(unknown))}", _REMEDY)
         # Numbers stay as they were written, since the digest is of their text.
         try:
-            return cls(**_tupled({**data, "augmentation": Augmentation(**_tupled(data["augmentation"]))}))
+            found = cls(**_tupled({**data, "augmentation": Augmentation(**_tupled(data["augmentation"]))}))
         except TypeError as error:
             raise DamagedFileError(path, str(error), _REMEDY) from error
+        if fault := found._fault_of_sizes():
+            raise DamagedFileError(path, fault, _REMEDY)
+        return found
+
+    def _fault_of_sizes(self) -> str:
+        """Return in words why no store has these sizes; empty if one can."""
+        if not 1 <= self.rows <= _MOST_ROWS:
+            return f"rows = {self.rows}: a file has 1 to {_MOST_ROWS:,}"
+        if not 1 <= self.topk <= self.num_classes <= MAX_CLASSES:
+            return f"topk = {self.topk} of {self.num_classes} classes: take 1 to all, of at most {MAX_CLASSES:,}"
+        if min(*self.parts, self.epochs, self.length - 1) < 0 or self.epochs * self.length > _MOST_ROWS * self.rows:
+            return f"{self.epochs:.6g} epochs of {self.length:.6g} inputs in files of {self.rows:,}: no store is that large"
+        return ""
 
     def require_same(self, other: "Manifest", folder: Path) -> None:
         """Check that ``other`` equals this manifest, which the store in ``folder`` was begun with.

@@ -55,7 +55,7 @@ class ShardFormat:
             header, start = _header(raw)
             label = json.loads(header["__metadata__"][_KEY])
             checksum = label["checksum"].encode()
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return "has a damaged header"
         if _checksum(raw, start, checksum) != checksum:
             return "does not match its checksum"

@@ -9,6 +9,7 @@ from experiments.recipes import RECIPES
 WHAT, SCORING, TRAINING, RUNNING = "What", "How to score", "How to train", "Where to run"
 # Beyond these a command would not end, or the machine would not bear it; each is far above any use.
 MIN_SIDE = 4  # in pixels; no family has smaller patches that are of use
+ON_BAD_IMAGE = ("stop", "skip")
 MAX_SIDE, MAX_CLASSES, MAX_EPOCHS, MAX_PROCESSES, MAX_TRIALS = 4096, 10**6, 10**5, 256, 10**6
 
 
@@ -20,7 +21,19 @@ class RandomOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageOptions(Options):
+class BadImageOptions(Options):
+    """The treatment of image files that cannot be read."""
+
+    on_bad_image: str = option(
+        "stop",
+        help="At a file of folder:PATH that cannot be read: stop, or skip it and list it in skipped_images.json.",
+        group=WHAT,
+        choices=lambda: ON_BAD_IMAGE,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions(BadImageOptions):
     """The images."""
 
     data: str = option(help="digits, folder:PATH, or a timm data set such as torch/fashion_mnist:ROOT.", group=WHAT)
@@ -99,6 +112,17 @@ class ThreadOptions(Options):
         group=RUNNING,
         minimum=1,
         maximum=MAX_PROCESSES,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeterminismOptions(Options):
+    """The algorithms of a GPU."""
+
+    deterministic: bool = option(
+        False,
+        help="Use PyTorch's deterministic algorithms alone: slower on a GPU, and of the same bits each time.",
+        group=RUNNING,
     )
 
 

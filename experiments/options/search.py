@@ -11,6 +11,7 @@ from experiments.options.common import (
     SCORING,
     WHAT,
     DataOptions,
+    DeterminismOptions,
     LoaderOptions,
     OutOptions,
     SeedOptions,
@@ -29,7 +30,7 @@ DEFAULT_TRIALS, MAX_HOURS, SEARCH_SHARE = 24, 10_000, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
+class SearchOptions(DeterminismOptions, ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
     """Find the best variant of a seed model under each budget.
 
     Run again with the same --out, it continues. The same command with --as-worker joins a search that was started, on this

@@ -12,7 +12,9 @@ from experiments.options.common import (
     RUNNING,
     TRAINING,
     WHAT,
+    BadImageOptions,
     DataOptions,
+    DeterminismOptions,
     ImageOptions,
     LoaderOptions,
     OutOptions,
@@ -36,7 +38,7 @@ FORMATS = ("onnx", "torch-export")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(SetupOptions, ThreadOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
+class TrainOptions(SetupOptions, DeterminismOptions, ThreadOptions, LoaderOptions, TeacherOptions, OutOptions, DataOptions):
     """Train a variant on all training images and score it on the test split.
 
     A variant with weights for other classes than those of the data gets a new head. Interrupted, the same command continues.
@@ -69,7 +71,7 @@ class TrainOptions(SetupOptions, ThreadOptions, LoaderOptions, TeacherOptions, O
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeachOptions(LoaderOptions, OutOptions, DataOptions):
+class TeachOptions(DeterminismOptions, LoaderOptions, OutOptions, DataOptions):
     """Store a teacher's logits for every augmented view of some epochs.
 
     Interrupted or damaged, the same command completes the store.
@@ -175,7 +177,17 @@ class ExportOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShrinkOptions(SetupOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, SubsetOptions, RandomOptions):
+class ShrinkOptions(
+    SetupOptions,
+    DeterminismOptions,
+    LoaderOptions,
+    TeacherOptions,
+    SeedOptions,
+    OutOptions,
+    SubsetOptions,
+    BadImageOptions,
+    RandomOptions,
+):
     """Make a smaller trained model of a trained seed: choose it, cut it out of the seed's weights, tune it.
 
     Interrupted, the same command continues. Without --data the weights are cut and not tuned, which leaves a model near chance.
@@ -195,7 +207,7 @@ class ShrinkOptions(SetupOptions, LoaderOptions, TeacherOptions, SeedOptions, Ou
 
 
 @dataclass(frozen=True, kw_only=True)
-class ElasticOptions(ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
+class ElasticOptions(DeterminismOptions, ThreadOptions, LoaderOptions, TeacherOptions, SeedOptions, OutOptions, DataOptions):
     """Make an elastic seed of a trained seed: smaller networks that are cut out of it work without tuning.
 
     Its channels are sorted by importance, and it is trained together with members of a few coarse widths, depths and ratios.

@@ -76,6 +76,7 @@ def read_run(path: Path, *, may_be_empty: bool = False) -> Run:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedFileError(path / "run.json", f"bounds: {error}", _REMEDY) from error
     records = tuple(Ledger(ledger))
+    _require_rows(ledger, len(records), result)
     run = Run(path=path, records=records, request=request, budgets=budgets, result=result, losses=_losses(path / _METRICS))
     if not run.records and not may_be_empty:
         raise ScalerError(f"{path} has an empty ledger: no evaluation has finished; run the same `scaler search` again to go on")
@@ -128,6 +129,18 @@ def _distinct(budgets: Iterable[Budget]) -> tuple[Budget, ...]:
     for budget in budgets:
         first.setdefault(budget.bounds, budget)
     return tuple(first.values())
+
+
+def _require_rows(ledger: Path, number: int, result: Mapping[str, Any]) -> None:
+    """Check that a ledger has the rows that its search counted when it made its choices: one cut at a line's end has fewer.
+
+    Raises:
+        DamagedFileError: if rows are missing.
+    """
+    counted = result.get("rows", 0)
+    if isinstance(counted, int) and number < counted:
+        fault = f"it has {number} rows, and result.json was written from {counted}"
+        raise DamagedFileError(ledger, fault, "the same `scaler search` writes them again")
 
 
 def _losses(path: Path) -> tuple[tuple[float, float], ...]:

@@ -11,11 +11,14 @@ from scaler.json_files import read_sealed
 
 REQUEST = "run.json"
 _REMEDY = "restore it, or choose another --out"
+# Values of runs that recorded none.
 _BEFORE = {
     "start": "random",
     "score": TRAINING_SCORE,
     "holdout_share": HOLDOUT_SHARE,
-}  # of searches that recorded none
+    "on_bad_image": "stop",
+    "deterministic": False,
+}
 
 
 def require_same(kind: str, path: Path, request: Mapping[str, Any]) -> None:

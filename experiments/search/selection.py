@@ -91,7 +91,9 @@ def choose_variants(context: SearchContext, study: SearchStudy, rows: Sequence[R
     ]
     found = [{"folder": str(c.folder), "baseline": str(c.baseline), **c.why, "latency": read_latency(c.folder)} for c in chosen]
     start = INHERITED if context.start else RANDOM
-    write_sealed(context.out / RESULT, {"budgets": found, "importances": study.importances(), "start": start})
+    rows_of_ledger = len(list(context.ledger))
+    told = {"budgets": found, "importances": study.importances(), "start": start, "rows": rows_of_ledger}
+    write_sealed(context.out / RESULT, told)
     return chosen
 
 

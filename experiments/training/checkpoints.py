@@ -3,6 +3,7 @@
 import math
 import zlib
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -92,8 +93,9 @@ class Checkpoints:
 
 
 def _write(path: Path, state: State) -> None:
-    with path.open("wb") as file:  # given a path, torch.save does not tell a full disk from other errors
-        torch.save(state, file)
+    buffer = BytesIO()  # given a path or a file, torch.save hides the error of a full disk behind one of its own
+    torch.save(state, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _read(path: Path) -> State:

@@ -14,12 +14,13 @@ from typing import Any
 
 import optuna
 from optuna import Study
+from optuna.exceptions import StorageInternalError
 from optuna.samplers import PartialFixedSampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from scaler.errors import ScalerError
 
@@ -58,6 +59,23 @@ def open_storage(url: str) -> RDBStorage:
         event.listen(storage.engine, "connect", _use_write_ahead_log)
         storage.engine.dispose()  # connections that were opened before the listener
     return storage
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Tell in one line that a storage fails while the block runs, as on a full disk or when its server ends.
+
+    Raises:
+        ScalerError: if it does.
+    """
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        reason = getattr(error.__cause__ or error, "orig", None) or error.__cause__ or error
+        line = (str(reason).strip().splitlines() or [type(reason).__name__])[0]
+        raise ScalerError(
+            f"the search's storage fails ({line}): make room or start its server, and the same command continues"
+        ) from error
 
 
 def sqlite_url(path: Path) -> str:
@@ -191,10 +209,18 @@ def this_host() -> str:
 def is_alive(worker: str) -> bool:
     """Return whether ``worker`` (see `worker_name`) is another running process of this machine."""
     host, _, process = worker.rpartition(":")
-    if host != this_host() or int(process) == os.getpid():
-        return False
+    return host == this_host() and int(process) != os.getpid() and _runs(int(process))
+
+
+def is_dead(worker: str) -> bool:
+    """Return whether ``worker`` (see `worker_name`) was a process of this machine and runs no longer."""
+    host, _, process = worker.rpartition(":")
+    return host == this_host() and not _runs(int(process))
+
+
+def _runs(process: int) -> bool:
     try:
-        os.kill(int(process), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # another user's, who took the number over

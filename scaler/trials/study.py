@@ -33,6 +33,7 @@ from scaler.trials.sampler import FeasibleSampler, noted_of
 from scaler.trials.storage import (
     heartbeat,
     is_alive,
+    is_dead,
     open_storage,
     quiet_optuna,
     retry_trial,
@@ -46,7 +47,8 @@ from scaler.trials.study_file import trial_digest
 
 STUDY, STUDY_NAME = "study.db", "search"  # the run's own file, and the study in it
 _TURN = ".turn"  # locked by the worker that asks for a candidate
-_POLL_S, _CLAIM_S = 0.5, 60
+_POLL_S = 0.5
+_CLAIM_S, _DEATH_S = 60, 10  # after its start a trial has a worker of its own; until then a retry has the name of the dead one
 
 
 class LostTrialError(ScalerError):
@@ -292,10 +294,16 @@ class SearchStudy:
         return self._candidates().in_state(TrialState.RUNNING)
 
     def _retry_lost(self) -> None:
-        """Queue retries of trials whose worker's heartbeat stopped, or that has none: it died before it could claim its trial."""
+        """Queue retries of trials whose worker's heartbeat stopped, or that has none: it died before it could claim its trial.
+
+        In the run's own file the workers are processes of one machine, which are seen to be dead at once.
+        """
         with quiet_optuna():
             fail_stale_trials(self._study)
-        long_ago = datetime.now() - timedelta(seconds=_CLAIM_S)
+        now = datetime.now()
         for trial in self._running():
-            if WORKER not in trial.user_attrs and (trial.datetime_start or long_ago) < long_ago:
+            worker, age = trial.user_attrs.get(WORKER), now - (trial.datetime_start or now)
+            is_unclaimed = worker is None and age > timedelta(seconds=_CLAIM_S)
+            is_left = worker and self._has_own_storage and age > timedelta(seconds=_DEATH_S) and is_dead(worker)
+            if is_unclaimed or is_left:
                 retry_trial(self._study, trial)

@@ -15,7 +15,8 @@ from benchmarks.faults.world import World, make_world
 NUMBERS = {
     "budgets": 60, "words": 40, "axes": 50, "classes": 5, "count": 25, "space": 15, "evaluate": 10, "finetune": 3, "import": 8,
     "train again": 6, "train on": 6, "search again": 3, "search on": 2, "frontier": 4, "teach again": 6, "logits": 6,
-    "images": 20, "foreign": 25,
+    "images": 20, "foreign": 25, "latency cache": 8, "shrink again": 4, "ledger lines": 3, "deep": 8, "manifest": 8, "workers": 1,
+    "read-only": 3, "vanishing": 2, "demo": 3,
 }  # fmt: skip
 
 

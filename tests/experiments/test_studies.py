@@ -4,12 +4,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from experiments.ranking.scores import read_scores
 from experiments.ranking.truth import Settings, TruthTable
-from experiments.studies import kills, pretrained, scores, stored_logits, truth, weight_distillation
+from experiments.studies import disturbances, kills, pretrained, scores, stored_logits, truth, weight_distillation
+from experiments.studies.small_jobs import make_jobs
 from experiments.studies.stored_logits import STUDENTS, WAYS
 from scaler.cost.architecture import cost_of
 from scaler.errors import ScalerError
@@ -68,10 +70,18 @@ def test_multiplexed_students_hear_labels_answers_and_relations(tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_a_training_under_fire_ends_with_the_bits_of_one_in_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kills, "_RECIPE", replace(kills._RECIPE, epochs=1, batch_size=256))
-    kills.study(out=tmp_path, kills=1)
-    assert json.loads((tmp_path / "results.json").read_text())["identical"] is True
+def test_a_training_under_fire_ends_as_one_in_peace(tmp_path: Path) -> None:
+    for _ in range(2):  # the second call adds to the results of the first
+        kills.study(out=tmp_path, kills=1, only=["train"])
+    assert json.loads((tmp_path / "results.json").read_text()) == {"train": {"kills": 2, "ended": ANY, "different": 0}}
+
+
+@pytest.mark.slow
+def test_two_commands_in_one_folder_end_as_one_in_peace(tmp_path: Path) -> None:
+    (job,) = (job for job in make_jobs(tmp_path / "inputs", kills.run_whole) if job.name == "teach")
+    kills.run_whole(job.command(tmp_path / "whole" / "run"), tmp_path / "log")
+    assert disturbances._two_at_once(job, tmp_path) in ({"ended": 1, "told": 1}, {"ended": 2, "told": 0})
+    assert job.result(tmp_path / "run") == job.result(tmp_path / "whole" / "run")
 
 
 @pytest.mark.slow

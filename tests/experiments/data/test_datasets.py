@@ -1,8 +1,10 @@
 import gzip
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +14,14 @@ import pytest
 import torch
 from PIL import Image
 
+from experiments.data import bad_images
 from experiments.data.datasets import open_data, peek_num_classes
 from experiments.data.image_set import ImageData
 from experiments.data.input_format import InputFormat
 from experiments.data.sources import class_names_of
 from experiments.training.evaluation import evaluate_model
 from scaler.errors import ScalerError, UnknownNameError
+from scaler.json_files import read_sealed
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
@@ -235,3 +239,53 @@ def test_fashion_mnist_is_read_through_timm(tmp_path: Path) -> None:
     assert (len(data.train), len(data.holdout), len(data.test)) == (9000, 1000, 10_000)
     assert (data.name, data.num_classes, data.hflip) == ("torch/fashion_mnist", 10, True)
     assert data.test.image(0).size == (28, 28)
+
+
+def unreadable_and_odd(folder: Path) -> set[str]:
+    """Write images of unusual kinds, of which half cannot be read; return the names of these."""
+    image = Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))
+    image.convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000).save(folder / "sixteen.png")
+    image.save(folder / "animated.gif", save_all=True, append_images=[image.rotate(90)])
+    image.save(folder / "whole.png")
+    (folder / "truncated.png").write_bytes((folder / "whole.png").read_bytes()[:45])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.jpg").write_text("not an image")
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    head = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    (folder / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head)
+    return {"truncated.png", "empty.png", "text.jpg", "huge.png"}
+
+
+def test_unreadable_images_are_left_out_as_if_they_were_deleted(
+    tmp_path: Path, digits: ImageData, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = class_folders(tmp_path / "images", digits)
+    bad = unreadable_and_odd(root / "digit1")
+    with pytest.raises(ScalerError, match=r"cannot read the image .*/digit1/.*--on-bad-image skip"):
+        open_data(f"folder:{root}")
+    data = open_data(f"folder:{root}", skip_bad=True)
+    told = capsys.readouterr().err
+    assert "4 unreadable images left out: " in told
+    assert "1 of 40 images of 16 bits are scaled to 8" in told
+    assert {Path(path).name for path in data.skipped} == bad
+    bad_images.record_skipped(data.skipped, tmp_path)
+    assert read_sealed(tmp_path / "skipped_images.json", dict[str, Any], "") == {"images": data.skipped}
+    monkeypatch.setattr(bad_images, "_read", None)  # the outcome is kept for the folder as it is
+    assert open_data(f"folder:{root}", skip_bad=True).skipped == data.skipped
+    monkeypatch.undo()
+    for name in bad:
+        (root / "digit1" / name).unlink()
+    assert [part.digest() for part in (data.train, data.holdout, data.test)] == [
+        part.digest() for part in (open_data(f"folder:{root}").train, open_data(f"folder:{root}").holdout, data.test)
+    ]
+
+
+def test_a_class_that_loses_all_its_images_is_named(tmp_path: Path, digits: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = class_folders(tmp_path / "images", digits)
+    (root / "worse").mkdir()
+    (root / "worse" / "a.png").write_bytes(b"")
+    with pytest.raises(ScalerError, match="no image of the class 'worse' can be read"):
+        open_data(f"folder:{root}", skip_bad=True)

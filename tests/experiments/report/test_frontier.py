@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments.report.frontier import is_imagenet_1k, write_frontier
+from experiments.report.runs import read_run
 from models.zoo.published import published
 from scaler.errors import DamagedFileError, ScalerError
 from scaler.json_files import write_sealed
@@ -113,6 +114,15 @@ def test_damaged_files(tmp_path: Path, file: str, text: str) -> None:
     run = write_run(tmp_path / "run", fake_info(1, finished=False))
     (run / file).write_text(text)
     with pytest.raises(DamagedFileError, match=rf"run/{file} is damaged \(.+\): restore it"):
+        write_frontier([run], tmp_path / "out")
+
+
+def test_a_ledger_cut_at_a_lines_end_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", fake_info(4, finished=False))
+    write_sealed(run / "result.json", {"budgets": [], "importances": {}, "rows": len(read_run(run).records)})
+    lines = (run / "ledger.csv").read_text().splitlines(keepends=True)
+    (run / "ledger.csv").write_text("".join(lines[:-1]))
+    with pytest.raises(DamagedFileError, match=r"ledger.csv is damaged \(it has \d rows, and result.json was written from \d\)"):
         write_frontier([run], tmp_path / "out")
 
 

@@ -1,15 +1,19 @@
 """Optuna's settings stay the user's, and its database is opened as documented."""
 
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from sqlalchemy import text
 
+from scaler.errors import ScalerError
 from scaler.trials.sampler import FeasibleSampler, distributions
-from scaler.trials.storage import first_number, open_storage, quiet_optuna
+from scaler.trials.storage import first_number, open_storage, quiet_optuna, storage_errors
 from scaler.trials.strategies import strategy
 from scaler.trials.study import LostTrialError
 from tests.scaler.toy_worker import SETS, SPACE, open_study, work
@@ -89,3 +93,13 @@ def test_a_retry_has_the_number_of_its_first_trial(tmp_path: Path) -> None:
         study.abandon(int(study._study.trials[-1].user_attrs["worker"].rpartition(":")[2]))
     assert lost.number == 0
     assert [first_number(trial) for trial in study._study.trials] == [0, 0, 0, 0]
+
+
+def test_a_storage_that_fails_in_use_is_said_in_a_line() -> None:
+    full = sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+    for error, cause in ((StorageInternalError("An exception is raised during the commit."), full), (full, None)):
+        with (
+            pytest.raises(ScalerError, match=r"storage fails \(database or disk is full\): make room or start"),
+            storage_errors(),
+        ):
+            raise error from cause

@@ -17,8 +17,9 @@ import pytest
 
 from scaler.errors import ScalerError
 from scaler.trials import numbering
+from scaler.trials.attributes import WORKER
 from scaler.trials.sampler import distributions
-from scaler.trials.storage import first_number, without_password
+from scaler.trials.storage import first_number, without_password, worker_name
 from scaler.trials.strategies import strategy
 from scaler.trials.study import LostTrialError, SearchStudy
 from tests.scaler.toy_worker import SETS, SPACE, open_study, work
@@ -80,6 +81,20 @@ def test_a_trial_whose_heart_stopped_is_taken_up_by_others(tmp_path: Path, monke
     assert sorted(dict(study.records())) == [0, 1, 2]
     retried = [trial for trial in study._study.trials if first_number(trial) == lost.number != trial.number]
     assert [trial.params for trial in retried] == [lost.trial.params]
+
+
+def test_a_worker_that_dies_after_the_search_went_on_is_seen_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a parent is killed: its workers end a moment later, when the next call has looked at them already."""
+    study = open_study(tmp_path, None, 2)
+    lost = next(study.ask(2))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    lost.trial.set_user_attr(WORKER, worker_name(ended.pid))
+    monkeypatch.setattr("scaler.trials.study._DEATH_S", 0.5)
+    began = time.monotonic()
+    work(open_study(tmp_path, None, 2), 2, 0.0)
+    assert time.monotonic() - began < 30, "a heartbeat takes minutes to stop"
+    assert sorted(dict(study.records())) == [0, 1]
 
 
 def test_a_candidate_that_kills_every_worker_counts_as_failed(tmp_path: Path) -> None:
