@@ -160,7 +160,7 @@ def test_a_flipped_bit_of_a_checkpoint_is_found_or_changes_nothing(tmp_path: Pat
 def test_a_full_disk_is_said_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """/dev/full refuses every byte, as a full disk does."""
     original = Path.open
-    monkeypatch.setattr(Path, "open", lambda path, *mode: original(Path("/dev/full"), *mode))
+    monkeypatch.setattr(Path, "open", lambda path, *mode, **more: original(Path("/dev/full"), *mode, **more))
     with pytest.raises(ScalerError, match=rf"cannot use .*/{NAME} \(No space left on device\): make room, and the same command"):
         Checkpoints(tmp_path).save(2, {"model": {"weight": torch.arange(50_000.0)}})
     assert list(tmp_path.iterdir()) == []
