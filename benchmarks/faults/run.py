@@ -137,9 +137,11 @@ def _laid_out(place: Path, world: World, case: Case) -> Path:
 @cache
 def _undamaged_result(root: Path, words: tuple[str, ...], base: str, result: str) -> Any:
     place = Path(mkdtemp(dir=root, prefix="case-"))
-    copy(root / base, place / "a" / "at")
-    ran = run_words([word.replace(AT, str(place / "a" / "at")) for word in words])
-    found = RESULTS[result](ran, place / "a" / "at")
+    folder = place / "a" / "at"
+    copy(root / base, folder)
+    with quick_measurements(folder if base == "cache" else root / "cache"):
+        ran = run_words([word.replace(AT, str(folder)) for word in words])
+    found = RESULTS[result](ran, folder)
     shutil.rmtree(place)
     return found
 

@@ -109,6 +109,7 @@ def _work(words: Sequence[str], log: Path) -> None:
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))
     sys.argv = ["scaler", *words]
     os._exit(run())
 

@@ -136,7 +136,7 @@ def test_samples_meet_the_budget_and_repeat_with_the_seed() -> None:
         ((*SEARCH, "--first-rung", "200"), "--first-rung 200: nothing is looked at without a pruner: add --pruner halving"),
         (
             (*SEARCH, "--pruner", "halving", "--first-rung", "9"),
-            "take at least 64 images, an update's, and less than a training's 7,680",
+            "take at least 64 images, an update's, and less than a training's 6,528",
         ),
         ((*SEARCH, "--low-resolution", "1.5"), "--low-resolution 1.5: it must be at most 1"),
         (("frontier", "none"), "none"),
