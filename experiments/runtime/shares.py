@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import ceil
 from multiprocessing import get_all_start_methods
 
-# Of an update's forward pass; `python -m benchmarks workers` measures the gain of a second thread: 1.4 and more from 0.25 GFLOPs.
-FLOPS_PER_THREAD = 250 * 10**6  # of a lone training
+# Of an update's forward pass; `python -m benchmarks workers` measures the gain of a second thread: 1.4 and more from 0.4 GFLOPs.
+FLOPS_PER_THREAD = 200 * 10**6  # of a lone training
 FLOPS_PER_WORKERS_THREAD = 4 * 10**9  # of one of several side by side, which are better served by a core each
 _ROUNDS = 3  # a search has at least so many trials for each worker: a new process takes seconds to start
 

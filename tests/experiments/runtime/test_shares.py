@@ -22,7 +22,7 @@ def test_threads_grow_with_the_network_up_to_the_cores() -> None:
 
 @pytest.mark.parametrize(
     ("flops", "cores", "trials", "expected"),
-    [(SMALL, 2, 6, (2, 1)), (SMALL, 16, 24, (8, 1)), (SMALL, 16, 300, (16, 1)), (SMALL, 2, 3, (1, 1)),
+    [(SMALL, 2, 6, (2, 1)), (SMALL, 16, 24, (8, 1)), (SMALL, 16, 300, (16, 1)), (SMALL, 2, 3, (1, 2)),
      (LARGE, 16, 24, (1, 16)), (3 * FLOPS_PER_WORKERS_THREAD, 16, 24, (5, 3)), (SMALL, 1, 24, (1, 1))],
 )  # fmt: skip
 def test_workers_fill_the_cores(flops: int, cores: int, trials: int, expected: tuple[int, int]) -> None:
