@@ -13,7 +13,7 @@ from benchmarks.faults.run import examine, judged
 from benchmarks.faults.world import World, make_world
 
 NUMBERS = {
-    "budgets": 50, "words": 30, "axes": 40, "classes": 5, "count": 15, "space": 10, "evaluate": 5, "finetune": 2, "import": 6,
+    "budgets": 60, "words": 40, "axes": 40, "classes": 5, "count": 15, "space": 10, "evaluate": 5, "finetune": 2, "import": 6,
     "train again": 4, "train on": 3, "search again": 2, "search on": 1, "frontier": 2, "teach again": 4, "logits": 4,
     "images": 10, "foreign": 20, "latency cache": 6, "shrink again": 3, "ledger lines": 3, "deep": 4, "manifest": 6, "workers": 1,
     "read-only": 3, "vanishing": 1, "demo": 2,
