@@ -8,8 +8,9 @@ from experiments.runtime.parent import end_with_parent
 from scaler.cost.architecture import Architecture
 from scaler.results.ledger import Record
 from scaler.results.score import Metrics, Score
+from scaler.trials.candidate import Candidate, LostTrialError
 from scaler.trials.strategies import STRATEGIES, strategy
-from scaler.trials.study import Candidate, LostTrialError, SearchStudy
+from scaler.trials.study import SearchStudy
 from search_spaces.problem import spaces
 
 SEED, BUDGETS, WORKERS = "tiny_vit_1m_32", ("flops=1M..2M", "flops=60%"), 4

@@ -5,6 +5,7 @@ from typing import Any
 
 from experiments.commands.feasible_sets import member_plan
 from experiments.commands.inputs import Inputs, make_backend, open_inputs, require_trained
+from experiments.commands.kept_result import kept_result
 from experiments.commands.open_start import calibrated_rule
 from experiments.data.bad_images import record_skipped
 from experiments.losses.teacher import Teacher
@@ -16,14 +17,11 @@ from experiments.scoring.backend import evaluate_spec
 from experiments.scoring.elastic import ElasticTraining, MemberBackend, sorted_start
 from experiments.scoring.records import variant_info
 from experiments.scoring.start import InheritedStart, require_seed
-from experiments.search.request import require_same
-from experiments.search.run_folder import RESULT
 from models.inheritance.choice import check_space
 from models.inheritance.members import member_rule
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
-from scaler.json_files import read_sealed, write_sealed
-from scaler.lock import is_empty, only_process_in
+from scaler.lock import only_process_in
 from search_spaces.elastic import MemberPlan, write_note
 
 REQUEST = "elastic-request.json"
@@ -47,22 +45,10 @@ def start_elastic(options: ElasticOptions, plan: MemberPlan | None) -> dict[str,
     backend = ElasticTraining.of(make_backend(_training(options), inputs, sorted_start(start)), plan)
     threads = options.threads or threads_for(plan.space.cost(arch).flops * backend.recipe.batch_size, cores())
     with using_threads(threads), deterministic_algorithms(options.deterministic), only_process_in(options.out):
-        found = _run(options, seed, backend, _recorded(options, inputs, start, plan))
+        recorded = _recorded(options, inputs, start, plan)
+        found = kept_result("elastic training", options.out / REQUEST, recorded, lambda: _trained(options, seed, backend))
         record_skipped(inputs.images.skipped, options.out)
         return found
-
-
-def _run(options: ElasticOptions, seed: ModelSpec, backend: ElasticTraining, recorded: dict[str, Any]) -> dict[str, Any]:
-    """Return the result that the folder keeps, or make it."""
-    path, result = options.out / REQUEST, options.out / RESULT
-    if path.exists():
-        require_same("elastic training", path, recorded)
-    elif not is_empty(options.out):
-        raise ScalerError(f"{options.out} is there and holds something else: give a new folder for --out")
-    write_sealed(path, recorded)
-    if not result.exists():
-        write_sealed(result, _trained(options, seed, backend))
-    return read_sealed(result, dict[str, Any], "delete it, and the same command makes it again")
 
 
 def _trained(options: ElasticOptions, seed: ModelSpec, backend: ElasticTraining) -> dict[str, Any]:

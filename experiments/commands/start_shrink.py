@@ -6,6 +6,7 @@ from typing import Any
 from experiments.commands.feasible_sets import smaller_set
 from experiments.commands.finished_model import card
 from experiments.commands.inputs import Inputs, make_backend, open_inputs
+from experiments.commands.kept_result import kept_result
 from experiments.commands.open_start import calibrated_rule
 from experiments.data.bad_images import record_skipped
 from experiments.losses.teacher import Teacher
@@ -13,15 +14,13 @@ from experiments.options.train import ShrinkOptions, TrainOptions
 from experiments.runtime.console import say
 from experiments.runtime.processes import world_size
 from experiments.scoring.start import InheritedStart, require_seed, tells_same_classes
-from experiments.search.request import require_same
-from experiments.search.run_folder import LEDGER, RESULT
+from experiments.search.run_folder import LEDGER
 from experiments.search.shrinking import Shrinking, shrink_seed
 from models.inheritance.choice import check_space
 from models.inheritance.rule import Rule
 from models.networks.model_spec import ModelSpec, open_model_spec
 from scaler.errors import ScalerError
-from scaler.json_files import read_sealed, write_sealed
-from scaler.lock import is_empty, only_process_in
+from scaler.lock import only_process_in
 from scaler.results.ledger import Ledger
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
@@ -55,25 +54,13 @@ def start_shrink(options: ShrinkOptions, problem: Problem | None) -> dict[str, A
         random_seed=options.seed,
     )
     with only_process_in(options.out):
-        found = _run(request, options, _recorded(options, space, inputs, start))
+        recorded = _recorded(options, space, inputs, start)
+        found = kept_result("shrinking", options.out / REQUEST, recorded, lambda: shrink_seed(request))
         record_skipped(inputs.images.skipped if inputs else {}, options.out)
         if inputs:
             record = list(Ledger(options.out / LEDGER))[-1]
             card(options, record, options.teacher or (seed.name if inputs.teacher else None))
         return found
-
-
-def _run(request: Shrinking, options: ShrinkOptions, recorded: dict[str, Any]) -> dict[str, Any]:
-    """Return the result that the folder keeps, or make it."""
-    path, result = options.out / REQUEST, options.out / RESULT
-    if path.exists():
-        require_same("shrinking", path, recorded)
-    elif not is_empty(options.out):
-        raise ScalerError(f"{options.out} is there and holds something else: give a new folder for --out")
-    write_sealed(path, recorded)
-    if not result.exists():
-        write_sealed(result, shrink_seed(request))
-    return read_sealed(result, dict[str, Any], "delete it, and the same command makes it again")
 
 
 def _inputs(options: ShrinkOptions, seed: ModelSpec) -> Inputs:

@@ -23,8 +23,9 @@ from models.networks.model_spec import ModelSpec
 from scaler.errors import DivergedError, ScalerError
 from scaler.results.ledger import Ledger, Record
 from scaler.results.variant import VariantInfo
+from scaler.trials.candidate import Candidate, LostTrialError
 from scaler.trials.pruning import rule
-from scaler.trials.study import Candidate, LostTrialError, SearchStudy
+from scaler.trials.study import SearchStudy
 from scaler.units import format_duration, format_quantity
 from search_spaces.baselines import baselines
 

@@ -7,7 +7,6 @@ queues another one of the same parameters; both count as one candidate, so that 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import sleep
@@ -18,15 +17,13 @@ from filelock import FileLock
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
-from optuna.trial import Trial as OptunaTrial
 
 from scaler.budget import Bound, Budget
-from scaler.cost.architecture import Architecture
-from scaler.errors import ScalerError
 from scaler.files import make_folder
 from scaler.space.feasible_set import FeasibleSet
 from scaler.space.search_space import SearchSpace
 from scaler.trials.attributes import DIGEST, ERROR, NOTES, RECORD, SURPLUS, WORKER
+from scaler.trials.candidate import Candidate, LostTrialError
 from scaler.trials.candidates import Candidates
 from scaler.trials.pruning import pruner
 from scaler.trials.sampler import FeasibleSampler, noted_of
@@ -49,52 +46,6 @@ STUDY, STUDY_NAME = "study.db", "search"  # the run's own file, and the study in
 _TURN = ".turn"  # locked by the worker that asks for a candidate
 _POLL_S = 0.5
 _CLAIM_S, _DEATH_S = 60, 10  # after its start a trial has a worker of its own; until then a retry has the name of the dead one
-
-
-class LostTrialError(ScalerError):
-    """A candidate's worker seemed dead, as when a clock jumps, and another one has taken the candidate over."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"candidate {number} was given up as its worker seemed dead; another worker scores it")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A candidate that waits for its score.
-
-    Attributes:
-        number: from 0, in the order in which candidates were first asked for.
-        budget: index of the budget that it was drawn for.
-        limits: what its cost meets: that budget, or a step on the way to it.
-        origin: what proposed it; see `scaler.trials.strategy.Proposal`.
-    """
-
-    number: int
-    budget: int
-    limits: Budget
-    origin: str
-    arch: Architecture
-    trial: OptunaTrial
-
-    @quiet_optuna()
-    def report(self, step: int, top1: float) -> None:
-        """Report an intermediate score to the pruner; of a step that was reported before, the first score stays.
-
-        Args:
-            step: how far the training is, in units of the first rung's distance from the start.
-            top1: the held-out top-1, in percent.
-
-        Raises:
-            LostTrialError: if another worker has taken the candidate over.
-        """
-        try:
-            self.trial.report(top1, step)
-        except UpdateFinishedTrialError as error:
-            raise LostTrialError(self.number) from error
-
-    def should_prune(self) -> bool:
-        """Return whether the pruner stops the training at the last step that was reported."""
-        return self.trial.should_prune()
 
 
 class SearchStudy:

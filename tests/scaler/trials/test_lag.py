@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from scaler.trials.candidate import Candidate
 from scaler.trials.strategies import strategy
-from scaler.trials.study import Candidate, SearchStudy
+from scaler.trials.study import SearchStudy
 from tests.scaler.toy_worker import SETS, SPACE
 
 TRIALS, LAG = 12, 3

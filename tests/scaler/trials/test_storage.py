@@ -12,10 +12,10 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy import text
 
 from scaler.errors import ScalerError
+from scaler.trials.candidate import LostTrialError
 from scaler.trials.sampler import FeasibleSampler, distributions
 from scaler.trials.storage import first_number, open_storage, quiet_optuna, storage_errors
 from scaler.trials.strategies import strategy
-from scaler.trials.study import LostTrialError
 from tests.scaler.toy_worker import SETS, SPACE, open_study, work
 
 

@@ -18,10 +18,11 @@ import pytest
 from scaler.errors import ScalerError
 from scaler.trials import numbering
 from scaler.trials.attributes import WORKER
+from scaler.trials.candidate import LostTrialError
 from scaler.trials.sampler import distributions
 from scaler.trials.storage import first_number, without_password, worker_name
 from scaler.trials.strategies import strategy
-from scaler.trials.study import LostTrialError, SearchStudy
+from scaler.trials.study import SearchStudy
 from tests.scaler.toy_worker import SETS, SPACE, open_study, work
 
 TRIALS = 12
